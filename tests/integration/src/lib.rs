@@ -1,0 +1,1 @@
+//! Live processes over real sockets.
