@@ -1,1 +1,733 @@
-//! To be filled: table.
+//! The hash table under everything: keys of a database, fields and members of large collections.
+//!
+//! It holds thin pointers and does not know what they point to: callers pass closures that compare
+//! and hash. A probe costs two cache lines, one of the table and one of the item. Memory is about
+//! nine bytes per item at every size, because the table grows in small steps and one part at a time:
+//! no operation ever touches more than one segment (about a thousand items), so there is no pause that
+//! grows with the table, and no rehash storm under a forked child.
+//!
+//! ```text
+//! directory: 2^depth words, indexed by the top bits of the hash (extendible hashing)
+//!   word:    48 bits address of a segment | 8 bits number of buckets | 8 bits local depth
+//! segment:   header (64 bytes) | 1 to 128 buckets, in the order of the hash bits that follow the depth
+//! bucket:    tag x 9 | overflow | item x 9        one cache line
+//!            1 byte    1 byte     6 bytes each
+//! ```
+//!
+//! A tag is the low byte of the hash (0 means empty, so 0 is stored as 1). `overflow` counts the items
+//! that passed by this bucket because it was full and lie further on: a search that finds 0 stops.
+//! Growing rebuilds one segment with more buckets, and splits it in two when it has 128.
+//!
+//! Buckets lie in hash order, so a scan cursor is simply a position in the space of hashes: it stays
+//! valid whatever grows, splits or shrinks meanwhile, and every item that is there from the first
+//! call to the last is visited.
+//!
+//! Rejected: `hashbrown::HashTable` per segment (two cache lines for the table, power-of-two sizes, so
+//! 9 to 19 bytes per item and all segments doubling at about the same time).
+//!
+//! # Invariants
+//! - all items of a segment share its `local depth` top hash bits
+//! - an item lies in its home bucket, or after it with `overflow > 0` in every bucket passed by
+//! - directory words that share a segment are equal
+//!
+//! # Not here
+//! - what is stored: [`crate::entry`] for keys, [`crate::hash`], [`crate::set`], [`crate::zset`] for members
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::hash::{BuildHasher, Hasher};
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+/// Items in one bucket: what fits into a cache line at 7 bytes each.
+const SLOTS: usize = 9;
+/// Bytes of a bucket and of a segment's header: one cache line.
+const LINE: usize = 64;
+/// Sizes a segment takes as it grows, in buckets. Steps of about 1.25 keep the load between 0.7 and 0.9.
+const SIZES: [u8; 16] = [1, 2, 3, 4, 6, 8, 11, 14, 18, 24, 32, 42, 54, 68, 84, 104];
+/// The largest segment, in buckets; a full one splits.
+const BUCKETS_MAX: usize = 128;
+const ADDRESS: u64 = (1 << 48) - 1;
+/// No expiry is known in this segment.
+const NEVER: i64 = i64::MAX;
+
+static SEED: OnceLock<foldhash::quality::FixedState> = OnceLock::new();
+
+/// Seeds the hash function of this process. Must come before the first hash; later calls do nothing.
+///
+/// The seed has to be unpredictable, or clients could choose keys that collide.
+pub fn seed_hash(seed: u64) {
+    let _ = SEED.set(foldhash::quality::FixedState::with_seed(seed));
+}
+
+/// The hash of a key, field or member.
+#[inline]
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    let state =
+        SEED.get_or_init(|| foldhash::quality::FixedState::with_seed(0x7469_6465_6d61_726b));
+    let mut hasher = state.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The first line of a segment.
+#[repr(C, align(64))]
+struct Header {
+    count: u32,
+    /// A lower bound of the expiry times of the items (ms); kept by [`RawTable::note_expiry`].
+    expiry_min: i64,
+}
+
+/// Where a segment lies and how large it is: one word of the directory, unpacked.
+#[derive(Clone, Copy)]
+struct Segment {
+    at: NonNull<u8>,
+    buckets: usize,
+    depth: u32,
+}
+
+impl Segment {
+    #[inline]
+    fn unpack(word: u64) -> Segment {
+        let at = (word & ADDRESS) as *mut u8;
+        // SAFETY: words are only made by `pack` from live segments, whose address is not null.
+        let at = unsafe { NonNull::new_unchecked(at) };
+        Segment { at, buckets: ((word >> 48) & 0xff) as usize, depth: (word >> 56) as u32 }
+    }
+
+    fn pack(self) -> u64 {
+        let address = self.at.as_ptr() as u64;
+        assert!(address & !ADDRESS == 0, "an address of user space has 47 bits");
+        address | (self.buckets as u64) << 48 | (self.depth as u64) << 56
+    }
+
+    fn layout(buckets: usize) -> Layout {
+        Layout::from_size_align(LINE + buckets * LINE, LINE).expect("a segment is small")
+    }
+
+    fn new(buckets: usize, depth: u32) -> Segment {
+        assert!((1..=BUCKETS_MAX).contains(&buckets));
+        let layout = Segment::layout(buckets);
+        // SAFETY: the layout has a size above zero.
+        let raw = unsafe { alloc_zeroed(layout) };
+        let Some(at) = NonNull::new(raw) else { handle_alloc_error(layout) };
+        let segment = Segment { at, buckets, depth };
+        segment.header().expiry_min = NEVER;
+        segment
+    }
+
+    fn free(self) {
+        // SAFETY: made by `new` with the same layout; the caller gives the segment up.
+        unsafe { dealloc(self.at.as_ptr(), Segment::layout(self.buckets)) }
+    }
+
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "the table owns its segments and lends one at a time")]
+    fn header(&self) -> &mut Header {
+        // SAFETY: every segment begins with a header; `RawTable` hands out no references to it.
+        unsafe { &mut *self.at.as_ptr().cast::<Header>() }
+    }
+
+    #[inline]
+    fn bucket(&self, index: usize) -> Bucket {
+        debug_assert!(index < self.buckets);
+        // SAFETY: `index` is below the number of buckets that were allocated behind the header.
+        Bucket(unsafe { self.at.add(LINE + index * LINE) })
+    }
+
+    /// The bits of `hash` after the segment's depth, as a fraction of 2^32.
+    #[inline]
+    fn fraction(&self, hash: u64) -> u64 {
+        (hash << self.depth) >> 32
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        ((self.fraction(hash) * self.buckets as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn after(&self, index: usize) -> usize {
+        if index + 1 == self.buckets { 0 } else { index + 1 }
+    }
+
+    /// Puts an item that is not there into the first free slot from its home on.
+    #[inline]
+    fn place(&self, hash: u64, item: NonNull<u8>) {
+        let mut index = self.home(hash);
+        for _ in 0..self.buckets {
+            let bucket = self.bucket(index);
+            let free = bucket.matches(0);
+            if free != 0 {
+                bucket.put(free.trailing_zeros() as usize, tag(hash), item);
+                self.header().count += 1;
+                return;
+            }
+            bucket.passed_by(1);
+            index = self.after(index);
+        }
+        unreachable!("a segment never fills up: it grows before");
+    }
+
+    fn prefetch_items(&self, index: usize) {
+        if index < self.buckets {
+            self.bucket(index).items().for_each(prefetch);
+        }
+    }
+}
+
+#[inline]
+fn tag(hash: u64) -> u8 {
+    (hash as u8).max(1)
+}
+
+/// Asks the processor to fetch the cache line of an address.
+#[inline]
+pub fn prefetch(at: NonNull<u8>) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect on memory, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.as_ptr().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// One cache line of the table.
+#[derive(Clone, Copy)]
+struct Bucket(NonNull<u8>);
+
+impl Bucket {
+    /// The slots whose tag is `tag`, a bit each. Tag 0 finds the empty ones.
+    #[inline]
+    fn matches(self, tag: u8) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a bucket has 64 bytes and is aligned to 64, so its first 16 can be loaded; SSE2 is
+        // part of x86-64.
+        unsafe {
+            use std::arch::x86_64::*;
+            let tags = _mm_load_si128(self.0.as_ptr().cast());
+            let equal = _mm_cmpeq_epi8(tags, _mm_set1_epi8(tag as i8));
+            (_mm_movemask_epi8(equal) as u32) & ((1 << SLOTS) - 1)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            // SAFETY: the first 9 bytes of a bucket are its tags.
+            let tags = unsafe { &*self.0.as_ptr().cast::<[u8; SLOTS]>() };
+            tags.iter().enumerate().fold(0, |bits, (i, t)| bits | ((*t == tag) as u32) << i)
+        }
+    }
+
+    #[inline]
+    fn occupied(self) -> u32 {
+        !self.matches(0) & ((1 << SLOTS) - 1)
+    }
+
+    /// The item of an occupied slot.
+    #[inline]
+    fn item(self, slot: usize) -> NonNull<u8> {
+        debug_assert!(slot < SLOTS);
+        // SAFETY: the eight bytes that end with the slot's item lie inside the bucket: 8 + 6 * 8 + 8 = 64.
+        // Occupied slots hold addresses of `NonNull` items.
+        unsafe {
+            let word = self.0.as_ptr().add(8 + 6 * slot).cast::<u64>().read_unaligned();
+            NonNull::new_unchecked((u64::from_le(word) >> 16) as *mut u8)
+        }
+    }
+
+    #[inline]
+    fn put(self, slot: usize, tag: u8, item: NonNull<u8>) {
+        let address = item.as_ptr() as u64;
+        debug_assert!(address & !ADDRESS == 0);
+        // SAFETY: as in `item`; the two bytes before the item are written back as they were read.
+        unsafe {
+            let at = self.0.as_ptr().add(8 + 6 * slot).cast::<u64>();
+            let before = u64::from_le(at.read_unaligned()) & 0xffff;
+            at.write_unaligned((before | address << 16).to_le());
+            self.0.as_ptr().add(slot).write(tag);
+        }
+    }
+
+    #[inline]
+    fn clear(self, slot: usize) {
+        debug_assert!(slot < SLOTS);
+        // SAFETY: the first 9 bytes of a bucket are its tags.
+        unsafe { self.0.as_ptr().add(slot).write(0) }
+    }
+
+    #[inline]
+    fn overflow(self) -> u8 {
+        // SAFETY: byte 9 of a bucket is its overflow count.
+        unsafe { self.0.as_ptr().add(SLOTS).read() }
+    }
+
+    /// Counts items that passed by; a count that reached 255 stays there, which only costs probes.
+    #[inline]
+    fn passed_by(self, change: i8) {
+        let count = self.overflow();
+        if count != u8::MAX {
+            // SAFETY: byte 9 of a bucket is its overflow count.
+            unsafe { self.0.as_ptr().add(SLOTS).write(count.wrapping_add_signed(change)) }
+        }
+    }
+
+    fn items(self) -> impl Iterator<Item = NonNull<u8>> {
+        Bits(self.occupied()).map(move |slot| self.item(slot))
+    }
+}
+
+/// The positions of the set bits of a mask.
+struct Bits(u32);
+
+impl Iterator for Bits {
+    type Item = usize;
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit)
+    }
+}
+
+/// A hash table of thin pointers. See the module for its shape.
+///
+/// The table does not own what the pointers point to: dropping it frees the table alone.
+pub struct RawTable {
+    directory: Vec<u64>,
+    depth: u32,
+    dense: bool,
+    len: usize,
+}
+
+// SAFETY: a table is its directory and its segments, which only it refers to. The items are the
+// owner's: types that hold a table are `Send` if their items are.
+unsafe impl Send for RawTable {}
+
+impl Default for RawTable {
+    fn default() -> Self {
+        RawTable::new()
+    }
+}
+
+impl Drop for RawTable {
+    fn drop(&mut self) {
+        let mut index = 0;
+        while index < self.directory.len() {
+            let segment = Segment::unpack(self.directory[index]);
+            index += 1 << (self.depth - segment.depth);
+            segment.free();
+        }
+    }
+}
+
+impl RawTable {
+    /// An empty table; allocates nothing until the first item.
+    pub fn new() -> RawTable {
+        RawTable { directory: Vec::new(), depth: 0, dense: false, len: 0 }
+    }
+
+    /// How many items there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes allocated for the table itself.
+    pub fn memory_bytes(&self) -> usize {
+        let segments: usize = self.segments().map(|s| LINE + s.buckets * LINE).sum();
+        segments + self.directory.capacity() * 8
+    }
+
+    /// Postpones growth as far as possible: set while a forked child shares the memory, so that pages
+    /// are not copied for nothing.
+    pub fn set_dense(&mut self, dense: bool) {
+        self.dense = dense;
+    }
+
+    #[inline]
+    fn index(&self, hash: u64) -> usize {
+        ((hash >> 1) >> (63 - self.depth)) as usize
+    }
+
+    #[inline]
+    fn segment(&self, hash: u64) -> Option<Segment> {
+        self.directory.get(self.index(hash)).map(|word| Segment::unpack(*word))
+    }
+
+    fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+        let mut index = 0;
+        std::iter::from_fn(move || {
+            let segment = Segment::unpack(*self.directory.get(index)?);
+            index += 1 << (self.depth - segment.depth);
+            Some(segment)
+        })
+    }
+
+    /// Fetches the cache line that a search for `hash` begins with.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        if let Some(segment) = self.segment(hash) {
+            prefetch(segment.bucket(segment.home(hash)).0);
+        }
+    }
+
+    /// Fetches the items that a search for `hash` is likely to look at. Comes after [`Self::prefetch`].
+    #[inline]
+    pub fn prefetch_items(&self, hash: u64) {
+        if let Some(segment) = self.segment(hash) {
+            let bucket = segment.bucket(segment.home(hash));
+            let slots = bucket.matches(tag(hash));
+            if slots != 0 {
+                prefetch(bucket.item(slots.trailing_zeros() as usize));
+            }
+        }
+    }
+
+    #[inline]
+    fn locate(
+        &self,
+        segment: Segment,
+        hash: u64,
+        mut eq: impl FnMut(NonNull<u8>) -> bool,
+    ) -> Option<(usize, usize)> {
+        let tag = tag(hash);
+        let mut index = segment.home(hash);
+        for _ in 0..segment.buckets {
+            let bucket = segment.bucket(index);
+            for slot in Bits(bucket.matches(tag)) {
+                if eq(bucket.item(slot)) {
+                    return Some((index, slot));
+                }
+            }
+            if bucket.overflow() == 0 {
+                return None;
+            }
+            index = segment.after(index);
+        }
+        None
+    }
+
+    /// The item with this hash for which `eq` is true.
+    #[inline]
+    pub fn find(&self, hash: u64, eq: impl FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
+        let segment = self.segment(hash)?;
+        let (index, slot) = self.locate(segment, hash, eq)?;
+        Some(segment.bucket(index).item(slot))
+    }
+
+    /// Puts `new` where `old` is: the same key at another address.
+    pub fn replace(&mut self, hash: u64, old: NonNull<u8>, new: NonNull<u8>) {
+        let segment = self.segment(hash).expect("the item to replace is there");
+        let (index, slot) =
+            self.locate(segment, hash, |item| item == old).expect("the item to replace is there");
+        segment.bucket(index).put(slot, tag(hash), new);
+    }
+
+    /// Adds an item that is not there. `rehash` gives the hash of any item of the table.
+    pub fn insert_unique(
+        &mut self,
+        hash: u64,
+        item: NonNull<u8>,
+        rehash: impl Fn(NonNull<u8>) -> u64,
+    ) {
+        if self.directory.is_empty() {
+            self.directory.push(Segment::new(1, 0).pack());
+        }
+        loop {
+            let segment = Segment::unpack(self.directory[self.index(hash)]);
+            if (segment.header().count as usize) < self.room(segment.buckets) {
+                segment.place(hash, item);
+                self.len += 1;
+                return;
+            }
+            self.grow(hash, segment, &rehash);
+        }
+    }
+
+    /// How many items a segment takes before it grows: nine tenths of its slots.
+    fn room(&self, buckets: usize) -> usize {
+        let slots = buckets * SLOTS;
+        if self.dense { slots - slots / 32 - 1 } else { slots - slots / 10 - 1 }
+    }
+
+    /// Removes the item with this hash for which `eq` is true, and returns it.
+    pub fn remove(
+        &mut self,
+        hash: u64,
+        eq: impl FnMut(NonNull<u8>) -> bool,
+        rehash: impl Fn(NonNull<u8>) -> u64,
+    ) -> Option<NonNull<u8>> {
+        let segment = self.segment(hash)?;
+        let (index, slot) = self.locate(segment, hash, eq)?;
+        let item = segment.bucket(index).item(slot);
+        segment.bucket(index).clear(slot);
+        let mut passed = segment.home(hash);
+        while passed != index {
+            segment.bucket(passed).passed_by(-1);
+            passed = segment.after(passed);
+        }
+        segment.header().count -= 1;
+        self.len -= 1;
+        let sparse = (segment.header().count as usize) < segment.buckets * SLOTS / 4;
+        if sparse && segment.buckets > 2 && !self.dense {
+            self.shrink(hash, segment, &rehash);
+        }
+        Some(item)
+    }
+
+    /// Puts a segment into all the directory words that `hash` shares its top bits with.
+    fn publish(&mut self, hash: u64, segment: Segment) {
+        let span = 1usize << (self.depth - segment.depth);
+        let first = self.index(hash) & !(span - 1);
+        self.directory[first..first + span].fill(segment.pack());
+    }
+
+    fn grow(&mut self, hash: u64, old: Segment, rehash: &impl Fn(NonNull<u8>) -> u64) {
+        if old.buckets < BUCKETS_MAX {
+            let buckets = SIZES.iter().map(|s| *s as usize).find(|s| *s > old.buckets);
+            self.rebuild(hash, old, buckets.unwrap_or(BUCKETS_MAX), rehash);
+            return;
+        }
+        assert!(old.depth < 32, "the hash function tells items apart");
+        if old.depth == self.depth {
+            self.directory = self.directory.iter().flat_map(|word| [*word, *word]).collect();
+            self.depth += 1;
+        }
+        let depth = old.depth + 1;
+        let mut hashed: Vec<(u64, NonNull<u8>)> = Vec::with_capacity(BUCKETS_MAX * SLOTS);
+        each_prefetched(old, |item| hashed.push((rehash(item), item)));
+        let upper = 1u64 << (64 - depth);
+        let ones = hashed.iter().filter(|(h, _)| h & upper != 0).count();
+        let halves = [
+            Segment::new(buckets_for(hashed.len() - ones), depth),
+            Segment::new(buckets_for(ones), depth),
+        ];
+        for (h, item) in hashed {
+            halves[(h & upper != 0) as usize].place(h, item);
+        }
+        for (half, bit) in halves.into_iter().zip([0, upper]) {
+            half.header().expiry_min = old.header().expiry_min;
+            self.publish(hash & !upper | bit, half);
+        }
+        old.free();
+    }
+
+    fn rebuild(
+        &mut self,
+        hash: u64,
+        old: Segment,
+        buckets: usize,
+        rehash: &impl Fn(NonNull<u8>) -> u64,
+    ) {
+        let new = Segment::new(buckets, old.depth);
+        each_prefetched(old, |item| new.place(rehash(item), item));
+        new.header().expiry_min = old.header().expiry_min;
+        self.publish(hash, new);
+        old.free();
+    }
+
+    /// Gives memory back after removals: fewer buckets, and two half-empty segments become one.
+    fn shrink(&mut self, hash: u64, old: Segment, rehash: &impl Fn(NonNull<u8>) -> u64) {
+        if old.depth > 0 {
+            let bit = 1u64 << (64 - old.depth);
+            let buddy = self.segment(hash ^ bit).expect("the directory is complete");
+            let count = (old.header().count + buddy.header().count) as usize;
+            if buddy.depth == old.depth && count < BUCKETS_MAX * SLOTS / 3 {
+                let merged = Segment::new(buckets_for(count), old.depth - 1);
+                for half in [old, buddy] {
+                    each_prefetched(half, |item| merged.place(rehash(item), item));
+                }
+                merged.header().expiry_min = old.header().expiry_min.min(buddy.header().expiry_min);
+                self.publish(hash, merged);
+                old.free();
+                buddy.free();
+                self.shrink_directory();
+                return;
+            }
+        }
+        let buckets = buckets_for(old.header().count as usize);
+        if buckets < old.buckets {
+            self.rebuild(hash, old, buckets, rehash);
+        }
+    }
+
+    /// Halves a directory that is twice as fine as its deepest segment. Looks only when it may pay:
+    /// when the directory has many more words than the items need.
+    fn shrink_directory(&mut self) {
+        while self.depth > 0 && self.directory.len() > 4 * (self.len / 256).max(1) {
+            if self.segments().any(|segment| segment.depth == self.depth) {
+                return;
+            }
+            self.directory = self.directory.iter().copied().step_by(2).collect();
+            self.depth -= 1;
+        }
+    }
+
+    /// Visits the items of one home bucket (about seven) and returns the next cursor; 0 begins and ends.
+    ///
+    /// An item that is in the table from the first call to the last is visited at least once, whatever
+    /// happens to the table in between.
+    pub fn scan(
+        &self,
+        cursor: u64,
+        rehash: impl Fn(NonNull<u8>) -> u64,
+        mut visit: impl FnMut(NonNull<u8>),
+    ) -> u64 {
+        // Positions are prefixes of hashes; reversed they are small numbers, as clients expect of cursors.
+        let from = cursor.reverse_bits();
+        let Some(segment) = self.segment(from) else { return 0 };
+        let home = segment.home(from);
+        let step = ((home as u64 + 1) << 32).div_ceil(segment.buckets as u64);
+        let base = if segment.depth == 0 { 0 } else { from & !(u64::MAX >> segment.depth) };
+        let next = base.wrapping_add(step.checked_shl(32 - segment.depth).unwrap_or(0));
+        let next = if step == 1 << 32 && segment.depth == 0 { 0 } else { next };
+        let mut index = home;
+        for _ in 0..segment.buckets {
+            let bucket = segment.bucket(index);
+            for item in bucket.items() {
+                let hash = rehash(item);
+                if hash >= from && (next == 0 || hash < next) {
+                    visit(item);
+                }
+            }
+            if bucket.overflow() == 0 {
+                break;
+            }
+            index = segment.after(index);
+        }
+        next.reverse_bits()
+    }
+
+    /// All items, in hash order but for those that overflowed. Fetches ahead.
+    pub fn iter(&self) -> impl Iterator<Item = NonNull<u8>> + '_ {
+        self.segments().flat_map(|segment| {
+            segment.prefetch_items(0);
+            (0..segment.buckets).flat_map(move |index| {
+                segment.prefetch_items(index + 1);
+                segment.bucket(index).items()
+            })
+        })
+    }
+
+    /// An item chosen nearly uniformly; `draw` gives random words.
+    pub fn random(&self, draw: &mut dyn FnMut() -> u64) -> Option<NonNull<u8>> {
+        if self.len == 0 {
+            return None;
+        }
+        for _ in 0..1000 {
+            let segment = self.segment(draw())?;
+            let slot = ((draw() >> 32) * (segment.buckets * SLOTS) as u64 >> 32) as usize;
+            let bucket = segment.bucket(slot / SLOTS);
+            if bucket.occupied() & 1 << (slot % SLOTS) != 0 {
+                return Some(bucket.item(slot % SLOTS));
+            }
+        }
+        self.iter().next()
+    }
+
+    /// Records that the item with this hash expires at `at_ms`, for [`Self::expiring`].
+    pub fn note_expiry(&mut self, hash: u64, at_ms: i64) {
+        if let Some(segment) = self.segment(hash) {
+            let header = segment.header();
+            header.expiry_min = header.expiry_min.min(at_ms);
+        }
+    }
+
+    /// Looks for a segment that may hold items expired by `now_ms`, from position `from` (a cursor of
+    /// this function; 0 begins), looking at no more than `most` segments.
+    ///
+    /// The items of the segment found are given to `visit`, which answers each item's expiry (if it has one)
+    /// and remembers which ones are due; the segment's bound becomes the least expiry that is not
+    /// due. Returns where to go on (0 after the last segment), and how many segments were looked at.
+    pub fn expiring(
+        &self,
+        from: u64,
+        now_ms: i64,
+        most: usize,
+        mut visit: impl FnMut(NonNull<u8>) -> Option<i64>,
+    ) -> (u64, usize) {
+        let mut position = from;
+        for looked in 1..=most.max(1) {
+            let Some(segment) = self.segment(position) else { return (0, looked) };
+            let found = segment.header().expiry_min <= now_ms;
+            if found {
+                let mut least = NEVER;
+                each_prefetched(segment, |item| {
+                    if let Some(at) = visit(item)
+                        && at > now_ms
+                    {
+                        least = least.min(at);
+                    }
+                });
+                segment.header().expiry_min = least;
+            }
+            let base = if segment.depth == 0 { 0 } else { position & !(u64::MAX >> segment.depth) };
+            position = match segment.depth {
+                0 => 0,
+                depth => base.wrapping_add(1 << (64 - depth)),
+            };
+            if found || position == 0 {
+                return (position, looked);
+            }
+        }
+        (position, most)
+    }
+
+    /// Walks the whole table and asserts its invariants. For tests.
+    pub fn check(&self, rehash: impl Fn(NonNull<u8>) -> u64) {
+        let mut len = 0;
+        let mut at = 0;
+        for segment in self.segments() {
+            let span = 1usize << (self.depth - segment.depth);
+            assert!(self.directory[at..at + span].iter().all(|w| *w == segment.pack()));
+            let mut passed = vec![0u32; segment.buckets];
+            let mut count = 0;
+            for index in 0..segment.buckets {
+                for item in segment.bucket(index).items() {
+                    let hash = rehash(item);
+                    assert!((at..at + span).contains(&self.index(hash)), "an item's segment");
+                    let mut step = segment.home(hash);
+                    while step != index {
+                        passed[step] += 1;
+                        step = segment.after(step);
+                    }
+                    count += 1;
+                }
+            }
+            for (index, passed) in passed.iter().enumerate() {
+                let overflow = segment.bucket(index).overflow();
+                assert!(overflow == u8::MAX || overflow as u32 == *passed, "overflow counts");
+            }
+            assert_eq!(count, segment.header().count, "a segment's count");
+            len += count as usize;
+            at += span;
+        }
+        assert_eq!(at, self.directory.len(), "the directory is covered");
+        assert_eq!(len, self.len, "the table's count");
+    }
+}
+
+/// The number of buckets for `count` items with room to grow.
+fn buckets_for(count: usize) -> usize {
+    let slots = count + count / 4 + 1;
+    SIZES.iter().map(|s| *s as usize).find(|s| s * SLOTS > slots).unwrap_or(BUCKETS_MAX)
+}
+
+fn each_prefetched(segment: Segment, mut visit: impl FnMut(NonNull<u8>)) {
+    segment.prefetch_items(0);
+    segment.prefetch_items(1);
+    for index in 0..segment.buckets {
+        segment.prefetch_items(index + 2);
+        segment.bucket(index).items().for_each(&mut visit);
+    }
+}
+
+#[cfg(test)]
+mod tests;
