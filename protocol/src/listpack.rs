@@ -387,8 +387,8 @@ pub fn encoded_len(value: Value<'_>) -> usize {
     let body = match value {
         Value::Int(number) => integer_body(number),
         Value::Bytes(bytes) => match bytes.len() {
-            len @ ..=0x3F => 1 + len,
-            len @ ..=0xFFF => 2 + len,
+            len @ 0..=0x3F => 1 + len,
+            len @ 0x40..=0xFFF => 2 + len,
             len => 5 + len,
         },
     };
@@ -445,11 +445,11 @@ fn write_integer(number: i64, gap: &mut [u8]) -> usize {
 fn write_bytes(bytes: &[u8], gap: &mut [u8]) -> usize {
     let len = bytes.len();
     let start = match len {
-        ..=0x3F => {
+        0..=0x3F => {
             gap[0] = 0x80 | len as u8;
             1
         }
-        ..=0xFFF => {
+        0x40..=0xFFF => {
             gap[0] = 0xE0 | (len >> 8) as u8;
             gap[1] = len as u8;
             2
@@ -518,10 +518,10 @@ fn checked_body_len(rest: &[u8]) -> Option<usize> {
 
 fn backlen_bytes(body: usize) -> usize {
     match body {
-        ..=127 => 1,
-        ..=16_382 => 2,
-        ..=2_097_150 => 3,
-        ..=268_435_454 => 4,
+        0..=127 => 1,
+        128..=16_382 => 2,
+        16_383..=2_097_150 => 3,
+        2_097_151..=268_435_454 => 4,
         _ => 5,
     }
 }
