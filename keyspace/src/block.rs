@@ -27,6 +27,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::slice;
 
+use crate::sample::choose;
 use crate::table::{RawTable, hash_bytes};
 
 mod ordered;
@@ -161,12 +162,8 @@ impl<S: Shape> Blocks<S> {
                 }
             }
         } else {
-            let mut items: Vec<_> = self.table.iter().collect();
-            for chosen in 0..count.min(items.len()) {
-                let other = chosen + below(items.len() - chosen, draw);
-                items.swap(chosen, other);
-                give(items[chosen]);
-            }
+            let items = choose(self.table.iter().collect(), count, draw);
+            items.into_iter().for_each(give);
         }
     }
 
@@ -242,11 +239,6 @@ impl<S: Shape> Drop for Blocks<S> {
             Block::<S>::at(item).free();
         }
     }
-}
-
-/// A random number below `bound`, which is not zero.
-pub(crate) fn below(bound: usize, draw: &mut dyn FnMut() -> u64) -> usize {
-    ((u128::from(draw()) * bound as u128) >> 64) as usize
 }
 
 /// Pointer to a block. Private to this module and [`ordered`], which keep it no longer than the block

@@ -5,16 +5,20 @@
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
+//! - [`score`]: scores of sorted sets as text
 //! - [`limits`]: when a small form becomes a large one
 
 pub mod block;
 pub mod btree;
 pub mod db;
+mod either;
 pub mod entry;
 pub mod hash;
 pub mod limits;
 pub mod list;
 pub mod packed;
+mod sample;
+pub mod score;
 pub mod set;
 pub mod table;
 pub mod zset;

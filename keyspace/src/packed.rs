@@ -16,6 +16,7 @@
 //! - all bytes up to that length are initialized, and are a valid listpack or intset
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -23,7 +24,9 @@ use std::ptr::NonNull;
 use std::slice;
 
 use protocol::intset;
-use protocol::listpack::{self, Malformed, Value};
+use protocol::listpack::{self, Malformed, TextBuffer, Value};
+
+use crate::table::hash_bytes;
 
 /// A listpack with its memory: one pointer wide, and so is `Option<Packed>`.
 ///
@@ -172,6 +175,22 @@ impl Packed {
     /// Position of the first element that is `needle`, passing over `skip` elements after each one.
     pub fn find(&self, needle: &[u8], skip: usize) -> Option<usize> {
         listpack::find(self.as_bytes(), needle, skip)
+    }
+
+    /// Whether two elements have the same text, passing over `skip` elements after each one.
+    pub fn has_duplicates(&self, skip: usize) -> bool {
+        let mut buffer = TextBuffer::new();
+        let mut hashes: Vec<u64> = self
+            .iter()
+            .step_by(skip + 1)
+            .map(|value| hash_bytes(value.to_text(&mut buffer)))
+            .collect();
+        hashes.sort_unstable();
+        if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+            return false;
+        }
+        let mut texts = HashSet::new();
+        self.iter().step_by(skip + 1).any(|value| !texts.insert(value.to_vec()))
     }
 
     /// All elements, in both directions.

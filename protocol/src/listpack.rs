@@ -126,6 +126,17 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether the texts are equal; cheaper than [`Value::eq_bytes`] for one needle and many values.
+    pub fn same_text(self, other: Value<'_>) -> bool {
+        match (self, other) {
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            (Value::Int(number), Value::Bytes(text)) | (Value::Bytes(text), Value::Int(number)) => {
+                parse_integer(text) == Some(number)
+            }
+        }
+    }
+
     /// Compares the texts byte by byte.
     pub fn text_cmp(self, bytes: &[u8]) -> Ordering {
         self.to_text(&mut TextBuffer::new()).cmp(bytes)
