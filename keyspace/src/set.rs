@@ -1,1 +1,4 @@
-//! To be filled: set.
+//! Stand-in for the type.
+/// Stand-in.
+#[derive(Debug)]
+pub struct Set(Box<u64>);

@@ -1,1 +1,4 @@
-//! To be filled: zset.
+//! Stand-in for the type.
+/// Stand-in.
+#[derive(Debug)]
+pub struct Zset(Box<u64>);
