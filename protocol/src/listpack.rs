@@ -1,1 +1,539 @@
-//! To be filled: listpack.
+//! The listpack: a string of bytes that holds a sequence of short strings and integers.
+//!
+//! Small collections are kept in memory in exactly the layout in which RDB stores them, so a snapshot
+//! copies bytes. This module holds the algorithms on slices: reading, walking, searching, checking and
+//! writing one entry into a gap. Who owns the bytes and makes the gap is `keyspace::packed`.
+//!
+//! A position is the byte offset of an entry. Functions that take a listpack expect one that
+//! [`validate`] accepts; with other bytes they may panic, never more.
+//!
+//! ```text
+//! u32 LE total bytes | u16 LE count (65535 = unknown) | entry … | FF
+//!
+//! entry:  body | backlen
+//! body:   0xxxxxxx                          0 … 127
+//!         10llllll            bytes         up to 63 bytes
+//!         110xxxxx xxxxxxxx                 -4096 … 4095, big endian
+//!         1110llll llllllll   bytes         up to 4095 bytes
+//!         F0 u32 LE           bytes
+//!         F1 i16 LE, F2 i24 LE, F3 i32 LE, F4 i64 LE
+//! backlen: size of the body in 7-bit groups, most significant first; all but the first have bit 7 set,
+//!         so that it can be read from its end
+//! ```
+//!
+//! # Source
+//! - `docs` of the formats, 3.1. The limits of the backlen are off by one from the natural ones (a body
+//!   of 16383 bytes takes three bytes): every implementation agrees, so it is part of the format.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+/// Bytes before the first entry.
+pub const HEADER_BYTES: usize = 6;
+/// The listpack without entries.
+pub const EMPTY: [u8; 7] = [7, 0, 0, 0, 0, 0, END];
+/// The largest listpack that peers make.
+pub const MAX_BYTES: usize = 1 << 30;
+
+const END: u8 = 0xFF;
+const COUNT_UNKNOWN: u16 = u16::MAX;
+/// Longest text of an `i64`: sign and 19 digits.
+const MAX_INTEGER_TEXT: usize = 20;
+
+/// Why bytes are not a listpack or an intset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset}")]
+pub struct Malformed {
+    /// Where in the bytes.
+    pub offset: usize,
+    /// What is wrong there.
+    pub reason: &'static str,
+}
+
+/// Room for the text of an integer.
+#[derive(Default)]
+pub struct TextBuffer(itoa::Buffer);
+
+impl TextBuffer {
+    /// A fresh buffer.
+    pub fn new() -> Self {
+        Self(itoa::Buffer::new())
+    }
+}
+
+/// One element: an integer, or bytes.
+///
+/// Equality is that of the form; an integer equals its own text under [`Value::eq_bytes`] and
+/// [`Value::text_cmp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Stands for its decimal text.
+    Int(i64),
+    /// Any bytes.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// The form in which `bytes` is stored: an integer if it is the canonical text of an `i64`.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        match parse_integer(bytes) {
+            Some(number) => Value::Int(number),
+            None => Value::Bytes(bytes),
+        }
+    }
+
+    /// Length of the text.
+    #[expect(clippy::len_without_is_empty, reason = "no caller asks whether an element is empty")]
+    pub fn len(self) -> usize {
+        match self {
+            Value::Int(number) => {
+                let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
+                digits + usize::from(number < 0)
+            }
+            Value::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// The text; that of an integer is written into `buffer`.
+    pub fn to_text<'b>(self, buffer: &'b mut TextBuffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Value::Int(number) => buffer.0.format(number).as_bytes(),
+            Value::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The text in a vector of its own.
+    pub fn to_vec(self) -> Vec<u8> {
+        self.to_text(&mut TextBuffer::new()).to_vec()
+    }
+
+    /// The integer, also if it is held as text.
+    pub fn to_integer(self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(number),
+            Value::Bytes(bytes) => parse_integer(bytes),
+        }
+    }
+
+    /// Whether the text is `bytes`.
+    pub fn eq_bytes(self, bytes: &[u8]) -> bool {
+        match self {
+            Value::Int(number) => parse_integer(bytes) == Some(number),
+            Value::Bytes(own) => own == bytes,
+        }
+    }
+
+    /// Compares the texts byte by byte.
+    pub fn text_cmp(self, bytes: &[u8]) -> Ordering {
+        self.to_text(&mut TextBuffer::new()).cmp(bytes)
+    }
+}
+
+/// The integer of which `bytes` is the canonical decimal text.
+pub fn parse_integer(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [] => return None,
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, bytes),
+    };
+    if bytes.len() > MAX_INTEGER_TEXT {
+        return None;
+    }
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    let mut size: u64 = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        size = size.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    if negative { 0i64.checked_sub_unsigned(size) } else { i64::try_from(size).ok() }
+}
+
+/// Checks bytes from outside; returns the number of entries.
+pub fn validate(bytes: &[u8]) -> Result<usize, Malformed> {
+    let fail = |offset, reason| Err(Malformed { offset, reason });
+    if bytes.len() < EMPTY.len() {
+        return fail(0, "listpack shorter than its frame");
+    }
+    if total_bytes(bytes) != bytes.len() {
+        return fail(0, "listpack total differs from its length");
+    }
+    let end = bytes.len() - 1;
+    if bytes[end] != END {
+        return fail(end, "listpack without end mark");
+    }
+    let mut at = HEADER_BYTES;
+    let mut count = 0;
+    while at < end {
+        let Some(body) = checked_body_len(&bytes[at..end]) else {
+            return fail(at, "listpack entry is unknown or cut");
+        };
+        let backlen_at = at + body;
+        let next = backlen_at + backlen_bytes(body);
+        if next > end {
+            return fail(backlen_at, "listpack entry is cut");
+        }
+        let mut expected = [0; 5];
+        if bytes[backlen_at..next] != *put_backlen(body, &mut expected) {
+            return fail(backlen_at, "listpack backlen differs from the entry");
+        }
+        count += 1;
+        at = next;
+    }
+    match stored_count(bytes) {
+        Some(stored) if stored != count => fail(4, "listpack count differs from its entries"),
+        _ => Ok(count),
+    }
+}
+
+/// Total bytes by the header.
+pub fn total_bytes(list: &[u8]) -> usize {
+    u32::from_le_bytes([list[0], list[1], list[2], list[3]]) as usize
+}
+
+/// Number of entries by the header, unless there are too many for it.
+pub fn stored_count(list: &[u8]) -> Option<usize> {
+    let count = u16::from_le_bytes([list[4], list[5]]);
+    (count != COUNT_UNKNOWN).then_some(usize::from(count))
+}
+
+/// The six bytes of a header.
+///
+/// # Panics
+/// If `total` is too large for a listpack.
+pub fn header(total: usize, count: Option<usize>) -> [u8; HEADER_BYTES] {
+    let total = u32::try_from(total).expect("a listpack is smaller than 4 GiB");
+    let count = count.and_then(|count| u16::try_from(count).ok()).unwrap_or(COUNT_UNKNOWN);
+    let [a, b, c, d] = total.to_le_bytes();
+    let [e, f] = count.to_le_bytes();
+    [a, b, c, d, e, f]
+}
+
+/// Number of entries; walks if the header does not know it.
+pub fn count(list: &[u8]) -> usize {
+    stored_count(list).unwrap_or_else(|| {
+        let mut entries = 0;
+        let mut at = first(list);
+        while let Some(position) = at {
+            entries += 1;
+            at = next(list, position);
+        }
+        entries
+    })
+}
+
+/// Position of the first entry.
+pub fn first(list: &[u8]) -> Option<usize> {
+    (list.len() > EMPTY.len()).then_some(HEADER_BYTES)
+}
+
+/// Position of the last entry.
+pub fn last(list: &[u8]) -> Option<usize> {
+    prev(list, list.len() - 1)
+}
+
+/// Position of the entry after the one at `at`.
+pub fn next(list: &[u8], at: usize) -> Option<usize> {
+    let next = at + entry_len(list, at);
+    (next < list.len() - 1).then_some(next)
+}
+
+/// Position of the entry before `at`, which may also be the position of the end mark.
+pub fn prev(list: &[u8], at: usize) -> Option<usize> {
+    if at <= HEADER_BYTES {
+        return None;
+    }
+    let (mut body, mut shift, mut from) = (0, 0, at - 1);
+    while list[from] & 0x80 != 0 {
+        body |= usize::from(list[from] & 0x7F) << shift;
+        shift += 7;
+        from -= 1;
+    }
+    body |= usize::from(list[from]) << shift;
+    Some(from - body)
+}
+
+/// Size of the entry at `at`, backlen included.
+pub fn entry_len(list: &[u8], at: usize) -> usize {
+    let body = body_len(&list[at..]);
+    body + backlen_bytes(body)
+}
+
+/// The element at `at`.
+pub fn value(list: &[u8], at: usize) -> Value<'_> {
+    let entry = &list[at..];
+    match entry[0] {
+        byte @ 0..=0x7F => Value::Int(i64::from(byte)),
+        byte @ 0x80..=0xBF => Value::Bytes(&entry[1..1 + usize::from(byte & 0x3F)]),
+        byte @ 0xC0..=0xDF => {
+            let raw = u16::from_be_bytes([byte & 0x1F, entry[1]]);
+            Value::Int(i64::from(((raw << 3) as i16) >> 3))
+        }
+        byte @ 0xE0..=0xEF => {
+            let len = usize::from(u16::from_be_bytes([byte & 0x0F, entry[1]]));
+            Value::Bytes(&entry[2..2 + len])
+        }
+        0xF0 => Value::Bytes(&entry[5..5 + long_len(entry)]),
+        0xF1 => Value::Int(signed(&entry[1..3])),
+        0xF2 => Value::Int(signed(&entry[1..4])),
+        0xF3 => Value::Int(signed(&entry[1..5])),
+        0xF4 => Value::Int(signed(&entry[1..9])),
+        _ => panic!("not a listpack entry"),
+    }
+}
+
+/// Position of the entry with that index, found from the nearer end.
+pub fn seek(list: &[u8], index: usize) -> Option<usize> {
+    let stored = stored_count(list);
+    match stored {
+        Some(count) if index >= count => None,
+        Some(count) if index > count / 2 => {
+            let mut at = last(list)?;
+            for _ in index + 1..count {
+                at = prev(list, at)?;
+            }
+            Some(at)
+        }
+        _ => {
+            let mut at = first(list)?;
+            for _ in 0..index {
+                at = next(list, at)?;
+            }
+            Some(at)
+        }
+    }
+}
+
+/// Position of the first entry whose text is `needle`, looking at one entry and then passing over
+/// `skip` ones (1 for the fields of a hash).
+pub fn find(list: &[u8], needle: &[u8], skip: usize) -> Option<usize> {
+    let integer = parse_integer(needle);
+    let end = list.len() - 1;
+    let mut at = HEADER_BYTES;
+    while at < end {
+        let found = match value(list, at) {
+            Value::Bytes(bytes) => bytes == needle,
+            Value::Int(number) => integer == Some(number),
+        };
+        if found {
+            return Some(at);
+        }
+        for _ in 0..=skip {
+            if at < end {
+                at += entry_len(list, at);
+            }
+        }
+    }
+    None
+}
+
+/// All elements; the iterator goes both ways.
+pub fn iter(list: &[u8]) -> Iter<'_> {
+    Iter { list, front: HEADER_BYTES, back: list.len() - 1 }
+}
+
+/// The elements with the indexes in `range`, which is cut to what is there.
+pub fn range(list: &[u8], range: Range<usize>) -> Iter<'_> {
+    let end = list.len() - 1;
+    if range.is_empty() {
+        return Iter { list, front: end, back: end };
+    }
+    let front = seek(list, range.start).unwrap_or(end);
+    Iter { list, front, back: seek(list, range.end).unwrap_or(end).max(front) }
+}
+
+/// Iterator over elements, see [`iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    list: &'a [u8],
+    front: usize,
+    back: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if self.front >= self.back {
+            return None;
+        }
+        let at = self.front;
+        self.front += entry_len(self.list, at);
+        Some(value(self.list, at))
+    }
+}
+
+impl DoubleEndedIterator for Iter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.front >= self.back {
+            return None;
+        }
+        self.back = prev(self.list, self.back)?;
+        Some(value(self.list, self.back))
+    }
+}
+
+/// Size of the entry that [`write()`] makes of `value`.
+pub fn encoded_len(value: Value<'_>) -> usize {
+    let body = match value {
+        Value::Int(number) => integer_body(number),
+        Value::Bytes(bytes) => match bytes.len() {
+            len @ ..=0x3F => 1 + len,
+            len @ ..=0xFFF => 2 + len,
+            len => 5 + len,
+        },
+    };
+    body + backlen_bytes(body)
+}
+
+/// Writes the entry of `value` in its smallest form.
+///
+/// # Panics
+/// If `gap` is not exactly [`encoded_len`] bytes.
+pub fn write(value: Value<'_>, gap: &mut [u8]) {
+    let body = match value {
+        Value::Int(number) => write_integer(number, gap),
+        Value::Bytes(bytes) => write_bytes(bytes, gap),
+    };
+    let mut backlen = [0; 5];
+    gap[body..].copy_from_slice(put_backlen(body, &mut backlen));
+}
+
+/// Appends to a listpack in a vector: for readers of old encodings and for tests.
+pub fn push(list: &mut Vec<u8>, value: Value<'_>) {
+    let count = stored_count(list).map(|count| count + 1);
+    let at = list.len() - 1;
+    list.resize(list.len() + encoded_len(value), 0);
+    let end = list.len() - 1;
+    write(value, &mut list[at..end]);
+    list[end] = END;
+    let head = header(list.len(), count);
+    list[..HEADER_BYTES].copy_from_slice(&head);
+}
+
+fn write_integer(number: i64, gap: &mut [u8]) -> usize {
+    let body = integer_body(number);
+    let bytes = number.to_le_bytes();
+    match body {
+        1 => gap[0] = bytes[0],
+        2 => {
+            gap[0] = 0xC0 | (bytes[1] & 0x1F);
+            gap[1] = bytes[0];
+        }
+        _ => {
+            gap[0] = match body {
+                3 => 0xF1,
+                4 => 0xF2,
+                5 => 0xF3,
+                _ => 0xF4,
+            };
+            gap[1..body].copy_from_slice(&bytes[..body - 1]);
+        }
+    }
+    body
+}
+
+fn write_bytes(bytes: &[u8], gap: &mut [u8]) -> usize {
+    let len = bytes.len();
+    let start = match len {
+        ..=0x3F => {
+            gap[0] = 0x80 | len as u8;
+            1
+        }
+        ..=0xFFF => {
+            gap[0] = 0xE0 | (len >> 8) as u8;
+            gap[1] = len as u8;
+            2
+        }
+        _ => {
+            let len = u32::try_from(len).expect("an element is smaller than 4 GiB");
+            gap[0] = 0xF0;
+            gap[1..5].copy_from_slice(&len.to_le_bytes());
+            5
+        }
+    };
+    gap[start..start + len].copy_from_slice(bytes);
+    start + len
+}
+
+fn integer_body(number: i64) -> usize {
+    match number {
+        0..=127 => 1,
+        -4096..=4095 => 2,
+        -0x8000..=0x7FFF => 3,
+        -0x80_0000..=0x7F_FFFF => 4,
+        -0x8000_0000..=0x7FFF_FFFF => 5,
+        _ => 9,
+    }
+}
+
+/// Little endian, two's complement, any width up to 8.
+fn signed(bytes: &[u8]) -> i64 {
+    let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+    let mut wide = if negative { [0xFF; 8] } else { [0; 8] };
+    wide[..bytes.len()].copy_from_slice(bytes);
+    i64::from_le_bytes(wide)
+}
+
+fn long_len(entry: &[u8]) -> usize {
+    u32::from_le_bytes([entry[1], entry[2], entry[3], entry[4]]) as usize
+}
+
+/// Size of the body by its first bytes.
+fn body_len(entry: &[u8]) -> usize {
+    match entry[0] {
+        0..=0x7F => 1,
+        byte @ 0x80..=0xBF => 1 + usize::from(byte & 0x3F),
+        0xC0..=0xDF => 2,
+        byte @ 0xE0..=0xEF => 2 + usize::from(u16::from_be_bytes([byte & 0x0F, entry[1]])),
+        0xF0 => 5 + long_len(entry),
+        0xF1 => 3,
+        0xF2 => 4,
+        0xF3 => 5,
+        0xF4 => 9,
+        _ => panic!("not a listpack entry"),
+    }
+}
+
+/// The same for bytes that nobody has checked; `None` if the body is unknown or does not fit.
+fn checked_body_len(rest: &[u8]) -> Option<usize> {
+    let head = match *rest.first()? {
+        0xF5.. => return None,
+        0xF0 => 5,
+        0xE0..=0xEF => 2,
+        _ => 1,
+    };
+    let body = if rest.len() >= head { body_len(rest) } else { return None };
+    (body <= rest.len()).then_some(body)
+}
+
+fn backlen_bytes(body: usize) -> usize {
+    match body {
+        ..=127 => 1,
+        ..=16_382 => 2,
+        ..=2_097_150 => 3,
+        ..=268_435_454 => 4,
+        _ => 5,
+    }
+}
+
+fn put_backlen(body: usize, buffer: &mut [u8; 5]) -> &[u8] {
+    let len = backlen_bytes(body);
+    for (index, byte) in buffer[..len].iter_mut().enumerate() {
+        let group = (body >> (7 * (len - 1 - index))) as u8 & 0x7F;
+        *byte = if index == 0 { group } else { group | 0x80 };
+    }
+    &buffer[..len]
+}
+
+#[cfg(test)]
+mod tests;
