@@ -1,9 +1,9 @@
 //! Thin blocks: the members of large collections, each one allocation behind one thin pointer.
 //!
 //! A block says its own length, so the table that holds it spends eight bytes and a tag on it. The
-//! table of this module owns its blocks and is all that [`crate::hash`] and [`crate::set`] need; for
-//! sorted sets [`Ordered`] joins it with a tree that orders the same blocks. Only these two ever see a
-//! pointer to a block, which is why it cannot outlive the block.
+//! table of this module owns its blocks and is all that [`crate::hash`] and [`crate::set`] need;
+//! for sorted sets [`Ordered`] joins it with a tree that orders the same blocks. Only these two
+//! ever see a pointer to a block, which is why it cannot outlive the block.
 //!
 //! ```text
 //! Alone   (set):        key length | key
@@ -31,7 +31,7 @@ use crate::sample::choose;
 use crate::table::{RawTable, hash_bytes};
 
 mod ordered;
-pub use ordered::{Ordered, OrderedBuilder};
+pub use ordered::{Members, Ordered, OrderedBuilder};
 
 /// What a block holds after its key.
 pub trait Shape {
@@ -241,8 +241,8 @@ impl<S: Shape> Drop for Blocks<S> {
     }
 }
 
-/// Pointer to a block. Private to this module and [`ordered`], which keep it no longer than the block
-/// is in its table: that is what the safety of everything below rests on.
+/// Pointer to a block. Private to this module and [`ordered`], which keep it no longer than the
+/// block is in its table: that is what the safety of everything below rests on.
 struct Block<S> {
     start: NonNull<u8>,
     shape: PhantomData<S>,
@@ -393,7 +393,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn blocks_are_a_map(steps in prop::collection::vec((0u16..200, 0u8..4, 0usize..20), 0..500)) {
+        fn blocks_are_a_map(
+            steps in prop::collection::vec((0u16..200, 0u8..4, 0usize..20), 0..500),
+        ) {
             let mut blocks = Blocks::<Pair>::new();
             let mut model: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
             for (key, kind, len) in steps {
@@ -419,11 +421,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(&seen, &model);
-            let mut state = 1u64;
-            let mut draw = || {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                state ^ (state >> 29)
-            };
+            let mut draw = crate::sample::tests::draw();
             for count in [0, 1, model.len() / 4, model.len() / 2, model.len() + 3] {
                 let mut sample = HashSet::new();
                 copy.sample(count, &mut draw, |k, _| assert!(sample.insert(k.to_vec())));

@@ -1,25 +1,25 @@
 //! A counted B+tree: the order of a large sorted set.
 //!
 //! Items are pairs of score and member, ordered by score and then by the bytes of the member. Every
-//! inner node knows how many items lie below each child, so a rank is found, and an item found by its
-//! rank, in one descent. All questions about order are asked in one form, [`Tree::rank_where`], and all
-//! walks are walks over ranks.
+//! inner node knows how many items lie below each child, so a rank is found, and an item found by
+//! its rank, in one descent. All questions about order are asked in one form, [`Tree::rank_where`],
+//! and all walks are walks over ranks.
 //!
 //! ```text
 //! Inner:  children | items below each child | first item of each child       up to 64 children
 //! Leaf:   scores   | members                                                 up to 64 items
 //! ```
 //!
-//! A member is a thin pointer in use, and small fixed arrays in tests: the tree copies it, reads its
-//! bytes and owns nothing. Scores lie in an array of their own, so a search reads members only where
-//! scores are equal.
+//! A member is a thin pointer in use, and small fixed arrays in tests: the tree copies it, reads
+//! its bytes and owns nothing. Scores lie in an array of their own, so a search reads members only
+//! where scores are equal.
 //!
-//! Memory: a leaf's arrays grow in steps of eight items, so a half-full leaf costs little more per item
-//! than a full one. A full node splits where the new item goes if that is one of its ends, so ascending
-//! and descending insertions leave full nodes behind, and in the middle otherwise.
+//! Memory: a leaf's arrays grow in steps of eight items, so a half-full leaf costs little more per
+//! item than a full one. A full node splits where the new item goes if that is one of its ends, so
+//! ascending and descending insertions leave full nodes behind, and in the middle otherwise.
 //!
-//! Rejected: a skip list (a pointer, a span and an allocation per item and level: 133 bytes per member
-//! in Redis); links between leaves (a walk needs one descent per 50 items without them).
+//! Rejected: a skip list (a pointer, a span and an allocation per item and level: 133 bytes per
+//! member in Redis); links between leaves (a walk needs one descent per 50 items without them).
 //!
 //! # Invariants
 //! - all leaves have the same depth; no node is empty but the root leaf of an empty tree

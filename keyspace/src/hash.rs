@@ -5,13 +5,15 @@
 //! Table:  one block per field, with its value      crate::block::Pair      "hashtable"
 //! ```
 //!
-//! A packed hash becomes a table when it gets more fields than the limit, or a field or value longer
-//! than the limit; it never goes back.
+//! A packed hash becomes a table when it gets more fields than the limit, or a field or value
+//! longer than the limit; it never goes back.
 //!
 //! # Invariants
 //! - fields differ; a packed hash has an even number of elements
 
-use protocol::listpack::{Malformed, Value};
+use std::fmt;
+
+use protocol::listpack::{Malformed, TextBuffer, Value};
 
 use crate::block::{Blocks, Pair};
 use crate::either::Either;
@@ -24,6 +26,7 @@ use crate::sample::{below, choose};
 pub struct Hash(Form);
 
 const _: () = assert!(size_of::<Hash>() <= 16 && align_of::<Hash>() == 8);
+const _: fn(Hash) -> Box<dyn Send> = |value| Box::new(value);
 
 #[derive(Clone)]
 enum Form {
@@ -231,10 +234,17 @@ impl Hash {
 
     fn enlarge(&mut self) {
         let mut table = Box::new(Blocks::new());
+        let mut buffers = (TextBuffer::new(), TextBuffer::new());
         for (field, value) in self.iter() {
-            table.set(&field.to_vec(), &value.to_vec());
+            table.set(field.to_text(&mut buffers.0), value.to_text(&mut buffers.1));
         }
         self.0 = Form::Table(table);
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -301,11 +311,16 @@ mod tests {
             steps in prop::collection::vec((0u8..40, 0u8..5, 0usize..12), 0..200),
             entries in 0usize..30,
         ) {
-            let limits = Limits { hash_max_listpack_entries: entries, hash_max_listpack_value: 10, ..LIMITS };
+            let limits = Limits {
+                hash_max_listpack_entries: entries,
+                hash_max_listpack_value: 10,
+                ..LIMITS
+            };
             let mut hash = Hash::new();
             let mut model: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
             for (field, kind, len) in steps {
-                let field = if field < 20 { field.to_string() } else { format!("f{field}") }.into_bytes();
+                let prefix = if field < 20 { "" } else { "f" };
+                let field = format!("{prefix}{field}").into_bytes();
                 let value = vec![b'0' + kind; len];
                 if kind == 0 {
                     prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some());
@@ -317,7 +332,10 @@ mod tests {
                 prop_assert_eq!(hash.len(), model.len());
             }
             hash.check();
-            let pairs = |hash: &Hash| hash.iter().map(|(f, v)| (f.to_vec(), v.to_vec())).collect::<HashMap<_, _>>();
+            let pairs = |hash: &Hash| {
+                let pairs = hash.iter().map(|(f, v)| (f.to_vec(), v.to_vec()));
+                pairs.collect::<HashMap<_, _>>()
+            };
             prop_assert_eq!(&pairs(&hash), &model);
             prop_assert_eq!(&pairs(&hash.duplicate()), &model);
             let mut scanned = HashMap::new();
@@ -332,13 +350,14 @@ mod tests {
             if let Some(bytes) = hash.packed_bytes() {
                 prop_assert_eq!(&pairs(&Hash::from_packed(bytes, &limits).unwrap()), &model);
             }
-            let mut word = 1u64;
-            let mut draw = || { word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(9); word };
+            let mut draw = crate::sample::tests::draw();
             let random = hash.random(&mut draw).map(|(field, _)| field.to_vec());
             prop_assert_eq!(random.is_some(), !model.is_empty());
             prop_assert!(random.is_none_or(|field| model.contains_key(&field)));
             let mut sampled = HashMap::new();
-            hash.sample(5, &mut draw, |f, v| assert!(sampled.insert(f.to_vec(), v.to_vec()).is_none()));
+            hash.sample(5, &mut draw, |f, v| {
+                assert!(sampled.insert(f.to_vec(), v.to_vec()).is_none());
+            });
             prop_assert_eq!(sampled.len(), model.len().min(5));
         }
     }

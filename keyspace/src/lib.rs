@@ -5,7 +5,6 @@
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
-//! - [`score`]: scores of sorted sets as text
 //! - [`limits`]: when a small form becomes a large one
 
 pub mod block;
@@ -18,7 +17,6 @@ pub mod limits;
 pub mod list;
 pub mod packed;
 mod sample;
-pub mod score;
 pub mod set;
 pub mod table;
 pub mod zset;

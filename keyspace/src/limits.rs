@@ -1,7 +1,7 @@
 //! Limits: when the small form of a collection becomes a large one.
 //!
-//! Names and defaults are those of Redis 7.2's directives. The types take `&Limits` where they decide;
-//! a changed limit acts on the next change of a value, never on values at rest.
+//! Names and defaults are those of Redis 7.2's directives. The types take `&Limits` where they
+//! decide; a changed limit acts on the next change of a value, never on values at rest.
 
 /// The configured limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

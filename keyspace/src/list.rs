@@ -8,12 +8,12 @@
 //!
 //! The nodes lie in a ring buffer, so both ends are O(1), and finding an index passes over nodes by
 //! their counts: 24 bytes of a row per up to 8 KiB of elements, so a list of a million elements is
-//! searched faster than its middle node is read. Rejected: linked nodes (a cache miss per node) and a
-//! tree of nodes (more code for lists that are seldom indexed).
+//! searched faster than its middle node is read. Rejected: linked nodes (a cache miss per node) and
+//! a tree of nodes (more code for lists that are seldom indexed).
 //!
-//! Conversions follow Redis 7.2: a packed list becomes a chain when what is to be added would pass the
-//! node limit; a chain becomes packed again when something was removed or replaced and its only node
-//! is at most half of the limit.
+//! Conversions follow Redis 7.2: a packed list becomes a chain when what is to be added would pass
+//! the node limit; a chain becomes packed again when something was removed or replaced and its only
+//! node is at most half of the limit.
 //!
 //! # Invariants
 //! - no node of a chain is empty; the count of a node is that of its elements, `len` their sum
@@ -37,6 +37,7 @@ use chain::Chain;
 pub struct List(Form);
 
 const _: () = assert!(size_of::<List>() <= 16 && align_of::<List>() == 8);
+const _: fn(List) -> Box<dyn Send> = |value| Box::new(value);
 
 #[derive(Clone, Debug)]
 enum Form {
@@ -68,8 +69,8 @@ impl List {
         Self(Form::Packed(Packed::new()))
     }
 
-    /// A list of nodes from outside, which may be larger than the limits; the form is chosen as after
-    /// a load. Empty nodes are left out.
+    /// A list of nodes from outside, which may be larger than the limits; the form is chosen as
+    /// after a load. Empty nodes are left out.
     pub fn from_nodes<'a>(
         nodes: impl IntoIterator<Item = NodeBytes<'a>>,
         limits: &Limits,
@@ -136,8 +137,8 @@ impl List {
         self.clone()
     }
 
-    /// To be called with the sum of lengths before several elements are pushed by one command, so that
-    /// the form is chosen as Redis does it.
+    /// To be called with the sum of lengths before several elements are pushed by one command, so
+    /// that the form is chosen as Redis does it.
     pub fn reserve(&mut self, bytes: usize, count: usize, limits: &Limits) {
         if let Form::Packed(packed) = &mut self.0
             && !limits.list_node_fits(packed.total_bytes() + bytes, packed.len() + count)
@@ -220,7 +221,8 @@ impl List {
         }
     }
 
-    /// Puts an element before the first one that is `pivot`, or after it; returns whether there is one.
+    /// Puts an element before the first one that is `pivot`, or after it; returns whether there is
+    /// one.
     pub fn insert_beside(
         &mut self,
         pivot: &[u8],
@@ -233,8 +235,8 @@ impl List {
         true
     }
 
-    /// Removes elements that are `element`: the first ones if `count` is positive, the last ones if it
-    /// is negative, all if it is zero. Returns how many.
+    /// Removes elements that are `element`: the first ones if `count` is positive, the last ones if
+    /// it is negative, all if it is zero. Returns how many.
     pub fn remove(&mut self, count: i64, element: &[u8], limits: &Limits) -> usize {
         let most = match count {
             0 => usize::MAX,

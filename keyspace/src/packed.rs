@@ -1,18 +1,20 @@
 //! Owners of packed encodings: a listpack or an intset behind one thin pointer.
 //!
-//! Most collections are small, so what surrounds their bytes counts: here it is nothing. The encodings
-//! say their own length, so neither length nor capacity is stored beside the pointer; the capacity is
-//! computed from the length. It is rounded up in steps, so that most appends find room in place.
+//! Most collections are small, so what surrounds their bytes counts: here it is nothing. The
+//! encodings say their own length, so neither length nor capacity is stored beside the pointer; the
+//! capacity is computed from the length. It is rounded up in steps, so that most appends find room
+//! in place.
 //!
 //! ```text
-//! Packed ──► total | count | entry … | FF | room up to `capacity(total)`     (see protocol::listpack)
+//! Packed ──► total | count | entry … | FF | room up to `capacity(total)`
 //! ```
 //!
-//! Algorithms on the bytes are in `protocol`; this module makes and closes gaps, and is the only place
-//! that knows where the bytes are.
+//! Algorithms on the bytes are in `protocol`; this module makes and closes gaps, and is the only
+//! place that knows where the bytes are.
 //!
 //! # Invariants
-//! - the header always says the length in bytes, which `capacity` turns into the size of the allocation
+//! - the header always says the length in bytes, which `capacity` turns into the size of the
+//!   allocation
 //! - all bytes up to that length are initialized, and are a valid listpack or intset
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
@@ -30,8 +32,8 @@ use crate::table::hash_bytes;
 
 /// A listpack with its memory: one pointer wide, and so is `Option<Packed>`.
 ///
-/// Positions are byte offsets of entries, as in [`protocol::listpack`]; a change makes all positions
-/// after it stale.
+/// Positions are byte offsets of entries, as in [`protocol::listpack`]; a change makes all
+/// positions after it stale.
 #[derive(Clone)]
 pub struct Packed(Thin<ListpackFormat>);
 
@@ -208,8 +210,8 @@ impl Packed {
         listpack::validate(self.as_bytes()).expect("an owned listpack is valid");
     }
 
-    /// Replaces `remove` bytes at `at` by a gap of `insert` bytes, which the caller fills with entries;
-    /// `more` is by how many the count changes.
+    /// Replaces `remove` bytes at `at` by a gap of `insert` bytes, which the caller fills with
+    /// entries; `more` is by how many the count changes.
     fn splice(&mut self, at: usize, remove: usize, insert: usize, more: isize) -> &mut [u8] {
         let old = self.total_bytes();
         assert!((listpack::HEADER_BYTES..old).contains(&at) && at + remove < old);
@@ -365,7 +367,8 @@ impl Format for IntsetFormat {
     }
 }
 
-/// Size of the allocation for `total` bytes: a step of 16 bytes for small ones, an eighth for others.
+/// Size of the allocation for `total` bytes: a step of 16 bytes for small ones, an eighth for
+/// others.
 fn capacity(total: usize) -> usize {
     let step = if total <= 256 { 16 } else { (1 << total.ilog2()) / 8 };
     total.next_multiple_of(step)
@@ -442,7 +445,8 @@ impl<F: Format> Clone for Thin<F> {
 
 impl<F: Format> Drop for Thin<F> {
     fn drop(&mut self) {
-        // SAFETY: allocated by this type with the layout of `total` bytes; nobody uses it hereafter.
+        // SAFETY: allocated by this type with the layout of `total` bytes; nobody uses it
+        // hereafter.
         unsafe { dealloc(self.start.as_ptr(), layout(self.total())) };
     }
 }

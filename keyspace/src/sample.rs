@@ -21,16 +21,21 @@ pub(crate) fn choose<T: Copy>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Words that look random, the same in every run.
+    pub(crate) fn draw() -> impl FnMut() -> u64 {
+        let mut state = 7u64;
+        move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state ^ (state >> 29)
+        }
+    }
 
     #[test]
     fn chosen_items_differ_and_every_item_can_be_chosen() {
-        let mut state = 7u64;
-        let mut draw = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state
-        };
+        let mut draw = draw();
         let mut hits = [0; 10];
         for _ in 0..1000 {
             let mut chosen = choose((0..10).collect(), 3, &mut draw);

@@ -13,7 +13,10 @@
 //! # Invariants
 //! - members differ
 
-use protocol::listpack::{self, Malformed, Value};
+use std::fmt;
+
+use protocol::listpack::{Malformed, TextBuffer, Value};
+use protocol::number::parse_i64;
 
 use crate::block::{Alone, Blocks};
 use crate::either::Either;
@@ -26,6 +29,7 @@ use crate::sample::{below, choose};
 pub struct Set(Form);
 
 const _: () = assert!(size_of::<Set>() <= 16 && align_of::<Set>() == 8);
+const _: fn(Set) -> Box<dyn Send> = |value| Box::new(value);
 
 #[derive(Clone)]
 enum Form {
@@ -43,7 +47,7 @@ impl Set {
     /// A set without members that soon has that many, of which `member` is the first: the form is
     /// chosen as SADD does it.
     pub fn for_member(member: &[u8], members: usize, limits: &Limits) -> Self {
-        let integer = listpack::parse_integer(member).is_some();
+        let integer = parse_i64(member).is_some();
         if integer && members <= limits.set_max_intset_entries {
             Self::new()
         } else if members <= limits.set_max_listpack_entries {
@@ -53,7 +57,8 @@ impl Set {
         }
     }
 
-    /// A set without members that soon has that many of any kind: the form in which a loader begins.
+    /// A set without members that soon has that many of any kind: the form in which a loader
+    /// begins.
     pub fn with_capacity(members: usize, limits: &Limits) -> Self {
         if members <= limits.set_max_intset_entries {
             Self::new()
@@ -140,7 +145,7 @@ impl Set {
     /// Adds a member; returns whether it is new.
     pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
         match &mut self.0 {
-            Form::Ints(ints) => match listpack::parse_integer(member) {
+            Form::Ints(ints) => match parse_i64(member) {
                 Some(number) => {
                     let new = ints.add(number);
                     if ints.len() > limits.set_max_intset_entries {
@@ -176,9 +181,7 @@ impl Set {
     /// Removes a member; returns whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
-            Form::Ints(ints) => {
-                listpack::parse_integer(member).is_some_and(|number| ints.remove(number))
-            }
+            Form::Ints(ints) => parse_i64(member).is_some_and(|number| ints.remove(number)),
             Form::Packed(packed) => {
                 let at = packed.find(member, 0);
                 if let Some(at) = at {
@@ -193,9 +196,7 @@ impl Set {
     /// Whether there is such a member.
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.0 {
-            Form::Ints(ints) => {
-                listpack::parse_integer(member).is_some_and(|number| ints.contains(number))
-            }
+            Form::Ints(ints) => parse_i64(member).is_some_and(|number| ints.contains(number)),
             Form::Packed(packed) => packed.find(member, 0).is_some(),
             Form::Table(table) => table.get(member).is_some(),
         }
@@ -285,10 +286,17 @@ impl Set {
 
     fn enlarge(&mut self) {
         let mut table = Box::new(Blocks::new());
+        let mut buffer = TextBuffer::new();
         for member in self.iter() {
-            table.set(&member.to_vec(), &[]);
+            table.set(member.to_text(&mut buffer), &[]);
         }
         self.0 = Form::Table(table);
+    }
+}
+
+impl fmt::Debug for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -355,13 +363,17 @@ mod tests {
             steps in prop::collection::vec((-20i8..60, 0u8..5), 0..200),
             entries in (0usize..40, 0usize..40),
         ) {
-            let limits = Limits { set_max_intset_entries: entries.0, set_max_listpack_entries: entries.1, ..LIMITS };
+            let limits = Limits {
+                set_max_intset_entries: entries.0,
+                set_max_listpack_entries: entries.1,
+                ..LIMITS
+            };
             let mut set = Set::new();
             let mut model: HashSet<Vec<u8>> = HashSet::new();
-            let mut word = 1u64;
-            let mut draw = || { word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(9); word };
+            let mut draw = crate::sample::tests::draw();
             for (number, kind) in steps {
-                let member = if number < 40 { number.to_string() } else { format!("m{number}") }.into_bytes();
+                let prefix = if number < 40 { "" } else { "m" };
+                let member = format!("{prefix}{number}").into_bytes();
                 match kind {
                     0 => prop_assert_eq!(set.remove(&member), model.remove(&member)),
                     1 => {

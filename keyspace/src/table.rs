@@ -623,7 +623,7 @@ impl RawTable {
         }
         for _ in 0..1000 {
             let segment = self.segment(draw())?;
-            let slot = ((draw() >> 32) * (segment.buckets * SLOTS) as u64 >> 32) as usize;
+            let slot = (((draw() >> 32) * (segment.buckets * SLOTS) as u64) >> 32) as usize;
             let bucket = segment.bucket(slot / SLOTS);
             if bucket.occupied() & 1 << (slot % SLOTS) != 0 {
                 return Some(bucket.item(slot % SLOTS));

@@ -103,6 +103,16 @@ impl Ordered {
         self.blocks.scan(cursor, |member, score| visit(member, score_of(score)))
     }
 
+    /// As [`Blocks::sample`].
+    pub fn sample(
+        &self,
+        count: usize,
+        draw: &mut dyn FnMut() -> u64,
+        mut visit: impl FnMut(&[u8], f64),
+    ) {
+        self.blocks.sample(count, draw, |member, score| visit(member, score_of(score)));
+    }
+
     /// As [`Blocks::prefetch`].
     pub fn prefetch(&self, member: &[u8]) {
         self.blocks.prefetch(member);

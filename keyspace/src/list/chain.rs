@@ -117,7 +117,7 @@ impl Node {
     fn range(&self, range: Range<usize>) -> NodeElements<'_> {
         match &self.body {
             Body::Packed(packed) => NodeElements::Packed(packed.range(range)),
-            Body::Plain(plain) => NodeElements::Plain(range.contains(&0).then_some(plain)),
+            Body::Plain(plain) => NodeElements::Plain(range.contains(&0).then_some(&**plain)),
         }
     }
 }
@@ -353,7 +353,7 @@ impl Chain {
 #[derive(Clone, Debug)]
 enum NodeElements<'a> {
     Packed(listpack::Iter<'a>),
-    Plain(Option<&'a Box<[u8]>>),
+    Plain(Option<&'a [u8]>),
 }
 
 /// Iterator over elements of a chain.
@@ -418,7 +418,7 @@ impl<'a> Iterator for NodeElements<'a> {
     fn next(&mut self) -> Option<Value<'a>> {
         match self {
             NodeElements::Packed(iter) => iter.next(),
-            NodeElements::Plain(plain) => plain.take().map(|bytes| Value::Bytes(bytes)),
+            NodeElements::Plain(plain) => plain.take().map(Value::Bytes),
         }
     }
 }
@@ -427,7 +427,7 @@ impl DoubleEndedIterator for NodeElements<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         match self {
             NodeElements::Packed(iter) => iter.next_back(),
-            NodeElements::Plain(plain) => plain.take().map(|bytes| Value::Bytes(bytes)),
+            NodeElements::Plain(plain) => plain.take().map(Value::Bytes),
         }
     }
 }

@@ -185,7 +185,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn list_is_a_vector(steps in prop::collection::vec(step(), 0..120), fill in prop::sample::select(vec![-2, -1, 1, 3, 16])) {
+    fn list_is_a_vector(
+        steps in prop::collection::vec(step(), 0..120),
+        fill in prop::sample::select(vec![-2, -1, 1, 3, 16]),
+    ) {
         let limits = Limits { list_max_listpack_size: fill, ..LIMITS };
         let mut list = List::new();
         let mut model = Vec::new();

@@ -11,7 +11,7 @@ fn capacity_leaves_little_room() {
     for total in 7..100_000 {
         let capacity = capacity(total);
         assert!(capacity >= total && capacity - total < 16.max(total / 8));
-        assert!(capacity % 16 == 0);
+        assert!(capacity.is_multiple_of(16));
     }
 }
 
@@ -105,7 +105,9 @@ proptest! {
     }
 
     #[test]
-    fn ints_are_a_set(numbers in prop::collection::vec((any::<i64>(), 0u32..64, any::<bool>()), 0..80)) {
+    fn ints_are_a_set(
+        numbers in prop::collection::vec((any::<i64>(), 0u32..64, any::<bool>()), 0..80),
+    ) {
         let mut model = BTreeSet::new();
         let mut set = PackedInts::new();
         for (number, shift, keep) in numbers {
