@@ -1,1 +1,33 @@
-//! To be filled: engine.
+//! Commands as a pure synchronous state machine: arguments in, reply bytes and effects out.
+//!
+//! Nothing here reads a clock, a socket or a file, and nothing waits. What needs the outside (saving, following a primary,
+//! INFO's figures, configuration) is asked of the [`Host`] that is passed in; what changed is handed to it as journal
+//! entries. So a whole cluster can run in one thread with virtual time, and a file replays the same.
+//!
+//! # Contents
+//! - [`command`]: the table of commands: one declarative row each
+//! - [`family`]: the commands themselves, a file per family
+//! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
+//! - [`context`]: what a handler sees; [`refusal`]: how it says no
+//! - [`engine`]: the state: databases, sessions, watched keys, channels
+//! - [`session`]: the state of one client
+//! - [`host`]: what is asked of the outside
+//! - [`arguments`], [`glob`], [`digest`]: helpers
+
+pub mod arguments;
+pub mod command;
+pub mod context;
+pub mod digest;
+pub mod dispatch;
+pub mod engine;
+pub mod family;
+pub mod glob;
+pub mod host;
+pub mod refusal;
+pub mod session;
+
+pub use dispatch::Flow;
+pub use engine::Engine;
+pub use host::Host;
+pub use refusal::Refusal;
+pub use session::Session;

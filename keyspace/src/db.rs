@@ -91,6 +91,12 @@ pub trait Collection: Sized {
     const KIND: Kind;
     /// As a value on its own.
     fn into_value(self) -> Value;
+    /// The collection in a value, if it is of this type.
+    fn of(value: ValueRef<'_>) -> Option<&Self>;
+    /// One without elements.
+    fn empty() -> Self;
+    /// Whether it has no elements.
+    fn is_empty(&self) -> bool;
 }
 
 macro_rules! collection {
@@ -99,6 +105,18 @@ macro_rules! collection {
             const KIND: Kind = Kind::$name;
             fn into_value(self) -> Value {
                 Value::$name(self)
+            }
+            fn of(value: ValueRef<'_>) -> Option<&Self> {
+                match value {
+                    ValueRef::$name(collection) => Some(collection),
+                    _ => None,
+                }
+            }
+            fn empty() -> Self {
+                $name::new()
+            }
+            fn is_empty(&self) -> bool {
+                self.len() == 0
             }
         }
     )*};

@@ -1,0 +1,67 @@
+//! Reading arguments: numbers, times, options, with the errors of Redis.
+
+use crate::refusal::Refusal;
+use protocol::number;
+
+/// An integer, in the strict form of requests.
+pub fn int(text: &[u8]) -> Result<i64, Refusal> {
+    number::parse_i64(text).ok_or(Refusal::NOT_INTEGER)
+}
+
+/// A floating point number; infinity is one, NaN is not.
+pub fn float(text: &[u8]) -> Result<f64, Refusal> {
+    number::parse_f64(text).ok_or(Refusal::NOT_FLOAT)
+}
+
+/// Whether an argument is this word, in any letter case.
+#[inline]
+pub fn is(text: &[u8], word: &str) -> bool {
+    text.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Turns an index that may count from the end into one from the start, as ranges of Redis do: clamped on both sides.
+/// `None` if the range is empty.
+pub fn range(start: i64, stop: i64, len: usize) -> Option<(usize, usize)> {
+    let len = len as i64;
+    let absolute = |index: i64| if index < 0 { (len + index).max(0) } else { index };
+    let first = absolute(start);
+    let last = if stop < 0 { len + stop } else { stop.min(len - 1) };
+    (first <= last && first < len).then_some((first as usize, last as usize))
+}
+
+/// A time to expire given in an option or argument, as unix milliseconds.
+///
+/// `unit_ms` is 1 or 1000; `base` is now for relative times and 0 for absolute ones.
+pub fn expiry(text: &[u8], unit_ms: i64, base: i64, command: &str) -> Result<i64, Refusal> {
+    let value = int(text)?;
+    if value <= 0 {
+        return Err(Refusal::invalid_expiry(command));
+    }
+    let at = value.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base));
+    at.ok_or_else(|| Refusal::invalid_expiry(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_clamped() {
+        assert_eq!(range(0, -1, 5), Some((0, 4)));
+        assert_eq!(range(-3, 10, 5), Some((2, 4)));
+        assert_eq!(range(-100, 1, 5), Some((0, 1)));
+        assert_eq!(range(3, 1, 5), None);
+        assert_eq!(range(5, 9, 5), None);
+        assert_eq!(range(0, -6, 5), None);
+        assert_eq!(range(0, 0, 0), None);
+        assert_eq!(range(i64::MIN, i64::MAX, 2), Some((0, 1)));
+    }
+
+    #[test]
+    fn times_do_not_overflow() {
+        assert_eq!(expiry(b"10", 1000, 5, "set"), Ok(10_005));
+        assert!(expiry(b"0", 1000, 5, "set").is_err());
+        assert!(expiry(b"9223372036854775807", 1000, 5, "set").is_err());
+        assert!(expiry(b"9223372036854775807", 1, 5, "set").is_err());
+    }
+}

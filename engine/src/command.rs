@@ -1,0 +1,372 @@
+//! The table of commands: one declarative row each, read by everything that needs to know about commands.
+//!
+//! Dispatch, COMMAND, COMMAND DOCS, COMMAND GETKEYS and the generated documents all read these rows. The rows themselves
+//! stand at the top of each family's file, in columns.
+
+use crate::context::{Context, Done};
+use crate::refusal::Refusal;
+use protocol::resp::Args;
+use std::ops::BitOr;
+use std::sync::OnceLock;
+
+/// Runs one command.
+pub type Handler = fn(&mut Context<'_>, Args<'_>) -> Result<Done, Refusal>;
+
+/// Properties of a command, a bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// Whether any of `other` is set.
+    #[inline]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+macro_rules! flags {
+    ($($bit:expr, $name:ident, $text:expr, $doc:expr;)*) => {
+        $(#[doc = $doc] pub const $name: Flags = Flags(1 << $bit);)*
+        /// Each flag with its name in COMMAND INFO ("" for those that are ours alone).
+        pub const FLAG_NAMES: &[(Flags, &str)] = &[$(($name, $text)),*];
+    };
+}
+
+flags! {
+    0, WRITE, "write", "May change data.";
+    1, READ, "readonly", "Reads data and never changes it.";
+    2, GROWS, "denyoom", "May need more memory: refused when there is none.";
+    3, ADMIN, "admin", "For operators.";
+    4, PUBSUB, "pubsub", "Of the publish and subscribe family.";
+    5, NO_SCRIPT, "noscript", "Not from scripts.";
+    6, BLOCKING, "blocking", "May wait.";
+    7, LOADING, "loading", "Allowed while data is loaded.";
+    8, STALE, "stale", "Allowed on a replica without its primary.";
+    9, SKIP_MONITOR, "skip_monitor", "Not shown to MONITOR.";
+    10, SKIP_SLOWLOG, "skip_slowlog", "Not in the slow log.";
+    11, FAST, "fast", "Constant or logarithmic time.";
+    12, NO_AUTH, "no_auth", "Allowed before authentication.";
+    13, MAY_REPLICATE, "may_replicate", "Sends something to replicas though it changes nothing.";
+    14, NO_MULTI, "no_multi", "Not inside MULTI.";
+    15, MOVABLE_KEYS, "movablekeys", "Keys are found by looking at the arguments.";
+    16, ALLOW_BUSY, "allow_busy", "Allowed while a script runs too long.";
+    17, NO_ASYNC_LOADING, "no_async_loading", "Not while data is replaced in the background.";
+    18, IN_SUBSCRIBED, "", "Allowed in RESP2 while the client has subscriptions.";
+    19, NOT_QUEUED, "", "Executed at once even inside MULTI.";
+}
+
+/// How many arguments a command takes, its name included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arity(pub i16);
+
+/// Exactly `n` arguments, the name included.
+pub const fn exactly(n: i16) -> Arity {
+    Arity(n)
+}
+
+/// At least `n` arguments, the name included.
+pub const fn at_least(n: i16) -> Arity {
+    Arity(-n)
+}
+
+impl Arity {
+    /// Whether `argc` arguments fit.
+    #[inline]
+    pub fn fits(self, argc: usize) -> bool {
+        if self.0 >= 0 { argc == self.0 as usize } else { argc >= -self.0 as usize }
+    }
+}
+
+/// Where the keys of a command are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keys {
+    /// None.
+    None,
+    /// From `first` to `last` (negative: counted from the end), every `step`.
+    Range {
+        /// First position.
+        first: i16,
+        /// Last position; −1 is the last argument.
+        last: i16,
+        /// Distance between keys.
+        step: i16,
+    },
+    /// A count at `count`, that many keys after it; before them perhaps a destination at `destination` (0: none).
+    Counted {
+        /// Position of the destination, 0 if there is none.
+        destination: i16,
+        /// Position of the count.
+        count: i16,
+    },
+}
+
+/// One key at `position`.
+pub const fn key(position: i16) -> Keys {
+    Keys::Range { first: position, last: position, step: 1 }
+}
+
+/// Keys from `first` to `last`, every `step`.
+pub const fn keys(first: i16, last: i16, step: i16) -> Keys {
+    Keys::Range { first, last, step }
+}
+
+/// No keys.
+pub const NO_KEYS: Keys = Keys::None;
+
+/// Keys after a count.
+pub const fn counted(destination: i16, count: i16) -> Keys {
+    Keys::Counted { destination, count }
+}
+
+impl Keys {
+    /// Position of the first key, if it does not depend on the arguments.
+    #[inline]
+    pub fn first(self) -> Option<usize> {
+        match self {
+            Keys::None => None,
+            Keys::Range { first, .. } => Some(first as usize),
+            Keys::Counted { destination: 0, count } => Some(count as usize + 1),
+            Keys::Counted { destination, .. } => Some(destination as usize),
+        }
+    }
+
+    /// Positions of all keys in a request of `argc` arguments. `None` if the count is no good.
+    pub fn positions(self, args: Args<'_>) -> Option<Vec<usize>> {
+        let argc = args.len() as i64;
+        match self {
+            Keys::None => Some(Vec::new()),
+            Keys::Range { first, last, step } => {
+                let last = if last < 0 { argc + last as i64 } else { last as i64 };
+                let range = first as i64..=last.min(argc - 1);
+                Some(range.step_by(step as usize).map(|at| at as usize).collect())
+            }
+            Keys::Counted { destination, count } => {
+                let n = protocol::number::parse_i64(args.get(count as usize)?)?;
+                if n < 1 || n > argc - count as i64 - 1 {
+                    return None;
+                }
+                let first = count as usize + 1;
+                let mut all = Vec::new();
+                if destination > 0 {
+                    all.push(destination as usize);
+                }
+                all.extend(first..first + n as usize);
+                Some(all)
+            }
+        }
+    }
+}
+
+/// Families, as COMMAND DOCS names them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum Group {
+    Bitmap,
+    Connection,
+    Generic,
+    Hash,
+    List,
+    PubSub,
+    Server,
+    Set,
+    SortedSet,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// The name in COMMAND DOCS.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Bitmap => "bitmap",
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Hash => "hash",
+            Group::List => "list",
+            Group::PubSub => "pubsub",
+            Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::String => "string",
+            Group::Transactions => "transactions",
+        }
+    }
+
+    /// The ACL category of the data type or area.
+    pub fn category(self) -> &'static str {
+        match self {
+            Group::Bitmap => "bitmap",
+            Group::Connection => "connection",
+            Group::Generic => "keyspace",
+            Group::Hash => "hash",
+            Group::List => "list",
+            Group::PubSub => "pubsub",
+            Group::Server => "admin",
+            Group::Set => "set",
+            Group::SortedSet => "sortedset",
+            Group::String => "string",
+            Group::Transactions => "transaction",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct Spec {
+    /// Lower-case name; of a subcommand, with its container: `client|kill`.
+    pub name: &'static str,
+    /// Number of arguments.
+    pub arity: Arity,
+    /// Properties.
+    pub flags: Flags,
+    /// Where the keys are.
+    pub keys: Keys,
+    /// The version of Redis that brought it.
+    pub since: &'static str,
+    /// Its family.
+    pub group: Group,
+    /// Cost, in the words of documentation.
+    pub complexity: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+    /// What runs it.
+    pub handler: Handler,
+    /// Its subcommands; empty for most.
+    pub subcommands: &'static [Spec],
+}
+
+/// A row without subcommands.
+#[expect(clippy::too_many_arguments, reason = "a row of a table has its columns")]
+pub const fn cmd(
+    name: &'static str,
+    arity: Arity,
+    flags: Flags,
+    keys: Keys,
+    since: &'static str,
+    group: Group,
+    complexity: &'static str,
+    handler: Handler,
+    summary: &'static str,
+) -> Spec {
+    Spec { name, arity, flags, keys, since, group, complexity, summary, handler, subcommands: &[] }
+}
+
+impl Spec {
+    /// The same row with subcommands.
+    pub const fn with(mut self, subcommands: &'static [Spec]) -> Spec {
+        self.subcommands = subcommands;
+        self
+    }
+
+    /// The part of the name after the container's.
+    pub fn own_name(&self) -> &'static str {
+        self.name.split_once('|').map_or(self.name, |(_, own)| own)
+    }
+}
+
+/// All rows by name.
+pub struct Table {
+    slots: Vec<Option<&'static Spec>>,
+    all: Vec<&'static Spec>,
+}
+
+const SLOTS: usize = 2048;
+
+/// A hash of a name that ignores letter case: its length and first and last bytes, folded.
+#[inline]
+fn slot_of(name: &[u8]) -> usize {
+    let mut word = [0u8; 8];
+    let n = name.len().min(8);
+    word[..n].copy_from_slice(&name[..n]);
+    let head = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
+    let last = *name.last().unwrap_or(&0) as u64 | 0x20;
+    let middle = name.get(name.len() / 2 + 1).copied().unwrap_or(0) as u64 | 0x20;
+    let mixed = head ^ (last << 48) ^ (middle << 33) ^ ((name.len() as u64) << 58);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % SLOTS
+}
+
+impl Table {
+    fn build(families: &[&'static [Spec]]) -> Table {
+        let mut table = Table { slots: vec![None; SLOTS], all: Vec::new() };
+        for spec in families.iter().flat_map(|family| family.iter()) {
+            assert!(table.find(spec.name.as_bytes()).is_none(), "{} is there twice", spec.name);
+            let mut slot = slot_of(spec.name.as_bytes());
+            while table.slots[slot].is_some() {
+                slot = (slot + 1) % SLOTS;
+            }
+            table.slots[slot] = Some(spec);
+            table.all.push(spec);
+        }
+        table
+    }
+
+    /// The command of this name, in any letter case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&'static Spec> {
+        let mut slot = slot_of(name);
+        while let Some(spec) = self.slots[slot] {
+            if spec.name.len() == name.len() && spec.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(spec);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        None
+    }
+
+    /// All commands, family by family.
+    pub fn all(&self) -> &[&'static Spec] {
+        &self.all
+    }
+}
+
+/// The table of this server.
+#[inline]
+pub fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| Table::build(crate::family::FAMILIES))
+}
+
+/// The command that a request names, the subcommand if there is one.
+pub fn resolve(args: Args<'_>) -> Option<&'static Spec> {
+    let spec = table().find(args.at(0))?;
+    if spec.subcommands.is_empty() {
+        return Some(spec);
+    }
+    let Some(name) = args.get(1) else { return Some(spec) };
+    spec.subcommands.iter().find(|sub| sub.own_name().as_bytes().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_make_sense() {
+        for spec in table().all().iter().flat_map(|s| [*s].into_iter().chain(s.subcommands)) {
+            assert!(!spec.flags.has(READ) || !spec.flags.has(WRITE), "{}: reads or writes", spec.name);
+            assert_eq!(spec.name, spec.name.to_lowercase());
+            assert!(!spec.summary.is_empty() && !spec.since.is_empty(), "{}", spec.name);
+            if let Keys::Range { first, last, step } = spec.keys {
+                assert!(first > 0 && step > 0, "{}", spec.name);
+                let least = spec.arity.0.abs();
+                assert!(first < least && last < least, "{}: keys are inside its arity", spec.name);
+            }
+            if spec.flags.has(WRITE) && spec.group != Group::Server && spec.name != "swapdb" {
+                assert_ne!(spec.keys, Keys::None, "{} writes somewhere", spec.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_letter_case() {
+        assert_eq!(table().find(b"GeT").map(|s| s.name), Some("get"));
+        assert!(table().find(b"ge").is_none() && table().find(b"").is_none());
+    }
+}

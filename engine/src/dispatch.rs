@@ -1,0 +1,413 @@
+//! From a request to its reply: checks before a command, bookkeeping after it, transactions.
+//!
+//! ```text
+//! prepare: find the row, hash the first key ─► prefetch ─► checks ─► queue (inside MULTI) or call
+//! call:    handler ─► error? reply : changes > 0? dirty, last write, effects ─► journal
+//! ```
+//!
+//! One request is one unit in the journal: the command as received, or the effects that its handler stated; more than one
+//! (a key that had to expire first, a transaction) between MULTI and EXEC.
+
+use crate::command::{self, Flags, Spec};
+use crate::context::{Context, Scope};
+use crate::engine::Engine;
+use crate::host::{EntryKind, Host};
+use crate::refusal::Refusal;
+use crate::session::{Multi, Peer, Queued, ReplyMode, Session};
+use keyspace::table::hash_bytes;
+use protocol::resp::request::OwnedArgs;
+use protocol::resp::{Args, Batch, Reply, Request, encode};
+
+/// What the connection does after a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Goes on with the next request.
+    Next,
+    /// Stops executing: the host suspended the session, or it is to be closed.
+    Stop,
+}
+
+/// How many requests are looked ahead at for prefetching.
+const AHEAD: usize = 32;
+
+/// A request whose command has been found.
+#[derive(Clone, Copy)]
+struct Prepared {
+    spec: Option<&'static Spec>,
+    hash: Option<u64>,
+}
+
+impl Engine {
+    /// Executes the requests of a batch, from `next` on, until one stops the connection. Returns how many were executed
+    /// in all.
+    ///
+    /// The cache lines that the requests will need are fetched before the first is executed.
+    pub fn execute_batch(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        buffer: &[u8],
+        batch: &Batch,
+        mut next: usize,
+        out: &mut Vec<u8>,
+    ) -> (usize, Flow) {
+        let requests = batch.requests();
+        let mut prepared = [Prepared { spec: None, hash: None }; AHEAD];
+        while next < requests.len() {
+            let chunk = &requests[next..requests.len().min(next + AHEAD)];
+            for (slot, request) in prepared.iter_mut().zip(chunk) {
+                *slot = self.prepare(session.db, batch.args(buffer, request));
+            }
+            if chunk.len() > 1 {
+                for slot in &prepared[..chunk.len()] {
+                    if let Some(hash) = slot.hash {
+                        self.dbs[session.db].prefetch_entry(hash);
+                    }
+                }
+            }
+            for (ready, request) in prepared.iter().zip(chunk) {
+                let args = batch.args(buffer, request);
+                let raw = request.array.then(|| &buffer[request.start as usize..request.end as usize]);
+                next += 1;
+                if self.execute(host, session, *ready, args, raw, out) == Flow::Stop {
+                    return (next, Flow::Stop);
+                }
+            }
+        }
+        (next, Flow::Next)
+    }
+
+    /// Executes one request.
+    pub fn execute_one(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let prepared = self.prepare(session.db, args);
+        self.execute(host, session, prepared, args, None, out)
+    }
+
+    /// Executes one request of which the bytes are known as well.
+    pub fn execute_request(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        buffer: &[u8],
+        batch: &Batch,
+        request: &Request,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let args = batch.args(buffer, request);
+        let prepared = self.prepare(session.db, args);
+        let raw = request.array.then(|| &buffer[request.start as usize..request.end as usize]);
+        self.execute(host, session, prepared, args, raw, out)
+    }
+
+    #[inline]
+    fn prepare(&self, db: usize, args: Args<'_>) -> Prepared {
+        let spec = command::table().find(args.at(0));
+        let first = spec.and_then(|spec| spec.keys.first());
+        let hash = first.and_then(|at| args.get(at)).map(hash_bytes);
+        if let Some(hash) = hash {
+            self.dbs[db].prefetch(hash);
+        }
+        Prepared { spec, hash }
+    }
+
+    fn execute(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        prepared: Prepared,
+        args: Args<'_>,
+        raw: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        let before = out.len();
+        session.commands += 1;
+        let (spec, prepared) = match find(prepared, args) {
+            Ok(found) => found,
+            Err(refusal) => {
+                if session.authenticated || session.is_trusted() {
+                    self.refuse(session, None, &refusal, out);
+                } else {
+                    self.refuse(session, None, &Refusal::NO_AUTH, out);
+                }
+                return self.finish(session, before, out);
+            }
+        };
+        session.last_command = Some(spec);
+        if let Err(refusal) = self.admit(session, spec, args) {
+            self.refuse(session, Some(spec), &refusal, out);
+            return self.finish(session, before, out);
+        }
+        if session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED) {
+            let multi = session.multi.as_mut().expect("checked");
+            multi.queue.push(Queued { spec, args: OwnedArgs::of(args.iter_from(0)) });
+            Reply::new(out, session.resp3).simple("QUEUED");
+            return self.finish(session, before, out);
+        }
+        let changes = self.call(host, session, spec, prepared.hash, args, out);
+        if changes > 0 || self.unit.count > 0 {
+            self.journal_unit(host, session, changes, args, raw);
+        }
+        self.unit.stated = false;
+        self.finish(session, before, out)
+    }
+
+    /// Runs a command whose checks have passed. Returns how many changes it made.
+    fn call(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        spec: &'static Spec,
+        first_hash: Option<u64>,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> u64 {
+        self.stats.commands += 1;
+        let before = out.len();
+        let resp3 = session.resp3;
+        let scope = Scope {
+            db: session.db,
+            sees_expired: session.is_trusted() || self.conditions.loading,
+            no_touch: session.no_touch,
+        };
+        let reply = Reply::new(out, resp3);
+        let mut context =
+            Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
+        match (spec.handler)(&mut context, args) {
+            Ok(done) => {
+                self.dirty += done.changes;
+                done.changes
+            }
+            Err(refusal) => {
+                out.truncate(before);
+                self.refuse(session, Some(spec), &refusal, out);
+                0
+            }
+        }
+    }
+
+    /// Hands what a request did to the journal.
+    fn journal_unit(
+        &mut self,
+        host: &mut dyn Host,
+        session: &Session,
+        changes: u64,
+        args: Args<'_>,
+        raw: Option<&[u8]>,
+    ) {
+        if !self.is_journaling(session) {
+            self.unit.clear();
+            return;
+        }
+        let kind = if self.is_replica { EntryKind::Local } else { EntryKind::Effect };
+        if changes > 0 && !self.unit.stated {
+            match raw {
+                Some(raw) if self.unit.count == 0 => {
+                    host.journal((session.db, session.db), kind, raw);
+                    return;
+                }
+                Some(raw) => self.unit.add(session.db, |bytes| bytes.extend_from_slice(raw)),
+                None => self
+                    .unit
+                    .add(session.db, |bytes| encode::command(bytes, args.iter_from(0))),
+            }
+        }
+        self.flush_unit(kind, host);
+    }
+
+    #[inline]
+    fn finish(&mut self, session: &mut Session, before: usize, out: &mut Vec<u8>) -> Flow {
+        if session.reply_mode != ReplyMode::On {
+            match session.reply_mode {
+                ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
+                ReplyMode::Skip => {
+                    out.truncate(before);
+                    session.reply_mode = ReplyMode::On;
+                }
+                _ => out.truncate(before),
+            }
+        }
+        if session.close_after_reply || session.close_now || session.suspended {
+            return Flow::Stop;
+        }
+        Flow::Next
+    }
+
+    /// Writes an error reply and counts it.
+    pub fn refuse(
+        &mut self,
+        session: &mut Session,
+        spec: Option<&'static Spec>,
+        refusal: &Refusal,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(multi) = &mut session.multi
+            && !session.in_exec
+            && spec.is_none_or(|spec| !spec.flags.has(command::NOT_QUEUED))
+        {
+            multi.failed = true;
+        }
+        self.stats.error_replies += 1;
+        if session.peer == Peer::Primary {
+            self.stats.unexpected_errors += 1;
+        }
+        let text = &refusal.0;
+        let prefix = text.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
+        let prefix = String::from_utf8_lossy(&prefix[..prefix.len().min(32)]).into_owned();
+        if self.stats.errors.len() < 128 || self.stats.errors.contains_key(&prefix) {
+            *self.stats.errors.entry(prefix).or_insert(0) += 1;
+        }
+        Reply::new(out, session.resp3).error(text);
+    }
+
+    /// Whether a command may run now. The order of the checks is that of Redis.
+    #[inline]
+    fn admit(&mut self, session: &Session, spec: &Spec, args: Args<'_>) -> Result<(), Refusal> {
+        if !spec.arity.fits(args.len()) {
+            return Err(Refusal::arity(spec.name));
+        }
+        if session.is_trusted() {
+            return Ok(());
+        }
+        if !session.authenticated && !spec.flags.has(command::NO_AUTH) {
+            return Err(Refusal::NO_AUTH);
+        }
+        if session.multi.is_some() && spec.flags.has(command::NO_MULTI) {
+            return Err(Refusal::new(match spec.name {
+                "watch" => "ERR WATCH inside MULTI is not allowed".to_string(),
+                name => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()),
+            }));
+        }
+        if !session.resp3
+            && session.subscriptions() > 0
+            && !spec.flags.has(command::IN_SUBSCRIBED)
+        {
+            return Err(Refusal::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                spec.name
+            )));
+        }
+        if session.peer == Peer::Replica
+            && spec.flags.has(Flags(command::READ.0 | command::WRITE.0))
+        {
+            return Err(Refusal::fixed("ERR Replica can't interact with the keyspace"));
+        }
+        self.admit_by_condition(session, spec)
+    }
+
+    #[inline]
+    fn admit_by_condition(&self, session: &Session, spec: &Spec) -> Result<(), Refusal> {
+        let now = &self.conditions;
+        let mut writes = spec.flags.has(command::WRITE);
+        if spec.name == "exec" {
+            writes = session
+                .multi
+                .as_ref()
+                .is_some_and(|multi| multi.queue.iter().any(|q| q.spec.flags.has(command::WRITE)));
+        }
+        if (writes || spec.name == "ping")
+            && !self.is_replica
+            && let Some(text) = &now.disk_error
+        {
+            return Err(Refusal::new(format!("MISCONF {text}")));
+        }
+        if writes && now.too_few_replicas && !self.is_replica {
+            return Err(Refusal::fixed("NOREPLICAS Not enough good replicas to write."));
+        }
+        if writes && now.read_only {
+            return Err(Refusal::READ_ONLY);
+        }
+        if now.stale && !spec.flags.has(command::STALE) {
+            return Err(Refusal::fixed(
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            ));
+        }
+        if now.loading && !spec.flags.has(command::LOADING) {
+            return Err(Refusal::fixed("LOADING Redis is loading the dataset in memory"));
+        }
+        Ok(())
+    }
+
+    /// Executes the queue of a transaction. The effects of all become one unit.
+    pub(crate) fn execute_queue(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        queue: Vec<Queued>,
+        out: &mut Vec<u8>,
+    ) -> u64 {
+        Reply::new(out, session.resp3).array(queue.len());
+        let mut total = 0;
+        session.in_exec = true;
+        for queued in &queue {
+            let args = queued.args.args();
+            self.unit.stated = false;
+            match self.admit_by_condition(session, queued.spec) {
+                Err(refusal) if !session.is_trusted() => {
+                    self.refuse(session, Some(queued.spec), &refusal, out);
+                    continue;
+                }
+                _ => {}
+            }
+            let db = session.db;
+            let changes = self.call(host, session, queued.spec, None, args, out);
+            total += changes;
+            if changes > 0 && !self.unit.stated && self.is_journaling(session) {
+                self.unit.add(db, |bytes| encode::command(bytes, args.iter_from(0)));
+            }
+        }
+        session.in_exec = false;
+        // What the queue did has been stated, command by command.
+        self.unit.stated = true;
+        total
+    }
+}
+
+/// The row of a request, the subcommand's if the command is a container.
+#[inline]
+fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared), Refusal> {
+    let Some(spec) = prepared.spec else {
+        let name = String::from_utf8_lossy(clip(args.at(0))).into_owned();
+        let mut list = String::new();
+        for arg in args.iter_from(1) {
+            if list.len() >= 128 {
+                break;
+            }
+            let room = 128 - list.len();
+            list.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+        }
+        return Err(Refusal::new(format!(
+            "ERR unknown command '{name}', with args beginning with: {list}"
+        )));
+    };
+    if spec.subcommands.is_empty() || args.len() < 2 {
+        return Ok((spec, prepared));
+    }
+    let wanted = args.at(1);
+    let sub = spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(wanted));
+    match sub {
+        Some(sub) => {
+            let hash = sub.keys.first().and_then(|at| args.get(at)).map(hash_bytes);
+            Ok((sub, Prepared { spec: Some(sub), hash }))
+        }
+        None => Err(Refusal::new(format!(
+            "ERR unknown subcommand '{}'. Try {} HELP.",
+            String::from_utf8_lossy(clip(wanted)),
+            spec.name.to_uppercase()
+        ))),
+    }
+}
+
+fn clip(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(128)]
+}
+
+/// Begins to collect a transaction.
+pub(crate) fn begin(session: &mut Session) {
+    session.multi = Some(Multi::default());
+}

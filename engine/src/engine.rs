@@ -1,0 +1,587 @@
+//! The state that commands work on: databases, sessions, watched keys, channels.
+//!
+//! # Invariants
+//! - a session that is executing a command is not in its slot: its handler holds it
+//! - `watchers` holds exactly the keys in the sessions' lists of watched keys
+//!
+//! # Not here
+//! - the rules of what may run when: [`crate::dispatch`]
+
+use crate::context::{Class, Key, Scope};
+use crate::host::{EntryKind, Host};
+use crate::refusal::Refusal;
+use crate::session::{Session, SessionId};
+use keyspace::db::{Collection, Db, EntryRef};
+use keyspace::entry::Value;
+use keyspace::limits::Limits;
+use protocol::resp::{Reply, encode};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What the outside allows; a refusal here stops commands before they run.
+#[derive(Default)]
+pub struct Conditions {
+    /// Data is being loaded.
+    pub loading: bool,
+    /// We are a replica, writes of clients are refused.
+    pub read_only: bool,
+    /// We are a replica, and stale data must not be served.
+    pub stale: bool,
+    /// Writes are refused because the disk is: the text after `MISCONF `.
+    pub disk_error: Option<String>,
+    /// Writes are refused because too few replicas are there.
+    pub too_few_replicas: bool,
+}
+
+/// Counters of INFO.
+#[derive(Default, Debug)]
+#[expect(missing_docs, reason = "named after the fields of INFO")]
+pub struct Stats {
+    pub commands: u64,
+    pub keyspace_hits: u64,
+    pub keyspace_misses: u64,
+    pub expired_keys: u64,
+    pub expired_by_sweep: u64,
+    pub error_replies: u64,
+    pub unexpected_errors: u64,
+    /// Error replies by their prefix.
+    pub errors: BTreeMap<String, u64>,
+    /// Calls, rejected and failed calls by command.
+    pub calls: HashMap<&'static str, [u64; 3]>,
+}
+
+/// The effects of the request that is being executed.
+#[derive(Default)]
+pub(crate) struct Unit {
+    bytes: Vec<u8>,
+    /// Commands in `bytes`.
+    pub count: u32,
+    /// The handler said what the effect is.
+    pub stated: bool,
+    /// The databases that the first and the last command belong to.
+    dbs: (usize, usize),
+}
+
+impl Unit {
+    /// Adds one command that belongs to database `db`, with a SELECT before it if that is another than before.
+    pub fn add(&mut self, db: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.count == 0 {
+            self.dbs = (db, db);
+        } else if self.dbs.1 != db {
+            self.dbs.1 = db;
+            self.count += 1;
+            let text = db.to_string();
+            encode::command(&mut self.bytes, [&b"SELECT"[..], text.as_bytes()].into_iter());
+        }
+        self.count += 1;
+        write(&mut self.bytes);
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+    }
+}
+
+/// The state that commands work on.
+pub struct Engine {
+    /// The databases.
+    pub dbs: Vec<Db>,
+    /// When a small form becomes a large one.
+    pub limits: Limits,
+    /// Milliseconds since 1970; set by the host before it executes anything.
+    pub now_ms: i64,
+    /// Set by the host: nobody reads the journal, so nothing is encoded.
+    pub nobody_reads: bool,
+    /// Whether we follow a primary: keys expire only by its word.
+    pub is_replica: bool,
+    /// What the outside allows.
+    pub conditions: Conditions,
+    /// Counters.
+    pub stats: Stats,
+    /// Changes since the last save.
+    pub dirty: u64,
+    /// Password that clients need, if any.
+    pub password: Vec<u8>,
+    /// The longest string, in bytes (`proto-max-bulk-len`).
+    pub string_max: u64,
+    /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
+    pub active_expire: bool,
+    /// Classes of keyspace events that are published, as bits of [`Class`]; with the two kinds of channels.
+    pub events: EventSettings,
+    /// Values that are to be freed elsewhere.
+    pub garbage: Vec<Value>,
+    /// Databases that are to be freed elsewhere.
+    pub garbage_dbs: Vec<Db>,
+    /// Slots of sessions whose outbox got something.
+    pub woken: Vec<usize>,
+    pub(crate) unit: Unit,
+    pub(crate) channels: HashMap<Vec<u8>, Vec<usize>>,
+    pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
+    late: Vec<(usize, Message)>,
+    watchers: HashMap<(usize, Vec<u8>), Vec<SessionId>>,
+    spoiled: HashSet<SessionId>,
+    sessions: Vec<Option<Box<Session>>>,
+    free_slots: Vec<usize>,
+    next_id: SessionId,
+    random: u64,
+    sweep: (usize, u64),
+}
+
+/// A published message on its way to one subscriber.
+struct Message {
+    pattern: Option<Vec<u8>>,
+    channel: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn write(&self, session: &mut Session) {
+        let mut reply = Reply::new(&mut session.outbox, session.resp3);
+        match &self.pattern {
+            Some(pattern) => {
+                reply.push(4);
+                reply.bulk(b"pmessage");
+                reply.bulk(pattern);
+            }
+            None => {
+                reply.push(3);
+                reply.bulk(b"message");
+            }
+        }
+        reply.bulk(&self.channel);
+        reply.bulk(&self.body);
+    }
+}
+
+/// Which keyspace events are published.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct EventSettings {
+    /// `__keyspace@<db>__:<key>` gets the event's name.
+    pub by_key: bool,
+    /// `__keyevent@<db>__:<event>` gets the key.
+    pub by_event: bool,
+    /// A bit for each [`Class`].
+    pub classes: u32,
+}
+
+impl Engine {
+    /// An engine with so many empty databases; `seed` starts its random choices.
+    pub fn new(databases: usize, seed: u64) -> Engine {
+        Engine {
+            dbs: (0..databases).map(|_| Db::new()).collect(),
+            limits: Limits::default(),
+            now_ms: 0,
+            nobody_reads: true,
+            is_replica: false,
+            conditions: Conditions::default(),
+            stats: Stats::default(),
+            dirty: 0,
+            password: Vec::new(),
+            string_max: 512 << 20,
+            active_expire: true,
+            events: EventSettings::default(),
+            garbage: Vec::new(),
+            garbage_dbs: Vec::new(),
+            woken: Vec::new(),
+            unit: Unit::default(),
+            channels: HashMap::new(),
+            patterns: BTreeMap::new(),
+            late: Vec::new(),
+            watchers: HashMap::new(),
+            spoiled: HashSet::new(),
+            sessions: Vec::new(),
+            free_slots: Vec::new(),
+            next_id: 1,
+            random: seed,
+            sweep: (0, 0),
+        }
+    }
+
+    /// A random word (SplitMix64: fast and even; not for secrets).
+    pub fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// The access clock of now: seconds, 24 bits.
+    #[inline]
+    pub fn clock(&self) -> u32 {
+        (self.now_ms as u64 / 1000) as u32 & 0xff_ffff
+    }
+
+    // --- sessions ---
+
+    /// Makes a session and returns its slot.
+    pub fn connect(&mut self) -> usize {
+        let mut session = Box::new(Session::new(self.next_id));
+        self.next_id += 1;
+        session.authenticated = self.password.is_empty();
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.sessions.push(None);
+            self.sessions.len() - 1
+        });
+        session.slot = slot;
+        self.sessions[slot] = Some(session);
+        slot
+    }
+
+    /// Ends a session: its subscriptions and watched keys are dropped.
+    pub fn disconnect(&mut self, slot: usize) {
+        let mut session = self.take_session(slot);
+        self.unwatch_all(&mut session);
+        self.unsubscribe_all(&mut session);
+        self.free_slots.push(slot);
+    }
+
+    /// Takes a session out of its slot to execute a command.
+    #[inline]
+    pub fn take_session(&mut self, slot: usize) -> Box<Session> {
+        self.sessions[slot].take().expect("a session is in its slot between commands")
+    }
+
+    /// Puts it back.
+    #[inline]
+    pub fn return_session(&mut self, mut session: Box<Session>) {
+        let slot = session.slot;
+        if !self.late.is_empty() {
+            let (mine, others) = self.late.drain(..).partition(|(to, _)| *to == slot);
+            self.late = others;
+            let mine: Vec<(usize, Message)> = mine;
+            mine.into_iter().for_each(|(_, message)| message.write(&mut session));
+        }
+        debug_assert!(self.sessions[slot].is_none());
+        self.sessions[slot] = Some(session);
+    }
+
+    /// A session that is in its slot.
+    pub fn session(&self, slot: usize) -> Option<&Session> {
+        self.sessions.get(slot)?.as_deref()
+    }
+
+    /// A session that is in its slot.
+    pub fn session_mut(&mut self, slot: usize) -> Option<&mut Session> {
+        self.sessions.get_mut(slot)?.as_deref_mut()
+    }
+
+    /// All sessions that are in their slots.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter_map(|session| session.as_deref())
+    }
+
+    // --- keys ---
+
+    /// Whether a key's expiry has come, and whether it may be removed for that.
+    #[inline]
+    fn is_due(&self, scope: Scope, entry: EntryRef<'_>) -> bool {
+        !scope.sees_expired && entry.expiry().is_some_and(|at| at <= self.now_ms)
+    }
+
+    /// Removes the key if its time has come; on a replica it is only hidden. True if it must not be seen.
+    #[inline]
+    fn reap(&mut self, scope: Scope, key: Key<'_>) -> bool {
+        match self.dbs[scope.db].get(key.hash, key.bytes) {
+            Some(entry) if self.is_due(scope, entry) => {}
+            _ => return false,
+        }
+        if !self.is_replica && !self.conditions.loading {
+            self.expire(scope.db, key);
+        }
+        true
+    }
+
+    /// Removes a key whose time has come, and says so to the journal.
+    fn expire(&mut self, db: usize, key: Key<'_>) {
+        self.delete(db, key);
+        self.stats.expired_keys += 1;
+        self.touch_watched(db, key.bytes);
+        self.notify(db, Class::Expired, "expired", key.bytes);
+        if !self.nobody_reads {
+            let del = [&b"DEL"[..], key.bytes];
+            self.unit.add(db, |bytes| encode::command(bytes, del.into_iter()));
+        }
+    }
+
+    /// Looks a key up for reading. Counts hit or miss, sets its access clock.
+    #[inline]
+    pub fn read(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let found = self.dbs[scope.db].get(key.hash, key.bytes).map(|entry| entry.expiry());
+        let hidden = match found {
+            Some(Some(_)) => self.reap(scope, key),
+            Some(None) => false,
+            None => true,
+        };
+        if hidden {
+            self.stats.keyspace_misses += 1;
+            return None;
+        }
+        self.stats.keyspace_hits += 1;
+        let clock = self.clock();
+        let db = &self.dbs[scope.db];
+        let entry = db.get(key.hash, key.bytes)?;
+        if !scope.no_touch {
+            db.touch(entry, clock);
+        }
+        Some(entry)
+    }
+
+    /// Looks a key up without leaving a trace, for writing or for looking at its properties.
+    #[inline]
+    pub fn peek(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
+        if self.reap(scope, key) {
+            return None;
+        }
+        self.dbs[scope.db].get(key.hash, key.bytes)
+    }
+
+    /// Whether a key is there.
+    pub fn exists(&mut self, scope: Scope, key: Key<'_>) -> bool {
+        self.peek(scope, key).is_some()
+    }
+
+    /// A collection for reading.
+    pub fn read_as<T: Collection>(
+        &mut self,
+        scope: Scope,
+        key: Key<'_>,
+    ) -> Result<Option<&T>, Refusal> {
+        match self.read(scope, key) {
+            None => Ok(None),
+            Some(entry) => T::of(entry.value()).map(Some).ok_or(Refusal::WRONG_TYPE),
+        }
+    }
+
+    /// A collection for changing it in place.
+    pub fn change<T: Collection>(
+        &mut self,
+        scope: Scope,
+        key: Key<'_>,
+    ) -> Result<Option<&mut T>, Refusal> {
+        let clock = self.clock();
+        let Some(entry) = self.peek(scope, key) else { return Ok(None) };
+        if entry.kind() != T::KIND {
+            return Err(Refusal::WRONG_TYPE);
+        }
+        let db = &mut self.dbs[scope.db];
+        if let Some(entry) = db.get(key.hash, key.bytes) {
+            db.touch(entry, clock);
+        }
+        Ok(db.collection_mut::<T>(key.hash, key.bytes))
+    }
+
+    /// A collection for changing it in place, made empty if the key is not there.
+    ///
+    /// Whoever asks for one must add to it: empty collections do not exist.
+    pub fn change_or_new<T: Collection>(
+        &mut self,
+        scope: Scope,
+        key: Key<'_>,
+    ) -> Result<&mut T, Refusal> {
+        let there = match self.peek(scope, key) {
+            None => false,
+            Some(entry) if entry.kind() == T::KIND => true,
+            Some(_) => return Err(Refusal::WRONG_TYPE),
+        };
+        let clock = self.clock();
+        let db = &mut self.dbs[scope.db];
+        if !there {
+            db.put(key.hash, key.bytes, T::empty().into_value(), None, clock);
+        }
+        Ok(db.collection_mut::<T>(key.hash, key.bytes).expect("looked at or put there above"))
+    }
+
+    /// Sets a key to a value, whatever it was before.
+    pub fn put(&mut self, db: usize, key: Key<'_>, value: Value, expiry: Option<i64>) {
+        let clock = self.clock();
+        let old = self.dbs[db].put(key.hash, key.bytes, value, expiry, clock);
+        self.garbage.extend(old);
+    }
+
+    /// Sets a key to a string, whatever it was before.
+    #[inline]
+    pub fn put_bytes(&mut self, db: usize, key: Key<'_>, value: &[u8], expiry: Option<i64>) {
+        let clock = self.clock();
+        let old = self.dbs[db].set_bytes(key.hash, key.bytes, value, expiry, clock);
+        if old.is_some() {
+            self.garbage.extend(old);
+        }
+    }
+
+    /// Removes a key without a word to anyone. Large values are freed elsewhere.
+    pub fn delete(&mut self, db: usize, key: Key<'_>) -> bool {
+        let Some(removed) = self.dbs[db].remove(key.hash, key.bytes) else { return false };
+        match removed.value {
+            Value::Int(_) => {}
+            Value::Str(bytes) if bytes.len() < 64 * 1024 => {}
+            large => self.garbage.push(large),
+        }
+        true
+    }
+
+    /// Removes keys whose time has come: the next part of the databases that can have any. The host calls it
+    /// again while it returns true and there is time.
+    pub fn sweep(&mut self, host: &mut dyn Host) -> bool {
+        if !self.active_expire || self.is_replica || self.conditions.loading {
+            return false;
+        }
+        let (mut db, mut position) = self.sweep;
+        let mut due = Vec::new();
+        db %= self.dbs.len();
+        position = self.dbs[db].due(position, self.now_ms, 64, &mut due);
+        let more = !due.is_empty() || position != 0;
+        if position == 0 {
+            db = (db + 1) % self.dbs.len();
+        }
+        let at_end = db == 0 && position == 0;
+        let swept = if position == 0 { (db + self.dbs.len() - 1) % self.dbs.len() } else { db };
+        for key in due {
+            self.expire(swept, Key::new(&key));
+            self.stats.expired_by_sweep += 1;
+            self.dirty += 1;
+            self.flush_unit(EntryKind::Effect, host);
+        }
+        self.sweep = (db, position);
+        more || !at_end
+    }
+
+    /// Hands the effects collected so far to the journal, as one unit.
+    pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) {
+        match self.unit.count {
+            0 => return,
+            1 => host.journal(self.unit.dbs, kind, &self.unit.bytes),
+            _ => {
+                let mut whole = Vec::with_capacity(self.unit.bytes.len() + 30);
+                whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+                whole.extend_from_slice(&self.unit.bytes);
+                whole.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+                host.journal(self.unit.dbs, kind, &whole);
+            }
+        }
+        self.unit.clear();
+    }
+
+    /// Whether what this session does is encoded for the journal.
+    #[inline]
+    pub(crate) fn is_journaling(&self, session: &Session) -> bool {
+        !self.nobody_reads && !session.is_trusted()
+    }
+
+    // --- watched keys ---
+
+    /// Remembers that a session watches a key.
+    pub(crate) fn watch(&mut self, session: &mut Session, db: usize, key: &[u8], expired: bool) {
+        let entry = crate::session::Watched { db, key: key.to_vec(), expired };
+        if session.watched.iter().any(|w| w.db == db && w.key == key) {
+            return;
+        }
+        self.watchers.entry((db, key.to_vec())).or_default().push(session.id);
+        session.watched.push(entry);
+    }
+
+    /// Forgets all that a session watches.
+    pub(crate) fn unwatch_all(&mut self, session: &mut Session) {
+        for watched in session.watched.drain(..) {
+            let place = (watched.db, watched.key);
+            if let Some(ids) = self.watchers.get_mut(&place) {
+                ids.retain(|id| *id != session.id);
+                if ids.is_empty() {
+                    self.watchers.remove(&place);
+                }
+            }
+        }
+        self.spoiled.remove(&session.id);
+    }
+
+    /// Whether a key that this session watches was touched.
+    pub(crate) fn is_spoiled(&self, session: &Session) -> bool {
+        self.spoiled.contains(&session.id)
+    }
+
+    /// Spoils the transactions that watch a key.
+    #[inline]
+    pub(crate) fn touch_watched(&mut self, db: usize, key: &[u8]) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        if let Some(ids) = self.watchers.get(&(db, key.to_vec())) {
+            self.spoiled.extend(ids.iter().copied());
+        }
+    }
+
+    /// Spoils the transactions that watch a key of `db` for which `affected` is true.
+    pub(crate) fn touch_watched_where(&mut self, db: usize, affected: impl Fn(&Engine, &[u8]) -> bool) {
+        let hit: Vec<SessionId> = self
+            .watchers
+            .iter()
+            .filter(|((at, key), _)| *at == db && affected(self, key))
+            .flat_map(|(_, ids)| ids.iter().copied())
+            .collect();
+        self.spoiled.extend(hit);
+    }
+
+    // --- messages ---
+
+    /// Publishes a keyspace event, if anybody asked for its class.
+    #[inline]
+    pub fn notify(&mut self, db: usize, class: Class, event: &str, key: &[u8]) {
+        if self.events.classes & (1 << class as u32) == 0 {
+            return;
+        }
+        if self.events.by_key {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.publish(&channel, event.as_bytes());
+        }
+        if self.events.by_event {
+            let channel = format!("__keyevent@{db}__:{event}");
+            self.publish(channel.as_bytes(), key);
+        }
+    }
+
+    /// Delivers a message to all subscribers and returns how many there are.
+    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let mut targets: Vec<(usize, Option<Vec<u8>>)> = Vec::new();
+        if let Some(slots) = self.channels.get(channel) {
+            targets.extend(slots.iter().map(|slot| (*slot, None)));
+        }
+        for (pattern, slots) in &self.patterns {
+            if crate::glob::matches(pattern, channel, false) {
+                targets.extend(slots.iter().map(|slot| (*slot, Some(pattern.clone()))));
+            }
+        }
+        let count = targets.len();
+        for (slot, pattern) in targets {
+            let message = Message { pattern, channel: channel.to_vec(), body: message.to_vec() };
+            match self.sessions[slot].as_deref_mut() {
+                Some(session) => message.write(session),
+                // It is executing a command right now, and gets the message behind its reply.
+                None => self.late.push((slot, message)),
+            }
+            self.woken.push(slot);
+        }
+        count
+    }
+
+    /// Drops all subscriptions of a session, without a word to it.
+    pub(crate) fn unsubscribe_all(&mut self, session: &mut Session) {
+        for channel in std::mem::take(&mut session.channels) {
+            forget(self.channels.get_mut(&channel), session.slot);
+            if self.channels.get(&channel).is_some_and(Vec::is_empty) {
+                self.channels.remove(&channel);
+            }
+        }
+        for pattern in std::mem::take(&mut session.patterns) {
+            forget(self.patterns.get_mut(&pattern), session.slot);
+            if self.patterns.get(&pattern).is_some_and(Vec::is_empty) {
+                self.patterns.remove(&pattern);
+            }
+        }
+    }
+}
+
+pub(crate) fn forget(slots: Option<&mut Vec<usize>>, slot: usize) {
+    if let Some(slots) = slots {
+        slots.retain(|other| *other != slot);
+    }
+}

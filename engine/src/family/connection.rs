@@ -1,0 +1,129 @@
+//! Connection commands: AUTH, HELLO, PING, SELECT and their kin.
+//!
+//! # Not here
+//! - CLIENT's subcommands: the host answers them, it knows the sockets
+
+use crate::arguments::int;
+use crate::command::{Group::Connection as G, *};
+use crate::context::{Context, Done};
+use crate::host::HostCall;
+use crate::refusal::Refusal;
+use crate::session::ReplyMode;
+use protocol::resp::{Args, Reply};
+
+const OPEN: Flags = Flags(NO_SCRIPT.0 | LOADING.0 | STALE.0 | FAST.0 | NO_AUTH.0 | ALLOW_BUSY.0);
+const CLIENT: Flags = Flags(NO_SCRIPT.0 | LOADING.0 | STALE.0);
+const CLIENT_ADMIN: Flags = Flags(CLIENT.0 | ADMIN.0);
+
+pub(super) const COMMANDS: &[Spec] = &[
+    //  name      arity        flags                                   keys     since    group complexity handler
+    cmd("auth",   at_least(2), OPEN,                                   NO_KEYS, "1.0.0", G, "O(N) where N is the number of passwords defined for the user", auth, "Authenticates the connection."),
+    cmd("client", at_least(2), Flags(0),                               NO_KEYS, "2.4.0", G, "Depends on subcommand.", client, "A container for client connection commands.").with(CLIENT_COMMANDS),
+    cmd("echo",   exactly(2),  Flags(FAST.0 | LOADING.0 | STALE.0),    NO_KEYS, "1.0.0", G, "O(1)", echo, "Returns the given string."),
+    cmd("hello",  at_least(1), OPEN,                                   NO_KEYS, "6.0.0", G, "O(1)", hello, "Handshakes with the server."),
+    cmd("ping",   at_least(1), Flags(FAST.0 | IN_SUBSCRIBED.0),        NO_KEYS, "1.0.0", G, "O(1)", ping, "Returns the server's liveliness response."),
+    cmd("quit",   at_least(1), Flags(OPEN.0 | IN_SUBSCRIBED.0 | NOT_QUEUED.0), NO_KEYS, "1.0.0", G, "O(1)", quit, "Closes the connection."),
+    cmd("reset",  exactly(1),  Flags(OPEN.0 | IN_SUBSCRIBED.0 | NOT_QUEUED.0), NO_KEYS, "6.2.0", G, "O(1)", reset, "Resets the connection."),
+    cmd("select", exactly(2),  Flags(FAST.0 | LOADING.0 | STALE.0),    NO_KEYS, "1.0.0", G, "O(1)", select, "Changes the selected database."),
+];
+
+const CLIENT_COMMANDS: &[Spec] = &[
+    cmd("client|getname",  exactly(2),  CLIENT,       NO_KEYS, "2.6.9",  G, "O(1)", client, "Returns the name of the connection."),
+    cmd("client|help",     exactly(2),  CLIENT,       NO_KEYS, "5.0.0",  G, "O(1)", client, "Returns helpful text about the different subcommands."),
+    cmd("client|id",       exactly(2),  CLIENT,       NO_KEYS, "5.0.0",  G, "O(1)", client, "Returns the unique client ID of the connection."),
+    cmd("client|info",     exactly(2),  CLIENT,       NO_KEYS, "6.2.0",  G, "O(1)", client, "Returns information about the connection."),
+    cmd("client|kill",     at_least(3), CLIENT_ADMIN, NO_KEYS, "2.4.0",  G, "O(N) where N is the number of client connections", client, "Terminates open connections."),
+    cmd("client|list",     at_least(2), CLIENT_ADMIN, NO_KEYS, "2.4.0",  G, "O(N) where N is the number of client connections", client, "Lists open connections."),
+    cmd("client|no-evict", exactly(3),  CLIENT_ADMIN, NO_KEYS, "7.0.0",  G, "O(1)", client, "Sets the client eviction mode of the connection."),
+    cmd("client|pause",    at_least(3), CLIENT_ADMIN, NO_KEYS, "3.0.0",  G, "O(1)", client, "Suspends commands processing."),
+    cmd("client|reply",    exactly(3),  CLIENT,       NO_KEYS, "3.2.0",  G, "O(1)", client_reply, "Instructs the server whether to reply to commands."),
+    cmd("client|setinfo",  exactly(4),  CLIENT,       NO_KEYS, "7.2.0",  G, "O(1)", client, "Sets information specific to the client or connection."),
+    cmd("client|setname",  exactly(3),  CLIENT,       NO_KEYS, "2.6.9",  G, "O(1)", client, "Sets the connection name."),
+    cmd("client|unpause",  exactly(2),  CLIENT_ADMIN, NO_KEYS, "6.2.0",  G, "O(N) where N is the number of paused clients", client, "Resumes processing commands from paused clients."),
+];
+
+fn auth(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.host(HostCall::Auth, args)
+}
+
+fn client(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.host(HostCall::Client, args)
+}
+
+/// `CLIENT REPLY ON|OFF|SKIP`: only ON is answered.
+fn client_reply(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    match args.at(2).to_ascii_lowercase().as_slice() {
+        b"on" => {
+            ctx.session.reply_mode = ReplyMode::On;
+            ctx.reply.ok();
+        }
+        b"off" => ctx.session.reply_mode = ReplyMode::Off,
+        b"skip" if ctx.session.reply_mode != ReplyMode::Off => {
+            ctx.session.reply_mode = ReplyMode::SkipNext;
+        }
+        b"skip" => {}
+        _ => return Err(Refusal::SYNTAX),
+    }
+    Ok(Done::NOTHING)
+}
+
+fn echo(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.reply.bulk(args.at(1));
+    Ok(Done::NOTHING)
+}
+
+fn hello(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.host(HostCall::Hello, args)
+}
+
+/// `PING [message]`; an array in version 2 while subscribed.
+fn ping(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    if args.len() > 2 {
+        return Err(Refusal::arity("ping"));
+    }
+    if ctx.session.subscriptions() > 0 && !ctx.session.resp3 {
+        ctx.reply.array(2);
+        ctx.reply.bulk(b"pong");
+        ctx.reply.bulk(args.get(1).unwrap_or(b""));
+        return Ok(Done::NOTHING);
+    }
+    match args.get(1) {
+        Some(message) => ctx.reply.bulk(message),
+        None => ctx.reply.simple("PONG"),
+    }
+    Ok(Done::NOTHING)
+}
+
+fn quit(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.session.close_after_reply = true;
+    ctx.reply.ok();
+    Ok(Done::NOTHING)
+}
+
+/// `RESET`: the connection is as good as new.
+fn reset(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    let session = &mut *ctx.session;
+    session.multi = None;
+    ctx.engine.unwatch_all(session);
+    ctx.engine.unsubscribe_all(session);
+    session.db = 0;
+    session.resp3 = false;
+    session.name.clear();
+    session.no_evict = false;
+    session.no_touch = false;
+    session.reply_mode = ReplyMode::On;
+    session.authenticated = ctx.engine.password.is_empty();
+    let mut reply = Reply::new(ctx.reply.buffer(), false);
+    reply.simple("RESET");
+    Ok(Done::NOTHING)
+}
+
+fn select(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let db = int(args.at(1))?;
+    match usize::try_from(db) {
+        Ok(db) if db < ctx.engine.dbs.len() => ctx.session.db = db,
+        _ => return Err(Refusal::fixed("ERR DB index is out of range")),
+    }
+    ctx.reply.ok();
+    Ok(Done::NOTHING)
+}

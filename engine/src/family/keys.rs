@@ -1,0 +1,527 @@
+//! Generic commands on keys: DEL, EXPIRE, RENAME, SCAN and their kin.
+
+use crate::arguments::{int, is};
+use crate::command::{Group::Generic as G, *};
+use crate::context::{Class, Context, Done, Key};
+use crate::glob;
+use crate::refusal::Refusal;
+use keyspace::db::EntryRef;
+use keyspace::entry::{Value, ValueRef};
+use protocol::listpack::Value as Text;
+use protocol::number;
+use protocol::resp::Args;
+
+pub(super) const COMMANDS: &[Spec] = &[
+    //  name           arity        flags                 keys            since    group complexity handler
+    cmd("copy",        at_least(3), WRITE2(GROWS),        keys(1, 2, 1),  "6.2.0", G, "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.", copy, "Copies the value of a key to a new key."),
+    cmd("del",         at_least(2), WRITE,                keys(1, -1, 1), "1.0.0", G, "O(N) where N is the number of keys that will be removed.", del, "Deletes one or more keys."),
+    cmd("exists",      at_least(2), READ2(FAST),          keys(1, -1, 1), "1.0.0", G, "O(N) where N is the number of keys to check.", exists, "Determines whether one or more keys exist."),
+    cmd("expire",      at_least(3), WRITE2(FAST),         key(1),         "1.0.0", G, "O(1)", expire, "Sets the expiration time of a key in seconds."),
+    cmd("expireat",    at_least(3), WRITE2(FAST),         key(1),         "1.2.0", G, "O(1)", expireat, "Sets the expiration time of a key to a Unix timestamp."),
+    cmd("expiretime",  exactly(2),  READ2(FAST),          key(1),         "7.0.0", G, "O(1)", expiretime, "Returns the expiration time of a key as a Unix timestamp."),
+    cmd("keys",        exactly(2),  READ,                 NO_KEYS,        "1.0.0", G, "O(N) with N being the number of keys in the database", keys_matching, "Returns all key names that match a pattern."),
+    cmd("move",        exactly(3),  WRITE2(FAST),         key(1),         "1.0.0", G, "O(1)", move_key, "Moves a key to another database."),
+    cmd("object",      at_least(2), Flags(0),             NO_KEYS,        "2.2.3", G, "Depends on subcommand.", object_help, "A container for object introspection commands.").with(OBJECT),
+    cmd("persist",     exactly(2),  WRITE2(FAST),         key(1),         "2.2.0", G, "O(1)", persist, "Removes the expiration time of a key."),
+    cmd("pexpire",     at_least(3), WRITE2(FAST),         key(1),         "2.6.0", G, "O(1)", pexpire, "Sets the expiration time of a key in milliseconds."),
+    cmd("pexpireat",   at_least(3), WRITE2(FAST),         key(1),         "2.6.0", G, "O(1)", pexpireat, "Sets the expiration time of a key to a Unix milliseconds timestamp."),
+    cmd("pexpiretime", exactly(2),  READ2(FAST),          key(1),         "7.0.0", G, "O(1)", pexpiretime, "Returns the expiration time of a key as a Unix milliseconds timestamp."),
+    cmd("pttl",        exactly(2),  READ2(FAST),          key(1),         "2.6.0", G, "O(1)", pttl, "Returns the expiration time in milliseconds of a key."),
+    cmd("randomkey",   exactly(1),  READ,                 NO_KEYS,        "1.0.0", G, "O(1)", randomkey, "Returns a random key name from the database."),
+    cmd("rename",      exactly(3),  WRITE,                keys(1, 2, 1),  "1.0.0", G, "O(1)", rename, "Renames a key and overwrites the destination."),
+    cmd("renamenx",    exactly(3),  WRITE2(FAST),         keys(1, 2, 1),  "1.0.0", G, "O(1)", renamenx, "Renames a key only when the target key name doesn't exist."),
+    cmd("scan",        at_least(2), READ,                 NO_KEYS,        "2.8.0", G, "O(1) for every call. O(N) for a complete iteration.", scan, "Iterates over the key names in the database."),
+    cmd("touch",       at_least(2), READ2(FAST),          keys(1, -1, 1), "3.2.1", G, "O(N) where N is the number of keys that will be touched.", touch, "Returns the number of existing keys out of those specified after updating the time they were last accessed."),
+    cmd("ttl",         exactly(2),  READ2(FAST),          key(1),         "1.0.0", G, "O(1)", ttl, "Returns the expiration time in seconds of a key."),
+    cmd("type",        exactly(2),  READ2(FAST),          key(1),         "1.0.0", G, "O(1)", type_of, "Determines the type of value stored at a key."),
+    cmd("unlink",      at_least(2), WRITE2(FAST),         keys(1, -1, 1), "4.0.0", G, "O(1) for each key removed regardless of its size.", del, "Asynchronously deletes one or more keys."),
+];
+
+const OBJECT: &[Spec] = &[
+    cmd("object|encoding", exactly(3), READ,                        key(2),  "2.2.3", G, "O(1)", object_encoding, "Returns the internal encoding of a Redis object."),
+    cmd("object|help",     exactly(2), Flags(LOADING.0 | STALE.0),  NO_KEYS, "6.2.0", G, "O(1)", object_help, "Returns helpful text about the different subcommands."),
+    cmd("object|idletime", exactly(3), READ,                        key(2),  "2.2.3", G, "O(1)", object_idletime, "Returns the time since the last access to a Redis object."),
+    cmd("object|refcount", exactly(3), READ,                        key(2),  "2.2.3", G, "O(1)", object_refcount, "Returns the reference count of a value of a key."),
+];
+
+#[expect(non_snake_case, reason = "reads as a flag in the table")]
+const fn WRITE2(more: Flags) -> Flags {
+    Flags(WRITE.0 | more.0)
+}
+
+#[expect(non_snake_case, reason = "reads as a flag in the table")]
+const fn READ2(more: Flags) -> Flags {
+    Flags(READ.0 | more.0)
+}
+
+/// A copy of a value.
+pub(crate) fn duplicate(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Str(Text::Int(int)) => Value::Int(int),
+        ValueRef::Str(Text::Bytes(bytes)) => Value::Str(bytes.to_vec()),
+        ValueRef::List(list) => Value::List(list.duplicate()),
+        ValueRef::Hash(hash) => Value::Hash(hash.duplicate()),
+        ValueRef::Set(set) => Value::Set(set.duplicate()),
+        ValueRef::Zset(zset) => Value::Zset(zset.duplicate()),
+    }
+}
+
+/// `COPY source destination [DB index] [REPLACE]` → 1 if it was copied.
+fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (mut to_db, mut replace, mut at) = (ctx.scope.db, false, 3);
+    while let Some(word) = args.get(at) {
+        if is(word, "REPLACE") {
+            replace = true;
+        } else if is(word, "DB") && args.get(at + 1).is_some() {
+            to_db = db_index(ctx, args.at(at + 1), "ERR DB index is out of range")?;
+            at += 1;
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+        at += 1;
+    }
+    let (from, to) = (ctx.key(args, 1), ctx.key(args, 2));
+    if to_db == ctx.scope.db && from.bytes == to.bytes {
+        return Err(Refusal::fixed("ERR source and destination objects are the same"));
+    }
+    let Some(entry) = ctx.engine.read(ctx.scope, from) else {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    };
+    let (value, expiry) = (duplicate(entry.value()), entry.expiry());
+    let mut scope = ctx.scope;
+    scope.db = to_db;
+    if ctx.engine.exists(scope, to) && !replace {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    ctx.engine.put(to_db, to, value, expiry);
+    ctx.engine.touch_watched(to_db, to.bytes);
+    ctx.engine.notify(to_db, Class::Generic, "copy_to", to.bytes);
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+fn db_index(ctx: &Context<'_>, text: &[u8], outside: &'static str) -> Result<usize, Refusal> {
+    let index = int(text)?;
+    usize::try_from(index)
+        .ok()
+        .filter(|index| *index < ctx.engine.dbs.len())
+        .ok_or(Refusal::fixed(outside))
+}
+
+fn del(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let mut count = 0;
+    for position in 1..args.len() {
+        let key = ctx.key(args, position);
+        if ctx.engine.exists(ctx.scope, key) {
+            ctx.engine.delete(ctx.scope.db, key);
+            ctx.changed(key, Class::Generic, "del");
+            count += 1;
+        }
+    }
+    ctx.reply.int(count as i64);
+    Ok(Done::changes(count))
+}
+
+fn exists(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let mut count = 0;
+    for position in 1..args.len() {
+        let key = ctx.key(args, position);
+        count += ctx.engine.read(ctx.scope, key).is_some() as i64;
+    }
+    ctx.reply.int(count);
+    Ok(Done::NOTHING)
+}
+
+fn expire(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let now = ctx.now();
+    expire_at(ctx, args, 1000, now)
+}
+
+fn expireat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    expire_at(ctx, args, 1000, 0)
+}
+
+fn pexpire(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let now = ctx.now();
+    expire_at(ctx, args, 1, now)
+}
+
+fn pexpireat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    expire_at(ctx, args, 1, 0)
+}
+
+/// The conditions of EXPIRE and its kin.
+#[derive(Default)]
+struct Conditions {
+    /// NX: only without an expiry.
+    none: bool,
+    /// XX: only with one.
+    some: bool,
+    /// GT: only to a later time.
+    later: bool,
+    /// LT: only to an earlier one.
+    earlier: bool,
+}
+
+fn conditions(args: Args<'_>) -> Result<Conditions, Refusal> {
+    let mut found = Conditions::default();
+    for word in args.iter_from(3) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nx" => found.none = true,
+            b"xx" => found.some = true,
+            b"gt" => found.later = true,
+            b"lt" => found.earlier = true,
+            _ => {
+                let word = String::from_utf8_lossy(word).into_owned();
+                return Err(Refusal::new(format!("ERR Unsupported option {word}")));
+            }
+        }
+    }
+    if found.none && (found.some || found.later || found.earlier) {
+        return Err(Refusal::fixed(
+            "ERR NX and XX, GT or LT options at the same time are not compatible",
+        ));
+    }
+    if found.later && found.earlier {
+        return Err(Refusal::fixed("ERR GT and LT options at the same time are not compatible"));
+    }
+    Ok(found)
+}
+
+fn expire_at(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    unit_ms: i64,
+    base: i64,
+) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let only = conditions(args)?;
+    let value = int(args.at(2))?;
+    let name = ctx.spec.name;
+    let at = value.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base));
+    let at = at.ok_or_else(|| Refusal::invalid_expiry(name))?;
+    let now = ctx.now();
+    let Some(entry) = ctx.engine.peek(ctx.scope, key) else {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    };
+    let current = entry.expiry();
+    let refused = (only.none && current.is_some())
+        || (only.some && current.is_none())
+        || (only.later && current.is_none_or(|current| at <= current))
+        || (only.earlier && current.is_some_and(|current| at >= current));
+    if refused {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    if at <= now && !ctx.scope.sees_expired && !ctx.engine.is_replica {
+        ctx.engine.delete(ctx.scope.db, key);
+        ctx.changed(key, Class::Generic, "del");
+        ctx.effect(&[b"DEL", key.bytes]);
+    } else {
+        ctx.engine.dbs[ctx.scope.db].set_expiry(key.hash, key.bytes, Some(at));
+        ctx.changed(key, Class::Generic, "expire");
+        ctx.effect(&[b"PEXPIREAT", key.bytes, at.to_string().as_bytes()]);
+    }
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+/// Answers −2 without a key, −1 without an expiry, else what `show` makes of it.
+fn time_left(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    show: impl Fn(i64, i64) -> i64,
+) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let now = ctx.now();
+    let mut scope = ctx.scope;
+    scope.no_touch = true;
+    let answer = match ctx.engine.read(scope, key).map(EntryRef::expiry) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => show(at, now),
+    };
+    ctx.reply.int(answer);
+    Ok(Done::NOTHING)
+}
+
+fn expiretime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    time_left(ctx, args, |at, _| (at + 500) / 1000)
+}
+
+fn pexpiretime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    time_left(ctx, args, |at, _| at)
+}
+
+fn ttl(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    time_left(ctx, args, |at, now| ((at - now).max(0) + 500) / 1000)
+}
+
+fn pttl(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    time_left(ctx, args, |at, now| (at - now).max(0))
+}
+
+fn keys_matching(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (pattern, now) = (args.at(1), ctx.now());
+    let mut count = 0;
+    let mark = ctx.reply.open();
+    for entry in ctx.engine.dbs[ctx.scope.db].iter() {
+        let due = entry.expiry().is_some_and(|at| at <= now) && !ctx.scope.sees_expired;
+        if !due && glob::matches(pattern, entry.key(), false) {
+            ctx.reply.bulk(entry.key());
+            count += 1;
+        }
+    }
+    ctx.reply.close_array(mark, count);
+    Ok(Done::NOTHING)
+}
+
+fn move_key(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let to = db_index(ctx, args.at(2), "ERR DB index is out of range")?;
+    if to == ctx.scope.db {
+        return Err(Refusal::fixed("ERR source and destination objects are the same"));
+    }
+    let mut scope = ctx.scope;
+    scope.db = to;
+    if !ctx.engine.exists(ctx.scope, key) || ctx.engine.exists(scope, key) {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    let moved = ctx.engine.dbs[ctx.scope.db].remove(key.hash, key.bytes).expect("it exists");
+    ctx.engine.put(to, key, moved.value, moved.expiry);
+    ctx.changed(key, Class::Generic, "move_from");
+    ctx.engine.touch_watched(to, key.bytes);
+    ctx.engine.notify(to, Class::Generic, "move_to", key.bytes);
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+/// The name of an encoding, as OBJECT ENCODING answers it.
+pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
+    match entry.value() {
+        ValueRef::Str(Text::Int(_)) => "int",
+        ValueRef::Str(Text::Bytes(bytes)) if bytes.len() <= 44 && !entry.is_raw() => "embstr",
+        ValueRef::Str(_) => "raw",
+        ValueRef::List(list) => list.encoding(),
+        ValueRef::Hash(hash) => hash.encoding(),
+        ValueRef::Set(set) => set.encoding(),
+        ValueRef::Zset(zset) => zset.encoding(),
+    }
+}
+
+fn object_encoding(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    object(ctx, args, |ctx, key| {
+        let entry = ctx.engine.peek(ctx.scope, key)?;
+        let name = encoding(entry);
+        ctx.reply.bulk(name.as_bytes());
+        Some(())
+    })
+}
+
+fn object(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    show: impl FnOnce(&mut Context<'_>, Key<'_>) -> Option<()>,
+) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 2);
+    if show(ctx, key).is_none() {
+        ctx.reply.null();
+    }
+    Ok(Done::NOTHING)
+}
+
+fn object_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    super::server::help(ctx, OBJECT, "OBJECT");
+    Ok(Done::NOTHING)
+}
+
+fn object_idletime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    object(ctx, args, |ctx, key| {
+        let now = ctx.engine.clock();
+        let idle = now.wrapping_sub(ctx.engine.peek(ctx.scope, key)?.clock()) & 0xff_ffff;
+        ctx.reply.int(idle as i64);
+        Some(())
+    })
+}
+
+/// Values are never shared, so each has one owner.
+fn object_refcount(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    object(ctx, args, |ctx, key| {
+        ctx.engine.peek(ctx.scope, key)?;
+        ctx.reply.int(1);
+        Some(())
+    })
+}
+
+fn persist(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    if ctx.engine.peek(ctx.scope, key).and_then(EntryRef::expiry).is_none() {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    ctx.engine.dbs[ctx.scope.db].set_expiry(key.hash, key.bytes, None);
+    ctx.changed(key, Class::Generic, "persist");
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+fn randomkey(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    // Expired keys are removed as they turn up; on a replica, where they must stay, we give up after some.
+    for _ in 0..100 {
+        let mut word = ctx.engine.draw();
+        let mut draw = || {
+            word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            word ^ (word >> 29)
+        };
+        let Some(entry) = ctx.engine.dbs[ctx.scope.db].random(&mut draw) else { break };
+        let key = entry.key().to_vec();
+        if ctx.engine.exists(ctx.scope, Key::new(&key)) {
+            ctx.reply.bulk(&key);
+            return Ok(Done::NOTHING);
+        }
+    }
+    ctx.reply.null();
+    Ok(Done::NOTHING)
+}
+
+fn rename(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (from, to) = (ctx.key(args, 1), ctx.key(args, 2));
+    if !ctx.engine.exists(ctx.scope, from) {
+        return Err(Refusal::NO_SUCH_KEY);
+    }
+    ctx.reply.ok();
+    if from.bytes == to.bytes {
+        return Ok(Done::NOTHING);
+    }
+    if ctx.engine.exists(ctx.scope, to) {
+        ctx.engine.delete(ctx.scope.db, to);
+    }
+    move_name(ctx, from, to);
+    Ok(Done::ONE)
+}
+
+fn renamenx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (from, to) = (ctx.key(args, 1), ctx.key(args, 2));
+    if !ctx.engine.exists(ctx.scope, from) {
+        return Err(Refusal::NO_SUCH_KEY);
+    }
+    if ctx.engine.exists(ctx.scope, to) {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    move_name(ctx, from, to);
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+fn move_name(ctx: &mut Context<'_>, from: Key<'_>, to: Key<'_>) {
+    ctx.engine.dbs[ctx.scope.db].rename(from.hash, from.bytes, to.hash, to.bytes);
+    ctx.changed(from, Class::Generic, "rename_from");
+    ctx.changed(to, Class::Generic, "rename_to");
+}
+
+/// The options that SCAN and its kin share.
+pub(super) struct ScanOptions<'a> {
+    pub cursor: u64,
+    pub count: usize,
+    pub pattern: Option<&'a [u8]>,
+    pub kind: Option<&'a [u8]>,
+}
+
+impl ScanOptions<'_> {
+    pub fn fits(&self, name: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, name, false))
+    }
+}
+
+/// Reads `cursor [MATCH pattern] [COUNT n] [TYPE t]` from `first` on.
+pub(super) fn scan_options<'a>(
+    args: Args<'a>,
+    first: usize,
+    takes_type: bool,
+) -> Result<ScanOptions<'a>, Refusal> {
+    let text = std::str::from_utf8(args.at(first)).map_err(|_| Refusal::INVALID_CURSOR)?;
+    let cursor = text.parse().map_err(|_| Refusal::INVALID_CURSOR)?;
+    let mut options = ScanOptions { cursor, count: 10, pattern: None, kind: None };
+    let mut at = first + 1;
+    while let Some(word) = args.get(at) {
+        let value = args.get(at + 1).ok_or(Refusal::SYNTAX)?;
+        if is(word, "COUNT") {
+            let count = int(value)?;
+            options.count = usize::try_from(count).ok().filter(|n| *n > 0).ok_or(Refusal::SYNTAX)?;
+        } else if is(word, "MATCH") {
+            options.pattern = (value != b"*").then_some(value);
+        } else if takes_type && is(word, "TYPE") {
+            options.kind = Some(value);
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+        at += 2;
+    }
+    Ok(options)
+}
+
+fn scan(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let options = scan_options(args, 1, true)?;
+    let now = ctx.now();
+    let (mut cursor, mut seen, mut steps) = (options.cursor, 0, 0);
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    let mut due: Vec<Vec<u8>> = Vec::new();
+    loop {
+        cursor = ctx.engine.dbs[ctx.scope.db].scan(cursor, |entry| {
+            seen += 1;
+            if entry.expiry().is_some_and(|at| at <= now) && !ctx.scope.sees_expired {
+                due.push(entry.key().to_vec());
+                return;
+            }
+            let typed = options.kind.is_none_or(|kind| is(kind, entry.kind().name()));
+            if typed && options.fits(entry.key()) {
+                names.push(entry.key().to_vec());
+            }
+        });
+        steps += 1;
+        if cursor == 0 || seen >= options.count || steps >= options.count.saturating_mul(10) {
+            break;
+        }
+    }
+    for key in due {
+        ctx.engine.exists(ctx.scope, Key::new(&key));
+    }
+    ctx.reply.array(2);
+    ctx.reply.bulk(cursor.to_string().as_bytes());
+    ctx.reply.array(names.len());
+    names.iter().for_each(|name| ctx.reply.bulk(name));
+    Ok(Done::NOTHING)
+}
+
+fn touch(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let mut count = 0;
+    let mut scope = ctx.scope;
+    scope.no_touch = false;
+    for position in 1..args.len() {
+        let key = ctx.key(args, position);
+        count += ctx.engine.read(scope, key).is_some() as i64;
+    }
+    ctx.reply.int(count);
+    Ok(Done::NOTHING)
+}
+
+fn type_of(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let mut scope = ctx.scope;
+    scope.no_touch = true;
+    let name = ctx.engine.read(scope, key).map_or("none", |entry| entry.kind().name());
+    ctx.reply.simple(name);
+    Ok(Done::NOTHING)
+}
+
+/// Writes an integer's text; used where replies show numbers as strings.
+pub(super) fn int_text(value: i64) -> Vec<u8> {
+    let mut text = Vec::new();
+    number::push_i64(&mut text, value);
+    text
+}

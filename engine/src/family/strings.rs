@@ -1,0 +1,603 @@
+//! String commands: SET, GET, INCR and their kin.
+//!
+//! # Not here
+//! - how a string is kept: `keyspace::entry`; single bits: [`super::bitmaps`]
+
+use crate::arguments::{self, float, int, is};
+use crate::command::{Group::String as G, *};
+use crate::context::{Class, Context, Done, Key};
+use crate::refusal::Refusal;
+use keyspace::db::EntryRef;
+use keyspace::entry::{Value, ValueRef};
+use protocol::listpack::{TextBuffer, Value as Text};
+use protocol::number;
+use protocol::resp::Args;
+
+pub(super) const COMMANDS: &[Spec] = &[
+    //  name           arity        flags                    keys            since     group  complexity  handler
+    cmd("append",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "2.0.0",  G, "O(1)", append, "Appends a string to the value of a key. Creates the key if it doesn't exist."),
+    cmd("decr",        exactly(2),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", decr, "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist."),
+    cmd("decrby",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", decrby, "Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist."),
+    cmd("get",         exactly(2),  READ | FAST,             key(1),         "1.0.0",  G, "O(1)", get, "Returns the string value of a key."),
+    cmd("getdel",      exactly(2),  WRITE | FAST,            key(1),         "6.2.0",  G, "O(1)", getdel, "Returns the string value of a key after deleting the key."),
+    cmd("getex",       at_least(2), WRITE | FAST,            key(1),         "6.2.0",  G, "O(1)", getex, "Returns the string value of a key after setting its expiration time."),
+    cmd("getrange",    exactly(4),  READ,                    key(1),         "2.4.0",  G, "O(N) where N is the length of the returned string", getrange, "Returns a substring of the string stored at a key."),
+    cmd("getset",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", getset, "Returns the previous string value of a key after setting it to a new value."),
+    cmd("incr",        exactly(2),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", incr, "Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist."),
+    cmd("incrby",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", incrby, "Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist."),
+    cmd("incrbyfloat", exactly(3),  WRITE | GROWS | FAST,    key(1),         "2.6.0",  G, "O(1)", incrbyfloat, "Increments the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist."),
+    cmd("lcs",         at_least(3), READ,                    keys(1, 2, 1),  "7.0.0",  G, "O(N*M) where N and M are the lengths of s1 and s2", lcs, "Finds the longest common substring."),
+    cmd("mget",        at_least(2), READ | FAST,             keys(1, -1, 1), "1.0.0",  G, "O(N) where N is the number of keys to retrieve", mget, "Atomically returns the string values of one or more keys."),
+    cmd("mset",        at_least(3), WRITE | GROWS,           keys(1, -1, 2), "1.0.1",  G, "O(N) where N is the number of keys to set", mset, "Atomically creates or modifies the string values of one or more keys."),
+    cmd("msetnx",      at_least(3), WRITE | GROWS,           keys(1, -1, 2), "1.0.1",  G, "O(N) where N is the number of keys to set", msetnx, "Atomically modifies the string values of one or more keys only when all keys don't exist."),
+    cmd("psetex",      exactly(4),  WRITE | GROWS,           key(1),         "2.6.0",  G, "O(1)", psetex, "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist."),
+    cmd("set",         at_least(3), WRITE | GROWS,           key(1),         "1.0.0",  G, "O(1)", set, "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist."),
+    cmd("setex",       exactly(4),  WRITE | GROWS,           key(1),         "2.0.0",  G, "O(1)", setex, "Sets the string value and expiration time of a key. Creates the key if it doesn't exist."),
+    cmd("setnx",       exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", setnx, "Set the string value of a key only when the key doesn't exist."),
+    cmd("setrange",    exactly(4),  WRITE | GROWS,           key(1),         "2.2.0",  G, "O(1) for short strings", setrange, "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist."),
+    cmd("strlen",      exactly(2),  READ | FAST,             key(1),         "2.2.0",  G, "O(1)", strlen, "Returns the length of a string value."),
+    cmd("substr",      exactly(4),  READ,                    key(1),         "1.0.0",  G, "O(N) where N is the length of the returned string", getrange, "Returns a substring from a string value."),
+];
+
+/// The string of an entry, or the error that it is not one.
+pub(super) fn text(entry: EntryRef<'_>) -> Result<Text<'_>, Refusal> {
+    match entry.value() {
+        ValueRef::Str(text) => Ok(text),
+        _ => Err(Refusal::WRONG_TYPE),
+    }
+}
+
+/// The string under a key, looked up for writing.
+pub(super) fn peek_text<'c>(
+    ctx: &'c mut Context<'_>,
+    key: Key<'_>,
+) -> Result<Option<Text<'c>>, Refusal> {
+    ctx.engine.peek(ctx.scope, key).map(text).transpose()
+}
+
+/// `APPEND key value` → length of the result.
+fn append(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (key, more) = (ctx.key(args, 1), args.at(2));
+    let len = match peek_text(ctx, key)? {
+        None => {
+            ctx.engine.put_bytes(ctx.scope.db, key, more, None);
+            more.len()
+        }
+        Some(old) => {
+            let len = old.len() + more.len();
+            if len as u64 > ctx.engine.string_max {
+                return Err(Refusal::STRING_TOO_LONG);
+            }
+            ctx.engine.dbs[ctx.scope.db].append(key.hash, key.bytes, more);
+            len
+        }
+    };
+    ctx.changed(key, Class::String, "append");
+    ctx.reply.int(len as i64);
+    Ok(Done::ONE)
+}
+
+fn decr(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    add(ctx, args, -1, "decrby")
+}
+
+fn decrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let by = int(args.at(2))?;
+    let by = by.checked_neg().ok_or(Refusal::fixed("ERR decrement would overflow"))?;
+    add(ctx, args, by, "decrby")
+}
+
+fn get(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    match ctx.engine.read(ctx.scope, key) {
+        None => ctx.reply.null(),
+        Some(entry) => ctx.reply.text(text(entry)?),
+    }
+    Ok(Done::NOTHING)
+}
+
+fn getdel(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let Some(entry) = ctx.engine.read(ctx.scope, key) else {
+        ctx.reply.null();
+        return Ok(Done::NOTHING);
+    };
+    ctx.reply.text(text(entry)?);
+    ctx.engine.delete(ctx.scope.db, key);
+    ctx.changed(key, Class::Generic, "del");
+    ctx.effect(&[b"DEL", key.bytes]);
+    Ok(Done::ONE)
+}
+
+/// What the options of SET and GETEX ask for.
+#[derive(Default)]
+struct Options {
+    not_exists: bool,
+    exists: bool,
+    get: bool,
+    keep_ttl: bool,
+    persist: bool,
+    expiry: Option<i64>,
+    /// PXAT was used: the request can be passed on as it is.
+    absolute_ms: bool,
+}
+
+fn options(ctx: &Context<'_>, args: Args<'_>, first: usize, set: bool) -> Result<Options, Refusal> {
+    let (mut options, mut at) = (Options::default(), first);
+    let command = if set { "set" } else { "getex" };
+    let now = ctx.now();
+    while let Some(word) = args.get(at) {
+        let timed = options.expiry.is_some() || options.keep_ttl || options.persist;
+        if set && is(word, "NX") && !options.exists {
+            options.not_exists = true;
+        } else if set && is(word, "XX") && !options.not_exists {
+            options.exists = true;
+        } else if set && is(word, "GET") {
+            options.get = true;
+        } else if set && is(word, "KEEPTTL") && options.expiry.is_none() {
+            options.keep_ttl = true;
+        } else if !set && is(word, "PERSIST") && options.expiry.is_none() {
+            options.persist = true;
+        } else if let (false, Some(time)) = (timed, args.get(at + 1)) {
+            options.expiry = Some(if is(word, "EX") {
+                arguments::expiry(time, 1000, now, command)?
+            } else if is(word, "PX") {
+                arguments::expiry(time, 1, now, command)?
+            } else if is(word, "EXAT") {
+                arguments::expiry(time, 1000, 0, command)?
+            } else if is(word, "PXAT") {
+                options.absolute_ms = true;
+                arguments::expiry(time, 1, 0, command)?
+            } else {
+                return Err(Refusal::SYNTAX);
+            });
+            at += 1;
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+        at += 1;
+    }
+    Ok(options)
+}
+
+fn getex(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let options = options(ctx, args, 2, false)?;
+    let now = ctx.now();
+    let Some(entry) = ctx.engine.read(ctx.scope, key) else {
+        ctx.reply.null();
+        return Ok(Done::NOTHING);
+    };
+    let had = entry.expiry().is_some();
+    ctx.reply.text(text(entry)?);
+    match options.expiry {
+        Some(at) if at <= now && !ctx.scope.sees_expired => {
+            ctx.engine.delete(ctx.scope.db, key);
+            ctx.changed(key, Class::Generic, "del");
+            ctx.effect(&[b"DEL", key.bytes]);
+        }
+        Some(at) => {
+            ctx.engine.dbs[ctx.scope.db].set_expiry(key.hash, key.bytes, Some(at));
+            ctx.changed(key, Class::Generic, "expire");
+            ctx.effect(&[b"PEXPIREAT", key.bytes, at.to_string().as_bytes()]);
+        }
+        None if options.persist && had => {
+            ctx.engine.dbs[ctx.scope.db].set_expiry(key.hash, key.bytes, None);
+            ctx.changed(key, Class::Generic, "persist");
+            ctx.effect(&[b"PERSIST", key.bytes]);
+        }
+        None => return Ok(Done::NOTHING),
+    }
+    Ok(Done::ONE)
+}
+
+fn getrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (start, stop) = (int(args.at(2))?, int(args.at(3))?);
+    let key = ctx.key(args, 1);
+    let Some(entry) = ctx.engine.read(ctx.scope, key) else {
+        ctx.reply.bulk(b"");
+        return Ok(Done::NOTHING);
+    };
+    let mut buffer = TextBuffer::new();
+    let bytes = text(entry)?.to_text(&mut buffer);
+    // Both ends negative and crossed is empty even where clamping would make it one byte.
+    let crossed = start < 0 && stop < 0 && start > stop;
+    let stop = if stop < 0 { (bytes.len() as i64 + stop).max(0) } else { stop };
+    match arguments::range(start, stop, bytes.len()) {
+        Some((first, last)) if !crossed => ctx.reply.bulk(&bytes[first..=last]),
+        _ => ctx.reply.bulk(b""),
+    }
+    Ok(Done::NOTHING)
+}
+
+fn getset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    match ctx.engine.read(ctx.scope, key) {
+        None => ctx.reply.null(),
+        Some(entry) => ctx.reply.text(text(entry)?),
+    }
+    ctx.engine.put_bytes(ctx.scope.db, key, args.at(2), None);
+    ctx.changed(key, Class::String, "set");
+    ctx.effect(&[b"SET", key.bytes, args.at(2)]);
+    Ok(Done::ONE)
+}
+
+fn incr(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    add(ctx, args, 1, "incrby")
+}
+
+fn incrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let by = int(args.at(2))?;
+    add(ctx, args, by, "incrby")
+}
+
+fn add(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    by: i64,
+    event: &'static str,
+) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let old = match peek_text(ctx, key)? {
+        None => None,
+        Some(text) => Some(text.to_integer().ok_or(Refusal::NOT_INTEGER)?),
+    };
+    let new = old.unwrap_or(0).checked_add(by);
+    let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow"))?;
+    let db = &mut ctx.engine.dbs[ctx.scope.db];
+    if old.is_none() || !db.set_int(key.hash, key.bytes, new) {
+        let expiry = db.get(key.hash, key.bytes).and_then(|entry| entry.expiry());
+        ctx.engine.put(ctx.scope.db, key, Value::Int(new), expiry);
+    }
+    ctx.changed(key, Class::String, event);
+    ctx.reply.int(new);
+    Ok(Done::ONE)
+}
+
+fn incrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let by = float(args.at(2))?;
+    let old = match peek_text(ctx, key)? {
+        None => 0.0,
+        Some(text) => float(text.to_text(&mut TextBuffer::new()))?,
+    };
+    let new = old + by;
+    if !new.is_finite() {
+        return Err(Refusal::fixed("ERR increment would produce NaN or Infinity"));
+    }
+    let text = fixed_text(new);
+    let expiry = ctx.engine.peek(ctx.scope, key).and_then(|entry| entry.expiry());
+    ctx.engine.put_bytes(ctx.scope.db, key, &text, expiry);
+    ctx.changed(key, Class::String, "incrbyfloat");
+    ctx.effect(&[b"SET", key.bytes, &text, b"KEEPTTL"]);
+    ctx.reply.bulk(&text);
+    Ok(Done::ONE)
+}
+
+/// A floating point number as INCRBYFLOAT writes it: never an exponent, at most 17 decimals, no trailing zeros.
+///
+/// Redis computes in 80 bits and prints 17 decimals, of which a double has no more than about 16 digits: the shortest text
+/// that reads back as the same number says the same without the noise.
+pub(super) fn fixed_text(value: f64) -> Vec<u8> {
+    let mut text = format!("{value}");
+    if let Some(point) = text.find('.')
+        && text.len() - point - 1 > 17
+    {
+        text = format!("{value:.17}");
+        let kept = text.trim_end_matches('0').trim_end_matches('.').len();
+        text.truncate(kept);
+    }
+    if text == "-0" { b"0".to_vec() } else { text.into_bytes() }
+}
+
+fn mget(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.reply.array(args.len() - 1);
+    for position in 1..args.len() {
+        let key = ctx.key(args, position);
+        match ctx.engine.read(ctx.scope, key).map(text) {
+            Some(Ok(text)) => ctx.reply.text(text),
+            _ => ctx.reply.null(),
+        }
+    }
+    Ok(Done::NOTHING)
+}
+
+fn mset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    set_pairs(ctx, args)?;
+    ctx.reply.ok();
+    Ok(Done::changes(args.len() / 2))
+}
+
+fn set_pairs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    if args.len().is_multiple_of(2) {
+        return Err(Refusal::arity(ctx.spec.name));
+    }
+    for position in (1..args.len()).step_by(2) {
+        let key = ctx.key(args, position);
+        ctx.engine.peek(ctx.scope, key);
+        ctx.engine.put_bytes(ctx.scope.db, key, args.at(position + 1), None);
+        ctx.changed(key, Class::String, "set");
+    }
+    Ok(())
+}
+
+fn msetnx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    if args.len().is_multiple_of(2) {
+        return Err(Refusal::arity(ctx.spec.name));
+    }
+    for position in (1..args.len()).step_by(2) {
+        let key = ctx.key(args, position);
+        if ctx.engine.exists(ctx.scope, key) {
+            ctx.reply.int(0);
+            return Ok(Done::NOTHING);
+        }
+    }
+    set_pairs(ctx, args)?;
+    ctx.reply.int(1);
+    Ok(Done::changes(args.len() / 2))
+}
+
+fn psetex(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let at = arguments::expiry(args.at(2), 1, ctx.now(), "psetex")?;
+    set_timed(ctx, args, at)
+}
+
+fn setex(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let at = arguments::expiry(args.at(2), 1000, ctx.now(), "setex")?;
+    set_timed(ctx, args, at)
+}
+
+fn set_timed(ctx: &mut Context<'_>, args: Args<'_>, at: i64) -> Result<Done, Refusal> {
+    let (key, value) = (ctx.key(args, 1), args.at(3));
+    ctx.engine.peek(ctx.scope, key);
+    ctx.engine.put_bytes(ctx.scope.db, key, value, Some(at));
+    ctx.changed(key, Class::String, "set");
+    ctx.engine.notify(ctx.scope.db, Class::Generic, "expire", key.bytes);
+    ctx.effect(&[b"SET", key.bytes, value, b"PXAT", at.to_string().as_bytes()]);
+    ctx.reply.ok();
+    Ok(Done::ONE)
+}
+
+/// `SET key value [NX|XX] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]`.
+fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (key, value) = (ctx.key(args, 1), args.at(2));
+    if args.len() == 3 {
+        ctx.engine.peek(ctx.scope, key);
+        ctx.engine.put_bytes(ctx.scope.db, key, value, None);
+        ctx.changed(key, Class::String, "set");
+        ctx.reply.ok();
+        return Ok(Done::ONE);
+    }
+    let options = options(ctx, args, 3, true)?;
+    let now = ctx.now();
+    let old = ctx.engine.peek(ctx.scope, key);
+    let there = old.is_some();
+    let had = old.and_then(|entry| entry.expiry());
+    if options.get {
+        match old.map(text).transpose()? {
+            None => ctx.reply.null(),
+            Some(text) => ctx.reply.text(text),
+        }
+    }
+    if (options.not_exists && there) || (options.exists && !there) {
+        if !options.get {
+            ctx.reply.null();
+        }
+        return Ok(Done::NOTHING);
+    }
+    let expiry = if options.keep_ttl { had } else { options.expiry };
+    if options.expiry.is_some_and(|at| at <= now) && !ctx.scope.sees_expired {
+        // Already over: what remains is that the key is gone.
+        if there {
+            ctx.engine.delete(ctx.scope.db, key);
+            ctx.changed(key, Class::Generic, "del");
+            ctx.effect(&[b"DEL", key.bytes]);
+        }
+        if !options.get {
+            ctx.reply.ok();
+        }
+        return Ok(if there { Done::ONE } else { Done::NOTHING });
+    }
+    ctx.engine.put_bytes(ctx.scope.db, key, value, expiry);
+    ctx.changed(key, Class::String, "set");
+    if let Some(at) = options.expiry {
+        ctx.engine.notify(ctx.scope.db, Class::Generic, "expire", key.bytes);
+        if !options.absolute_ms || options.get {
+            ctx.effect(&[b"SET", key.bytes, value, b"PXAT", at.to_string().as_bytes()]);
+        }
+    } else if options.get {
+        match options.keep_ttl {
+            true => ctx.effect(&[b"SET", key.bytes, value, b"KEEPTTL"]),
+            false => ctx.effect(&[b"SET", key.bytes, value]),
+        }
+    }
+    if !options.get {
+        ctx.reply.ok();
+    }
+    Ok(Done::ONE)
+}
+
+fn setnx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    if ctx.engine.exists(ctx.scope, key) {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    ctx.engine.put_bytes(ctx.scope.db, key, args.at(2), None);
+    ctx.changed(key, Class::String, "set");
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (key, part) = (ctx.key(args, 1), args.at(3));
+    let offset = int(args.at(2))?;
+    if offset < 0 {
+        return Err(Refusal::fixed("ERR offset is out of range"));
+    }
+    let old = peek_text(ctx, key)?.map(|text| text.len());
+    if part.is_empty() {
+        ctx.reply.int(old.unwrap_or(0) as i64);
+        return Ok(Done::NOTHING);
+    }
+    let end = (offset as u64).checked_add(part.len() as u64);
+    let Some(end) = end.filter(|end| *end <= ctx.engine.string_max) else {
+        return Err(Refusal::STRING_TOO_LONG);
+    };
+    if old.is_none() {
+        ctx.engine.put(ctx.scope.db, key, Value::Str(Vec::new()), None);
+    }
+    let mut len = 0;
+    ctx.engine.dbs[ctx.scope.db].edit_bytes(key.hash, key.bytes, |bytes| {
+        if bytes.len() < end as usize {
+            bytes.resize(end as usize, 0);
+        }
+        bytes[offset as usize..end as usize].copy_from_slice(part);
+        len = bytes.len();
+    });
+    ctx.changed(key, Class::String, "setrange");
+    ctx.reply.int(len as i64);
+    Ok(Done::ONE)
+}
+
+fn strlen(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let len = match ctx.engine.read(ctx.scope, key) {
+        None => 0,
+        Some(entry) => text(entry)?.len(),
+    };
+    ctx.reply.int(len as i64);
+    Ok(Done::NOTHING)
+}
+
+/// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`: the longest common subsequence.
+fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (mut want_len, mut want_index, mut with_len, mut least, mut at) = (false, false, false, 0, 3);
+    while let Some(word) = args.get(at) {
+        if is(word, "IDX") {
+            want_index = true;
+        } else if is(word, "LEN") {
+            want_len = true;
+        } else if is(word, "WITHMATCHLEN") {
+            with_len = true;
+        } else if is(word, "MINMATCHLEN") && args.get(at + 1).is_some() {
+            least = int(args.at(at + 1))?.max(0);
+            at += 1;
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+        at += 1;
+    }
+    if want_len && want_index {
+        return Err(Refusal::fixed(
+            "ERR If you want both the length and indexes, please just use IDX.",
+        ));
+    }
+    let mut strings = [Vec::new(), Vec::new()];
+    for (string, position) in strings.iter_mut().zip([1, 2]) {
+        let key = ctx.key(args, position);
+        if let Some(entry) = ctx.engine.read(ctx.scope, key) {
+            let not_text =
+                Refusal::fixed("ERR The specified keys must contain string values");
+            *string = text(entry).map_err(|_| not_text)?.to_vec();
+        }
+    }
+    let [a, b] = strings;
+    let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
+    if cells * 4 > ctx.engine.string_max.max(512 << 20) {
+        return Err(Refusal::fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
+    }
+    let matches = longest_common(&a, &b);
+    if want_len {
+        ctx.reply.int(matches.iter().map(|run| run.len as i64).sum());
+    } else if want_index {
+        ctx.reply.map(2);
+        ctx.reply.bulk(b"matches");
+        let shown: Vec<&Run> = matches.iter().filter(|run| run.len as i64 >= least).collect();
+        ctx.reply.array(shown.len());
+        for run in shown {
+            ctx.reply.array(if with_len { 3 } else { 2 });
+            for start in [run.a, run.b] {
+                ctx.reply.array(2);
+                ctx.reply.int(start as i64);
+                ctx.reply.int((start + run.len - 1) as i64);
+            }
+            if with_len {
+                ctx.reply.int(run.len as i64);
+            }
+        }
+        ctx.reply.bulk(b"len");
+        ctx.reply.int(matches.iter().map(|run| run.len as i64).sum());
+    } else {
+        let mut common = Vec::new();
+        matches.iter().rev().for_each(|run| common.extend_from_slice(&a[run.a..run.a + run.len]));
+        ctx.reply.bulk(&common);
+    }
+    Ok(Done::NOTHING)
+}
+
+/// Bytes that two strings share one after the other.
+struct Run {
+    a: usize,
+    b: usize,
+    len: usize,
+}
+
+/// The runs of a longest common subsequence, the last one first. Time and memory: product of the lengths.
+fn longest_common(a: &[u8], b: &[u8]) -> Vec<Run> {
+    let width = b.len() + 1;
+    let mut best = vec![0u32; (a.len() + 1) * width];
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            best[i * width + j] = if a[i - 1] == b[j - 1] {
+                best[(i - 1) * width + j - 1] + 1
+            } else {
+                best[(i - 1) * width + j].max(best[i * width + j - 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut runs) = (a.len(), b.len(), Vec::<Run>::new());
+    while i > 0 && j > 0 {
+        if a[i - 1] == b[j - 1] {
+            (i, j) = (i - 1, j - 1);
+            match runs.last_mut() {
+                Some(run) if run.a == i + 1 && run.b == j + 1 => {
+                    (run.a, run.b, run.len) = (i, j, run.len + 1);
+                }
+                _ => runs.push(Run { a: i, b: j, len: 1 }),
+            }
+        } else if best[(i - 1) * width + j] > best[i * width + j - 1] {
+            i -= 1;
+        } else {
+            j -= 1;
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_have_no_exponent() {
+        for (value, text) in [
+            (3.0e3, "3000"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e21, "1000000000000000000000"),
+            (-1.5, "-1.5"),
+            (1e-20, "0"),
+            (10.6, "10.6"),
+        ] {
+            assert_eq!(String::from_utf8(fixed_text(value)).unwrap(), text);
+        }
+        assert_eq!(number::parse_f64(b"5.0e3"), Some(5000.0));
+    }
+
+    #[test]
+    fn common_subsequence_of_the_documentation() {
+        let runs = longest_common(b"ohmytext", b"mynewtext");
+        let found: Vec<_> = runs.iter().map(|run| (run.a, run.b, run.len)).collect();
+        assert_eq!(found, [(4, 5, 4), (2, 0, 2)]);
+    }
+}

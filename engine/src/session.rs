@@ -1,0 +1,146 @@
+//! The state of one client, as far as commands see it.
+
+use crate::command::Spec;
+use protocol::resp::request::OwnedArgs;
+use std::collections::BTreeSet;
+
+/// Names a client for as long as the process lives.
+pub type SessionId = u64;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Peer {
+    /// An ordinary client.
+    #[default]
+    Client,
+    /// A replica that follows us.
+    Replica,
+    /// The primary that we follow: its commands are the truth.
+    Primary,
+    /// A file that is loaded.
+    Loader,
+}
+
+/// What CLIENT REPLY asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReplyMode {
+    /// Replies are sent.
+    #[default]
+    On,
+    /// None is sent.
+    Off,
+    /// The next one is not sent.
+    SkipNext,
+    /// The one of this command is not sent.
+    Skip,
+}
+
+/// A command that waits for EXEC.
+pub struct Queued {
+    pub(crate) spec: &'static Spec,
+    pub(crate) args: OwnedArgs,
+}
+
+/// A transaction that is being collected.
+#[derive(Default)]
+pub struct Multi {
+    pub(crate) queue: Vec<Queued>,
+    /// An error while queueing: EXEC will refuse.
+    pub(crate) failed: bool,
+}
+
+/// A watched key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Watched {
+    pub db: usize,
+    pub key: Vec<u8>,
+    /// Whether it was there but expired when WATCH came.
+    pub expired: bool,
+}
+
+/// The state of one client.
+#[derive(Default)]
+pub struct Session {
+    /// Its id, never used again.
+    pub id: SessionId,
+    /// Its place among the engine's sessions.
+    pub slot: usize,
+    /// The selected database.
+    pub db: usize,
+    /// Whether it speaks version 3 of the protocol.
+    pub resp3: bool,
+    /// Whether it has proven who it is, or needs not.
+    pub authenticated: bool,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// The name given by CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// Library name and version, as the client told.
+    pub library: [Vec<u8>; 2],
+    /// What CLIENT REPLY asked for.
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// The transaction being collected.
+    pub multi: Option<Multi>,
+    /// Whether a queued command is being executed.
+    pub in_exec: bool,
+    /// Messages that answer no request, not yet sent.
+    pub outbox: Vec<u8>,
+    /// The connection is to be closed once its replies are sent.
+    pub close_after_reply: bool,
+    /// The host made the connection wait; it goes on with the next request when that is over.
+    pub suspended: bool,
+    /// The connection is to be closed at once.
+    pub close_now: bool,
+    /// The last command, for CLIENT LIST.
+    pub last_command: Option<&'static Spec>,
+    /// How many commands it sent.
+    pub commands: u64,
+    /// The journal's end after this client's last write: what WAIT waits for.
+    pub last_write: u64,
+    pub(crate) watched: Vec<Watched>,
+    pub(crate) channels: BTreeSet<Vec<u8>>,
+    pub(crate) patterns: BTreeSet<Vec<u8>>,
+}
+
+impl Session {
+    /// A fresh client.
+    pub fn new(id: SessionId) -> Session {
+        Session { id, ..Session::default() }
+    }
+
+    /// How many channels and patterns it is subscribed to.
+    pub fn subscriptions(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// How many channels, and how many patterns.
+    pub fn subscription_counts(&self) -> (usize, usize) {
+        (self.channels.len(), self.patterns.len())
+    }
+
+    /// Commands that wait for EXEC, −1 outside of MULTI.
+    pub fn queued(&self) -> i64 {
+        self.multi.as_ref().map_or(-1, |multi| multi.queue.len() as i64)
+    }
+
+    /// How many keys are watched.
+    pub fn watched_len(&self) -> usize {
+        self.watched.len()
+    }
+
+    /// Bytes held by the transaction being collected.
+    pub fn multi_bytes(&self) -> usize {
+        let queue = self.multi.as_ref().map(|multi| &multi.queue);
+        queue.map_or(0, |queue| queue.iter().map(|queued| queued.args.memory_bytes()).sum())
+    }
+
+    /// Whether its commands come from our primary or a file: never refused, never rewritten.
+    #[inline]
+    pub fn is_trusted(&self) -> bool {
+        matches!(self.peer, Peer::Primary | Peer::Loader)
+    }
+}

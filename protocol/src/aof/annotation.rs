@@ -1,0 +1,262 @@
+//! What annotation lines mean: Redis's timestamps, and our own marks of blocks and histories.
+//!
+//! Peers load files with our lines and skip them. They are what lets a node that starts from its append-only file
+//! know its replication id and offset, and tell rot in the middle from a torn end.
+//!
+//! ```text
+//! #TS:<unix seconds>\r\n
+//! #tm <start> <end> <len> <crc>\r\n                 len bytes of commands follow, which bring the replication offset
+//!                                                   from start to end; crc is their CRC-64/XZ, 16 hex digits
+//! #tm-history <id> <second id> <second offset>\r\n  whose offsets these are
+//! ```
+//!
+//! `len` is not `end − start`: what only replicas get (PING, GETACK) counts in the offset and is not in the file, and
+//! local writes of a replica are in the file and do not count.
+//!
+//! A mark must be written in one call with its block: a torn annotation at the end of a file goes unnoticed by
+//! peers, and swallows the next command.
+//!
+//! # Invariants
+//! - a line that begins like ours and is not is an error, never something unknown
+//!
+//! # Source
+//! - our own; formats.md 4.4 for the rules that all lines obey
+
+use super::MAX_ANNOTATION_BYTES;
+use crate::crc64::journal_crc;
+use thiserror::Error;
+
+/// Characters of a replication id.
+pub const REPLICATION_ID_BYTES: usize = 40;
+
+/// The longest of our lines: `#tm-history`, two ids, 20 characters of a number, blanks and line end.
+const LONGEST_BYTES: usize = 11 + 2 * (1 + REPLICATION_ID_BYTES) + 1 + 20 + 2;
+const _: () = assert!(LONGEST_BYTES <= MAX_ANNOTATION_BYTES);
+
+/// Stands before a block of commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockMark {
+    /// The replication offset before the block.
+    pub start: u64,
+    /// The replication offset after it.
+    pub end: u64,
+    /// How many bytes the block has in this file.
+    pub len: u64,
+    /// Its checksum.
+    pub crc: u64,
+}
+
+/// Says whose offsets the marks count. As Redis's `replid`, `replid2` and `second_repl_offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryMark {
+    /// The present history.
+    pub id: [u8; REPLICATION_ID_BYTES],
+    /// The one before it; 40 zeros if there was none.
+    pub second_id: [u8; REPLICATION_ID_BYTES],
+    /// Up to where the second one is valid; −1 if there was none.
+    pub second_offset: i64,
+}
+
+/// What an annotation line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Annotation {
+    /// Unix seconds when the next command was executed.
+    Timestamp(u64),
+    /// A block of commands follows.
+    Block(BlockMark),
+    /// Whose offsets these are.
+    History(HistoryMark),
+    /// Something else, to be skipped.
+    Other,
+}
+
+/// A line that begins like one of ours and is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("annotation is damaged: {reason}")]
+pub struct AnnotationError {
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
+impl Annotation {
+    /// Reads the text of a line, without `#` and line end.
+    pub fn parse(text: &[u8]) -> Result<Self, AnnotationError> {
+        if let Some(seconds) = text.strip_prefix(b"TS:") {
+            // Peers' lines are theirs to get wrong.
+            return Ok(decimal(seconds).map_or(Self::Other, Self::Timestamp));
+        }
+        let mut words = text.split(|&byte| byte == b' ');
+        let mut next = || words.next().unwrap_or_default();
+        let annotation = match next() {
+            b"tm" => {
+                let reason = "not a start, an end, a length and a checksum";
+                let (start, end, len, crc) = (next(), next(), next(), next());
+                let mark = (|| {
+                    let (start, end) = (decimal(start)?, decimal(end)?);
+                    Some(BlockMark { start, end, len: decimal(len)?, crc: hex(crc)? })
+                })();
+                let mark = mark.filter(|mark| mark.start <= mark.end);
+                Self::Block(mark.ok_or(AnnotationError { reason })?)
+            }
+            b"tm-history" => {
+                let reason = "not two replication ids and an offset";
+                let (id, second_id, second_offset) = (next(), next(), next());
+                let mark = (|| {
+                    let second_offset = match second_offset {
+                        b"-1" => -1,
+                        digits => i64::try_from(decimal(digits)?).ok()?,
+                    };
+                    let (id, second_id) = (replication_id(id)?, replication_id(second_id)?);
+                    Some(HistoryMark { id, second_id, second_offset })
+                })();
+                Self::History(mark.ok_or(AnnotationError { reason })?)
+            }
+            word if word.starts_with(b"tm") => {
+                return Err(AnnotationError { reason: "unknown kind of mark" });
+            }
+            _ => return Ok(Self::Other),
+        };
+        match words.next() {
+            None => Ok(annotation),
+            Some(_) => Err(AnnotationError { reason: "more words than it has" }),
+        }
+    }
+}
+
+impl BlockMark {
+    /// The mark of a block that brings the offset from `start` to `end`.
+    #[must_use]
+    pub fn of(start: u64, end: u64, block: &[u8]) -> Self {
+        assert!(start <= end, "a block cannot bring the offset back");
+        Self { start, end, len: block.len() as u64, crc: journal_crc(block) }
+    }
+
+    /// Whether a block is the one that the mark was made for.
+    #[must_use]
+    pub fn fits(&self, block: &[u8]) -> bool {
+        self.len == block.len() as u64 && self.crc == journal_crc(block)
+    }
+
+    /// Appends the whole line.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(b"#tm ");
+        for value in [self.start, self.end, self.len] {
+            out.extend_from_slice(number.format(value).as_bytes());
+            out.push(b' ');
+        }
+        for shift in (0..16).rev() {
+            out.push(b"0123456789abcdef"[(self.crc >> (4 * shift) & 15) as usize]);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl HistoryMark {
+    /// Appends the whole line.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"#tm-history ");
+        out.extend_from_slice(&self.id);
+        out.push(b' ');
+        out.extend_from_slice(&self.second_id);
+        out.push(b' ');
+        out.extend_from_slice(itoa::Buffer::new().format(self.second_offset).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A number in its one decimal form.
+fn decimal(text: &[u8]) -> Option<u64> {
+    match text {
+        [b'0'] => Some(0),
+        [b'1'..=b'9', ..] => text.iter().try_fold(0_u64, |number, byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        }),
+        _ => None,
+    }
+}
+
+/// Sixteen digits, in lower case as we write them.
+fn hex(text: &[u8]) -> Option<u64> {
+    if text.len() != 16 || !text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
+}
+
+fn replication_id(text: &[u8]) -> Option<[u8; REPLICATION_ID_BYTES]> {
+    // A peer's id is hexadecimal in practice; all that a line needs is that it has no blank.
+    text.iter().all(u8::is_ascii_graphic).then_some(())?;
+    text.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Record, parse_record};
+    use super::*;
+
+    /// Parses a whole line as a file has it.
+    fn read(line: &[u8]) -> Result<Annotation, AnnotationError> {
+        match parse_record(line, &mut Vec::new()) {
+            Record::Annotation { text, len } if len == line.len() => Annotation::parse(text),
+            record => panic!("{record:?}"),
+        }
+    }
+
+    #[test]
+    fn blocks() {
+        let mark = BlockMark::of(100, 114, b"123456789");
+        let mut line = Vec::new();
+        mark.encode(&mut line);
+        assert_eq!(line, b"#tm 100 114 9 995dc9bbdf1939fa\r\n");
+        assert_eq!(read(&line), Ok(Annotation::Block(mark)));
+        assert!(mark.fits(b"123456789") && !mark.fits(b"123456780") && !mark.fits(b"1"));
+        let largest = BlockMark { start: u64::MAX, end: u64::MAX, len: u64::MAX, crc: 0 };
+        line.clear();
+        largest.encode(&mut line);
+        assert_eq!(read(&line), Ok(Annotation::Block(largest)));
+    }
+
+    #[test]
+    fn histories() {
+        let id = *b"35edfed1983f3a6dca628483820a0346f6f0fcad";
+        let mark = HistoryMark { id, second_id: [b'0'; 40], second_offset: -1 };
+        for mark in [mark, HistoryMark { second_id: id, second_offset: i64::MAX, ..mark }] {
+            let mut line = Vec::new();
+            mark.encode(&mut line);
+            assert!(line.len() <= LONGEST_BYTES);
+            assert_eq!(read(&line), Ok(Annotation::History(mark)));
+        }
+    }
+
+    #[test]
+    fn timestamps_and_foreign_lines() {
+        assert_eq!(read(b"#TS:1700000000\r\n"), Ok(Annotation::Timestamp(1_700_000_000)));
+        for line in [&b"#TS:x\r\n"[..], b"#\r\n", b"# a comment\r\n", b"#Tm 1\r\n"] {
+            assert_eq!(read(line), Ok(Annotation::Other));
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        for line in [
+            &b"#tm 100 114 9\r\n"[..],
+            b"#tm 100 114 9 995dc9bbdf1939f\r\n",
+            b"#tm 100 114 9 995DC9BBDF1939FA\r\n",
+            b"#tm 100 99 9 995dc9bbdf1939fa\r\n",
+            b"#tm 0100 114 9 995dc9bbdf1939fa\r\n",
+            b"#tm 100 114 -9 995dc9bbdf1939fa\r\n",
+            b"#tm 100 114 9 995dc9bbdf1939fa x\r\n",
+            b"#tm 100 114  9 995dc9bbdf1939fa\r\n",
+            b"#tm-history abc abc 0\r\n",
+            b"#tm-histery x\r\n",
+            b"#tm\r\n",
+        ] {
+            assert!(read(line).is_err(), "{}", String::from_utf8_lossy(line));
+        }
+        let id = "a".repeat(40);
+        assert!(read(format!("#tm-history {id} {id} -2\r\n").as_bytes()).is_err());
+        assert!(read(format!("#tm-history {id} {id} 7\r\n").as_bytes()).is_ok());
+    }
+}
