@@ -2,8 +2,11 @@
 
 use crate::command::Spec;
 
+pub mod collections;
 pub mod connection;
+pub mod hashes;
 pub mod keys;
+pub mod lists;
 pub mod pubsub;
 pub mod server;
 pub mod strings;
@@ -12,7 +15,9 @@ pub mod transactions;
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
     connection::COMMANDS,
+    hashes::COMMANDS,
     keys::COMMANDS,
+    lists::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     strings::COMMANDS,
