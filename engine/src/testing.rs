@@ -164,6 +164,14 @@ pub(crate) fn expect(server: &mut Server, cases: &[(&str, &str)]) {
     }
 }
 
+/// The elements of an array, in order.
+pub(crate) fn sorted(reply: &str) -> String {
+    let inside = reply.trim_start_matches(['~', '%', '[']).trim_end_matches(']');
+    let mut words: Vec<&str> = inside.split(' ').collect();
+    words.sort_unstable();
+    words.join(" ")
+}
+
 /// Whether a reply is an error: those begin with a word in capitals, negative numbers do not.
 fn is_error(reply: &str) -> bool {
     reply.strip_prefix('-').is_some_and(|text| text.starts_with(|c: char| c.is_ascii_uppercase()))
