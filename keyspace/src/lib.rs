@@ -4,16 +4,19 @@
 //! - [`table`]: the hash table under everything: keys of a database, members of large collections
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
-//! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`] and [`btree`] serve them
+//! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
 //! - [`limits`]: when a small form becomes a large one
 
+pub mod block;
 pub mod btree;
 pub mod db;
+mod either;
 pub mod entry;
 pub mod hash;
 pub mod limits;
 pub mod list;
 pub mod packed;
+mod sample;
 pub mod set;
 pub mod table;
 pub mod zset;

@@ -6,8 +6,8 @@
 //! u32 LE width (2, 4 or 8) | u32 LE count | count integers, LE, of that width, strictly ascending
 //! ```
 //!
-//! The width is the smallest one that fits every integer ever added; it never shrinks, so a wider one
-//! than needed is legal.
+//! The width is the smallest one that fits every integer ever added; it never shrinks, so a wider
+//! one than needed is legal.
 
 use crate::listpack::Malformed;
 

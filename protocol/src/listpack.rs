@@ -1,8 +1,9 @@
 //! The listpack: a string of bytes that holds a sequence of short strings and integers.
 //!
-//! Small collections are kept in memory in exactly the layout in which RDB stores them, so a snapshot
-//! copies bytes. This module holds the algorithms on slices: reading, walking, searching, checking and
-//! writing one entry into a gap. Who owns the bytes and makes the gap is `keyspace::packed`.
+//! Small collections are kept in memory in exactly the layout in which RDB stores them, so a
+//! snapshot copies bytes. This module holds the algorithms on slices: reading, walking, searching,
+//! checking and writing one entry into a gap. Who owns the bytes and makes the gap is
+//! `keyspace::packed`.
 //!
 //! A position is the byte offset of an entry. Functions that take a listpack expect one that
 //! [`validate`] accepts; with other bytes they may panic, never more.
@@ -17,16 +18,19 @@
 //!         1110llll llllllll   bytes         up to 4095 bytes
 //!         F0 u32 LE           bytes
 //!         F1 i16 LE, F2 i24 LE, F3 i32 LE, F4 i64 LE
-//! backlen: size of the body in 7-bit groups, most significant first; all but the first have bit 7 set,
-//!         so that it can be read from its end
+//! backlen: size of the body in 7-bit groups, most significant first; all but the first have
+//!         bit 7 set, so that it can be read from its end
 //! ```
 //!
 //! # Source
-//! - `docs` of the formats, 3.1. The limits of the backlen are off by one from the natural ones (a body
-//!   of 16383 bytes takes three bytes): every implementation agrees, so it is part of the format.
+//! - `docs` of the formats, 3.1. The limits of the backlen are off by one from the natural ones (a
+//!   body of 16383 bytes takes three bytes): every implementation agrees, so it is part of the
+//!   format.
 
 use std::cmp::Ordering;
 use std::ops::Range;
+
+use crate::number::parse_i64;
 
 /// Bytes before the first entry.
 pub const HEADER_BYTES: usize = 6;
@@ -37,8 +41,6 @@ pub const MAX_BYTES: usize = 1 << 30;
 
 const END: u8 = 0xFF;
 const COUNT_UNKNOWN: u16 = u16::MAX;
-/// Longest text of an `i64`: sign and 19 digits.
-const MAX_INTEGER_TEXT: usize = 20;
 
 /// Why bytes are not a listpack or an intset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +78,7 @@ pub enum Value<'a> {
 impl<'a> Value<'a> {
     /// The form in which `bytes` is stored: an integer if it is the canonical text of an `i64`.
     pub fn of(bytes: &'a [u8]) -> Self {
-        match parse_integer(bytes) {
+        match parse_i64(bytes) {
             Some(number) => Value::Int(number),
             None => Value::Bytes(bytes),
         }
@@ -111,18 +113,30 @@ impl<'a> Value<'a> {
     }
 
     /// The integer, also if it is held as text.
-    pub fn to_integer(self) -> Option<i64> {
+    pub fn to_i64(self) -> Option<i64> {
         match self {
             Value::Int(number) => Some(number),
-            Value::Bytes(bytes) => parse_integer(bytes),
+            Value::Bytes(bytes) => parse_i64(bytes),
         }
     }
 
     /// Whether the text is `bytes`.
     pub fn eq_bytes(self, bytes: &[u8]) -> bool {
         match self {
-            Value::Int(number) => parse_integer(bytes) == Some(number),
+            Value::Int(number) => parse_i64(bytes) == Some(number),
             Value::Bytes(own) => own == bytes,
+        }
+    }
+
+    /// Whether the texts are equal; cheaper than [`Value::eq_bytes`] for one needle and many
+    /// values.
+    pub fn same_text(self, other: Value<'_>) -> bool {
+        match (self, other) {
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            (Value::Int(number), Value::Bytes(text)) | (Value::Bytes(text), Value::Int(number)) => {
+                parse_i64(text) == Some(number)
+            }
         }
     }
 
@@ -130,32 +144,6 @@ impl<'a> Value<'a> {
     pub fn text_cmp(self, bytes: &[u8]) -> Ordering {
         self.to_text(&mut TextBuffer::new()).cmp(bytes)
     }
-}
-
-/// The integer of which `bytes` is the canonical decimal text.
-pub fn parse_integer(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes {
-        [] => return None,
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, bytes),
-    };
-    if bytes.len() > MAX_INTEGER_TEXT {
-        return None;
-    }
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] => {}
-        _ => return None,
-    }
-    let mut size: u64 = 0;
-    for digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        size = size.checked_mul(10)?.checked_add(u64::from(digit))?;
-    }
-    if negative { 0i64.checked_sub_unsigned(size) } else { i64::try_from(size).ok() }
 }
 
 /// Checks bytes from outside; returns the number of entries.
@@ -270,25 +258,7 @@ pub fn entry_len(list: &[u8], at: usize) -> usize {
 
 /// The element at `at`.
 pub fn value(list: &[u8], at: usize) -> Value<'_> {
-    let entry = &list[at..];
-    match entry[0] {
-        byte @ 0..=0x7F => Value::Int(i64::from(byte)),
-        byte @ 0x80..=0xBF => Value::Bytes(&entry[1..1 + usize::from(byte & 0x3F)]),
-        byte @ 0xC0..=0xDF => {
-            let raw = u16::from_be_bytes([byte & 0x1F, entry[1]]);
-            Value::Int(i64::from(((raw << 3) as i16) >> 3))
-        }
-        byte @ 0xE0..=0xEF => {
-            let len = usize::from(u16::from_be_bytes([byte & 0x0F, entry[1]]));
-            Value::Bytes(&entry[2..2 + len])
-        }
-        0xF0 => Value::Bytes(&entry[5..5 + long_len(entry)]),
-        0xF1 => Value::Int(signed(&entry[1..3])),
-        0xF2 => Value::Int(signed(&entry[1..4])),
-        0xF3 => Value::Int(signed(&entry[1..5])),
-        0xF4 => Value::Int(signed(&entry[1..9])),
-        _ => panic!("not a listpack entry"),
-    }
+    decode(&list[at..]).0
 }
 
 /// Position of the entry with that index, found from the nearer end.
@@ -316,18 +286,20 @@ pub fn seek(list: &[u8], index: usize) -> Option<usize> {
 /// Position of the first entry whose text is `needle`, looking at one entry and then passing over
 /// `skip` ones (1 for the fields of a hash).
 pub fn find(list: &[u8], needle: &[u8], skip: usize) -> Option<usize> {
-    let integer = parse_integer(needle);
+    let integer = parse_i64(needle);
     let end = list.len() - 1;
     let mut at = HEADER_BYTES;
     while at < end {
-        let found = match value(list, at) {
+        let (value, body) = decode(&list[at..]);
+        let found = match value {
             Value::Bytes(bytes) => bytes == needle,
             Value::Int(number) => integer == Some(number),
         };
         if found {
             return Some(at);
         }
-        for _ in 0..=skip {
+        at += body + backlen_bytes(body);
+        for _ in 0..skip {
             if at < end {
                 at += entry_len(list, at);
             }
@@ -366,9 +338,9 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let at = self.front;
-        self.front += entry_len(self.list, at);
-        Some(value(self.list, at))
+        let (value, body) = decode(&self.list[self.front..]);
+        self.front += body + backlen_bytes(body);
+        Some(value)
     }
 }
 
@@ -387,8 +359,8 @@ pub fn encoded_len(value: Value<'_>) -> usize {
     let body = match value {
         Value::Int(number) => integer_body(number),
         Value::Bytes(bytes) => match bytes.len() {
-            len @ ..=0x3F => 1 + len,
-            len @ ..=0xFFF => 2 + len,
+            len @ 0..=0x3F => 1 + len,
+            len @ 0x40..=0xFFF => 2 + len,
             len => 5 + len,
         },
     };
@@ -445,11 +417,11 @@ fn write_integer(number: i64, gap: &mut [u8]) -> usize {
 fn write_bytes(bytes: &[u8], gap: &mut [u8]) -> usize {
     let len = bytes.len();
     let start = match len {
-        ..=0x3F => {
+        0..=0x3F => {
             gap[0] = 0x80 | len as u8;
             1
         }
-        ..=0xFFF => {
+        0x40..=0xFFF => {
             gap[0] = 0xE0 | (len >> 8) as u8;
             gap[1] = len as u8;
             2
@@ -488,6 +460,26 @@ fn long_len(entry: &[u8]) -> usize {
     u32::from_le_bytes([entry[1], entry[2], entry[3], entry[4]]) as usize
 }
 
+/// The element of an entry, and the size of its body.
+fn decode(entry: &[u8]) -> (Value<'_>, usize) {
+    let bytes = |head, len| (Value::Bytes(&entry[head..head + len]), head + len);
+    match entry[0] {
+        byte @ 0..=0x7F => (Value::Int(i64::from(byte)), 1),
+        byte @ 0x80..=0xBF => bytes(1, usize::from(byte & 0x3F)),
+        byte @ 0xC0..=0xDF => {
+            let raw = u16::from_be_bytes([byte & 0x1F, entry[1]]);
+            (Value::Int(i64::from(((raw << 3) as i16) >> 3)), 2)
+        }
+        byte @ 0xE0..=0xEF => bytes(2, usize::from(u16::from_be_bytes([byte & 0x0F, entry[1]]))),
+        0xF0 => bytes(5, long_len(entry)),
+        0xF1 => (Value::Int(signed(&entry[1..3])), 3),
+        0xF2 => (Value::Int(signed(&entry[1..4])), 4),
+        0xF3 => (Value::Int(signed(&entry[1..5])), 5),
+        0xF4 => (Value::Int(signed(&entry[1..9])), 9),
+        _ => panic!("not a listpack entry"),
+    }
+}
+
 /// Size of the body by its first bytes.
 fn body_len(entry: &[u8]) -> usize {
     match entry[0] {
@@ -518,10 +510,10 @@ fn checked_body_len(rest: &[u8]) -> Option<usize> {
 
 fn backlen_bytes(body: usize) -> usize {
     match body {
-        ..=127 => 1,
-        ..=16_382 => 2,
-        ..=2_097_150 => 3,
-        ..=268_435_454 => 4,
+        0..=127 => 1,
+        128..=16_382 => 2,
+        16_383..=2_097_150 => 3,
+        2_097_151..=268_435_454 => 4,
         _ => 5,
     }
 }

@@ -69,9 +69,9 @@ fn only_canonical_texts_are_integers() {
     for text in ["", "-", "-0", "007", "+1", " 1", "1 ", "1.0", "9223372036854775808", "-01"] {
         assert_eq!(Value::of(text.as_bytes()), Value::Bytes(text.as_bytes()));
     }
-    assert_eq!(parse_integer(b"-9223372036854775808"), Some(i64::MIN));
-    assert_eq!(parse_integer(b"-9223372036854775809"), None);
-    assert_eq!(parse_integer(b"123456789012345678901"), None);
+    assert_eq!(parse_i64(b"-9223372036854775808"), Some(i64::MIN));
+    assert_eq!(parse_i64(b"-9223372036854775809"), None);
+    assert_eq!(parse_i64(b"123456789012345678901"), None);
 }
 
 #[test]

@@ -239,7 +239,10 @@ mod tests {
             (|r| r.text(Text::Int(-12)), "$3\r\n-12\r\n", "$3\r\n-12\r\n"),
         ];
         for (write, two, three) in cases {
-            assert_eq!((written(false, write).as_str(), written(true, write).as_str()), (two, three));
+            assert_eq!(
+                (written(false, write).as_str(), written(true, write).as_str()),
+                (two, three)
+            );
         }
     }
 

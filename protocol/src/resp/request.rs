@@ -202,7 +202,10 @@ pub struct Parser {
 
 enum Line {
     /// Offset after the LF, and the end of the text before CR LF.
-    Whole { next: usize, end: usize },
+    Whole {
+        next: usize,
+        end: usize,
+    },
     Unfinished,
     TooLong,
 }
@@ -368,7 +371,8 @@ impl Parser {
             Line::Unfinished => Ok(None),
             Line::TooLong => Err(ProtocolError::new("too big bulk count string")),
             Line::Whole { .. } if *kind != b'$' => {
-                let got = if kind.is_ascii_graphic() || *kind == b' ' { *kind as char } else { '?' };
+                let got =
+                    if kind.is_ascii_graphic() || *kind == b' ' { *kind as char } else { '?' };
                 Err(ProtocolError::new(format!("expected '$', got '{got}'")))
             }
             Line::Whole { next, end } => match parse_i64(&buffer[at + 1..end]) {
