@@ -20,4 +20,5 @@
 //! - a failed load leaves the caller's data as it was: only fresh databases are filled
 
 pub mod files;
+pub mod fork;
 pub mod snapshot;
