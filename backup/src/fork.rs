@@ -42,7 +42,10 @@ mod report;
 mod save;
 
 pub use report::{Report, ReportError, ReportParser, Reporter};
-pub use save::{FdSink, SaveJob, save_to_fd_child, save_to_file_child, temporary_name};
+pub use save::{
+    FdSink, SaveJob, rewrite_child, rewrite_names, save_to_fd_child, save_to_file_child,
+    temporary_name,
+};
 
 use std::fs::File;
 use std::io;

@@ -19,6 +19,8 @@
 //!   talks to a peer
 //! - a failed load leaves the caller's data as it was: only fresh databases are filled
 
+pub mod aof;
+pub mod check;
 pub mod files;
 pub mod fork;
 pub mod snapshot;

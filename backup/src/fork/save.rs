@@ -13,7 +13,7 @@ use protocol::rdb::Sink;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a child is to save.
 #[derive(Clone, Copy)]
@@ -31,11 +31,32 @@ pub struct SaveJob<'a> {
 /// Forks a child that saves to `target`, by way of [`temporary_name`] in the same directory. A child that is killed
 /// leaves that file: the parent removes it.
 pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
+    save_child(job, |pid| (files::parent(target).join(temporary_name(pid)), target.to_path_buf()))
+}
+
+/// Forks a child that writes the base of a rewrite into `dir`, under the first of [`rewrite_names`], and renames it to
+/// the second when it is complete. The parent moves that one into the append-only file's directory.
+pub fn rewrite_child(job: SaveJob<'_>, dir: &Path) -> io::Result<Child> {
+    save_child(job, |pid| {
+        let (temporary, complete) = rewrite_names(pid);
+        (dir.join(temporary), dir.join(complete))
+    })
+}
+
+/// The names of the file that a rewriting child with this process number writes, before and after it is complete.
+pub fn rewrite_names(pid: i32) -> (String, String) {
+    (format!("temp-rewriteaof-{pid}.aof"), format!("temp-rewriteaof-bg-{pid}.aof"))
+}
+
+/// Forks a child that saves to the second of two paths by way of the first; both may depend on its process number.
+fn save_child(
+    job: SaveJob<'_>,
+    paths: impl FnOnce(i32) -> (PathBuf, PathBuf),
+) -> io::Result<Child> {
     fork_child(&[], job.clock_ms, |reporter: &mut Reporter| {
-        let name = temporary_name(std::process::id() as i32);
-        let temporary = files::parent(target).join(name);
+        let (temporary, target) = paths(std::process::id() as i32);
         let mut progress = |keys| reporter.progress(keys);
-        save_file(target, &temporary, job.dbs, job.meta, job.options, &mut progress)
+        save_file(&target, &temporary, job.dbs, job.meta, job.options, &mut progress)
             .map(|_| ())
             .map_err(|error| error.to_string())
     })
