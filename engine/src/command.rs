@@ -6,34 +6,30 @@
 use crate::context::{Context, Done};
 use crate::refusal::Refusal;
 use protocol::resp::Args;
-use std::ops::BitOr;
 use std::sync::OnceLock;
 
 /// Runs one command.
 pub type Handler = fn(&mut Context<'_>, Args<'_>) -> Result<Done, Refusal>;
 
 /// Properties of a command, a bit each.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Flags(pub u32);
+pub type Flags = u32;
 
-impl Flags {
+/// Looking at [`Flags`].
+pub trait HasFlags {
     /// Whether any of `other` is set.
-    #[inline]
-    pub const fn has(self, other: Flags) -> bool {
-        self.0 & other.0 != 0
-    }
+    fn has(self, other: Flags) -> bool;
 }
 
-impl BitOr for Flags {
-    type Output = Flags;
-    fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
+impl HasFlags for Flags {
+    #[inline]
+    fn has(self, other: Flags) -> bool {
+        self & other != 0
     }
 }
 
 macro_rules! flags {
     ($($bit:expr, $name:ident, $text:expr, $doc:expr;)*) => {
-        $(#[doc = $doc] pub const $name: Flags = Flags(1 << $bit);)*
+        $(#[doc = $doc] pub const $name: Flags = 1 << $bit;)*
         /// Each flag with its name in COMMAND INFO ("" for those that are ours alone).
         pub const FLAG_NAMES: &[(Flags, &str)] = &[$(($name, $text)),*];
     };
@@ -350,7 +346,11 @@ mod tests {
     #[test]
     fn rows_make_sense() {
         for spec in table().all().iter().flat_map(|s| [*s].into_iter().chain(s.subcommands)) {
-            assert!(!spec.flags.has(READ) || !spec.flags.has(WRITE), "{}: reads or writes", spec.name);
+            assert!(
+                !spec.flags.has(READ) || !spec.flags.has(WRITE),
+                "{}: reads or writes",
+                spec.name
+            );
             assert_eq!(spec.name, spec.name.to_lowercase());
             assert!(!spec.summary.is_empty() && !spec.since.is_empty(), "{}", spec.name);
             if let Keys::Range { first, last, step } = spec.keys {

@@ -8,7 +8,7 @@
 //! One request is one unit in the journal: the command as received, or the effects that its handler stated; more than one
 //! (a key that had to expire first, a transaction) between MULTI and EXEC.
 
-use crate::command::{self, Flags, Spec};
+use crate::command::{self, HasFlags, Spec};
 use crate::context::{Context, Scope};
 use crate::engine::Engine;
 use crate::host::{EntryKind, Host};
@@ -67,7 +67,8 @@ impl Engine {
             }
             for (ready, request) in prepared.iter().zip(chunk) {
                 let args = batch.args(buffer, request);
-                let raw = request.array.then(|| &buffer[request.start as usize..request.end as usize]);
+                let raw =
+                    request.array.then(|| &buffer[request.start as usize..request.end as usize]);
                 next += 1;
                 if self.execute(host, session, *ready, args, raw, out) == Flow::Stop {
                     return (next, Flow::Stop);
@@ -212,9 +213,9 @@ impl Engine {
                     return;
                 }
                 Some(raw) => self.unit.add(session.db, |bytes| bytes.extend_from_slice(raw)),
-                None => self
-                    .unit
-                    .add(session.db, |bytes| encode::command(bytes, args.iter_from(0))),
+                None => {
+                    self.unit.add(session.db, |bytes| encode::command(bytes, args.iter_from(0)))
+                }
             }
         }
         self.flush_unit(kind, host);
@@ -283,18 +284,14 @@ impl Engine {
                 name => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()),
             }));
         }
-        if !session.resp3
-            && session.subscriptions() > 0
-            && !spec.flags.has(command::IN_SUBSCRIBED)
+        if !session.resp3 && session.subscriptions() > 0 && !spec.flags.has(command::IN_SUBSCRIBED)
         {
             return Err(Refusal::new(format!(
                 "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
                 spec.name
             )));
         }
-        if session.peer == Peer::Replica
-            && spec.flags.has(Flags(command::READ.0 | command::WRITE.0))
-        {
+        if session.peer == Peer::Replica && spec.flags.has(command::READ | command::WRITE) {
             return Err(Refusal::fixed("ERR Replica can't interact with the keyspace"));
         }
         self.admit_by_condition(session, spec)
@@ -389,7 +386,8 @@ fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared),
         return Ok((spec, prepared));
     }
     let wanted = args.at(1);
-    let sub = spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(wanted));
+    let sub =
+        spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(wanted));
     match sub {
         Some(sub) => {
             let hash = sub.keys.first().and_then(|at| args.get(at)).map(hash_bytes);

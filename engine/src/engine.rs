@@ -511,7 +511,11 @@ impl Engine {
     }
 
     /// Spoils the transactions that watch a key of `db` for which `affected` is true.
-    pub(crate) fn touch_watched_where(&mut self, db: usize, affected: impl Fn(&Engine, &[u8]) -> bool) {
+    pub(crate) fn touch_watched_where(
+        &mut self,
+        db: usize,
+        affected: impl Fn(&Engine, &[u8]) -> bool,
+    ) {
         let hit: Vec<SessionId> = self
             .watchers
             .iter()

@@ -97,7 +97,11 @@ mod tests {
             ("a", "", false),
             ("a**", "a", true),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes(), false), expected, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes(), false),
+                expected,
+                "{pattern} {text}"
+            );
         }
         assert!(matches(b"ABC*", b"abcd", true));
     }

@@ -13,8 +13,7 @@ impl Refusal {
     pub const WRONG_TYPE: Refusal =
         Refusal::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
     /// Not an integer.
-    pub const NOT_INTEGER: Refusal =
-        Refusal::fixed("ERR value is not an integer or out of range");
+    pub const NOT_INTEGER: Refusal = Refusal::fixed("ERR value is not an integer or out of range");
     /// Not a number.
     pub const NOT_FLOAT: Refusal = Refusal::fixed("ERR value is not a valid float");
     /// A key that must exist.
@@ -22,8 +21,7 @@ impl Refusal {
     /// A position outside.
     pub const INDEX_RANGE: Refusal = Refusal::fixed("ERR index out of range");
     /// A value outside.
-    pub const OUT_OF_RANGE: Refusal =
-        Refusal::fixed("ERR value is out of range, must be positive");
+    pub const OUT_OF_RANGE: Refusal = Refusal::fixed("ERR value is out of range, must be positive");
     /// A result over the limit of a string.
     pub const STRING_TOO_LONG: Refusal =
         Refusal::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");

@@ -8,51 +8,301 @@ use crate::refusal::Refusal;
 use keyspace::db::EntryRef;
 use keyspace::entry::{Value, ValueRef};
 use protocol::listpack::Value as Text;
-use protocol::number;
 use protocol::resp::Args;
 
 pub(super) const COMMANDS: &[Spec] = &[
     //  name           arity        flags                 keys            since    group complexity handler
-    cmd("copy",        at_least(3), WRITE2(GROWS),        keys(1, 2, 1),  "6.2.0", G, "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.", copy, "Copies the value of a key to a new key."),
-    cmd("del",         at_least(2), WRITE,                keys(1, -1, 1), "1.0.0", G, "O(N) where N is the number of keys that will be removed.", del, "Deletes one or more keys."),
-    cmd("exists",      at_least(2), READ2(FAST),          keys(1, -1, 1), "1.0.0", G, "O(N) where N is the number of keys to check.", exists, "Determines whether one or more keys exist."),
-    cmd("expire",      at_least(3), WRITE2(FAST),         key(1),         "1.0.0", G, "O(1)", expire, "Sets the expiration time of a key in seconds."),
-    cmd("expireat",    at_least(3), WRITE2(FAST),         key(1),         "1.2.0", G, "O(1)", expireat, "Sets the expiration time of a key to a Unix timestamp."),
-    cmd("expiretime",  exactly(2),  READ2(FAST),          key(1),         "7.0.0", G, "O(1)", expiretime, "Returns the expiration time of a key as a Unix timestamp."),
-    cmd("keys",        exactly(2),  READ,                 NO_KEYS,        "1.0.0", G, "O(N) with N being the number of keys in the database", keys_matching, "Returns all key names that match a pattern."),
-    cmd("move",        exactly(3),  WRITE2(FAST),         key(1),         "1.0.0", G, "O(1)", move_key, "Moves a key to another database."),
-    cmd("object",      at_least(2), Flags(0),             NO_KEYS,        "2.2.3", G, "Depends on subcommand.", object_help, "A container for object introspection commands.").with(OBJECT),
-    cmd("persist",     exactly(2),  WRITE2(FAST),         key(1),         "2.2.0", G, "O(1)", persist, "Removes the expiration time of a key."),
-    cmd("pexpire",     at_least(3), WRITE2(FAST),         key(1),         "2.6.0", G, "O(1)", pexpire, "Sets the expiration time of a key in milliseconds."),
-    cmd("pexpireat",   at_least(3), WRITE2(FAST),         key(1),         "2.6.0", G, "O(1)", pexpireat, "Sets the expiration time of a key to a Unix milliseconds timestamp."),
-    cmd("pexpiretime", exactly(2),  READ2(FAST),          key(1),         "7.0.0", G, "O(1)", pexpiretime, "Returns the expiration time of a key as a Unix milliseconds timestamp."),
-    cmd("pttl",        exactly(2),  READ2(FAST),          key(1),         "2.6.0", G, "O(1)", pttl, "Returns the expiration time in milliseconds of a key."),
-    cmd("randomkey",   exactly(1),  READ,                 NO_KEYS,        "1.0.0", G, "O(1)", randomkey, "Returns a random key name from the database."),
-    cmd("rename",      exactly(3),  WRITE,                keys(1, 2, 1),  "1.0.0", G, "O(1)", rename, "Renames a key and overwrites the destination."),
-    cmd("renamenx",    exactly(3),  WRITE2(FAST),         keys(1, 2, 1),  "1.0.0", G, "O(1)", renamenx, "Renames a key only when the target key name doesn't exist."),
-    cmd("scan",        at_least(2), READ,                 NO_KEYS,        "2.8.0", G, "O(1) for every call. O(N) for a complete iteration.", scan, "Iterates over the key names in the database."),
-    cmd("touch",       at_least(2), READ2(FAST),          keys(1, -1, 1), "3.2.1", G, "O(N) where N is the number of keys that will be touched.", touch, "Returns the number of existing keys out of those specified after updating the time they were last accessed."),
-    cmd("ttl",         exactly(2),  READ2(FAST),          key(1),         "1.0.0", G, "O(1)", ttl, "Returns the expiration time in seconds of a key."),
-    cmd("type",        exactly(2),  READ2(FAST),          key(1),         "1.0.0", G, "O(1)", type_of, "Determines the type of value stored at a key."),
-    cmd("unlink",      at_least(2), WRITE2(FAST),         keys(1, -1, 1), "4.0.0", G, "O(1) for each key removed regardless of its size.", del, "Asynchronously deletes one or more keys."),
+    cmd(
+        "copy",
+        at_least(3),
+        WRITE | GROWS,
+        keys(1, 2, 1),
+        "6.2.0",
+        G,
+        "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+        copy,
+        "Copies the value of a key to a new key.",
+    ),
+    cmd(
+        "del",
+        at_least(2),
+        WRITE,
+        keys(1, -1, 1),
+        "1.0.0",
+        G,
+        "O(N) where N is the number of keys that will be removed.",
+        del,
+        "Deletes one or more keys.",
+    ),
+    cmd(
+        "exists",
+        at_least(2),
+        READ | FAST,
+        keys(1, -1, 1),
+        "1.0.0",
+        G,
+        "O(N) where N is the number of keys to check.",
+        exists,
+        "Determines whether one or more keys exist.",
+    ),
+    cmd(
+        "expire",
+        at_least(3),
+        WRITE | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        expire,
+        "Sets the expiration time of a key in seconds.",
+    ),
+    cmd(
+        "expireat",
+        at_least(3),
+        WRITE | FAST,
+        key(1),
+        "1.2.0",
+        G,
+        "O(1)",
+        expireat,
+        "Sets the expiration time of a key to a Unix timestamp.",
+    ),
+    cmd(
+        "expiretime",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "7.0.0",
+        G,
+        "O(1)",
+        expiretime,
+        "Returns the expiration time of a key as a Unix timestamp.",
+    ),
+    cmd(
+        "keys",
+        exactly(2),
+        READ,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(N) with N being the number of keys in the database",
+        keys_matching,
+        "Returns all key names that match a pattern.",
+    ),
+    cmd(
+        "move",
+        exactly(3),
+        WRITE | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        move_key,
+        "Moves a key to another database.",
+    ),
+    cmd(
+        "object",
+        at_least(2),
+        0,
+        NO_KEYS,
+        "2.2.3",
+        G,
+        "Depends on subcommand.",
+        object_help,
+        "A container for object introspection commands.",
+    )
+    .with(OBJECT),
+    cmd(
+        "persist",
+        exactly(2),
+        WRITE | FAST,
+        key(1),
+        "2.2.0",
+        G,
+        "O(1)",
+        persist,
+        "Removes the expiration time of a key.",
+    ),
+    cmd(
+        "pexpire",
+        at_least(3),
+        WRITE | FAST,
+        key(1),
+        "2.6.0",
+        G,
+        "O(1)",
+        pexpire,
+        "Sets the expiration time of a key in milliseconds.",
+    ),
+    cmd(
+        "pexpireat",
+        at_least(3),
+        WRITE | FAST,
+        key(1),
+        "2.6.0",
+        G,
+        "O(1)",
+        pexpireat,
+        "Sets the expiration time of a key to a Unix milliseconds timestamp.",
+    ),
+    cmd(
+        "pexpiretime",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "7.0.0",
+        G,
+        "O(1)",
+        pexpiretime,
+        "Returns the expiration time of a key as a Unix milliseconds timestamp.",
+    ),
+    cmd(
+        "pttl",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "2.6.0",
+        G,
+        "O(1)",
+        pttl,
+        "Returns the expiration time in milliseconds of a key.",
+    ),
+    cmd(
+        "randomkey",
+        exactly(1),
+        READ,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        randomkey,
+        "Returns a random key name from the database.",
+    ),
+    cmd(
+        "rename",
+        exactly(3),
+        WRITE,
+        keys(1, 2, 1),
+        "1.0.0",
+        G,
+        "O(1)",
+        rename,
+        "Renames a key and overwrites the destination.",
+    ),
+    cmd(
+        "renamenx",
+        exactly(3),
+        WRITE | FAST,
+        keys(1, 2, 1),
+        "1.0.0",
+        G,
+        "O(1)",
+        renamenx,
+        "Renames a key only when the target key name doesn't exist.",
+    ),
+    cmd(
+        "scan",
+        at_least(2),
+        READ,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "O(1) for every call. O(N) for a complete iteration.",
+        scan,
+        "Iterates over the key names in the database.",
+    ),
+    cmd(
+        "touch",
+        at_least(2),
+        READ | FAST,
+        keys(1, -1, 1),
+        "3.2.1",
+        G,
+        "O(N) where N is the number of keys that will be touched.",
+        touch,
+        "Returns the number of existing keys out of those specified after updating the time they were last accessed.",
+    ),
+    cmd(
+        "ttl",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        ttl,
+        "Returns the expiration time in seconds of a key.",
+    ),
+    cmd(
+        "type",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        type_of,
+        "Determines the type of value stored at a key.",
+    ),
+    cmd(
+        "unlink",
+        at_least(2),
+        WRITE | FAST,
+        keys(1, -1, 1),
+        "4.0.0",
+        G,
+        "O(1) for each key removed regardless of its size.",
+        del,
+        "Asynchronously deletes one or more keys.",
+    ),
 ];
 
 const OBJECT: &[Spec] = &[
-    cmd("object|encoding", exactly(3), READ,                        key(2),  "2.2.3", G, "O(1)", object_encoding, "Returns the internal encoding of a Redis object."),
-    cmd("object|help",     exactly(2), Flags(LOADING.0 | STALE.0),  NO_KEYS, "6.2.0", G, "O(1)", object_help, "Returns helpful text about the different subcommands."),
-    cmd("object|idletime", exactly(3), READ,                        key(2),  "2.2.3", G, "O(1)", object_idletime, "Returns the time since the last access to a Redis object."),
-    cmd("object|refcount", exactly(3), READ,                        key(2),  "2.2.3", G, "O(1)", object_refcount, "Returns the reference count of a value of a key."),
+    cmd(
+        "object|encoding",
+        exactly(3),
+        READ,
+        key(2),
+        "2.2.3",
+        G,
+        "O(1)",
+        object_encoding,
+        "Returns the internal encoding of a Redis object.",
+    ),
+    cmd(
+        "object|help",
+        exactly(2),
+        LOADING | STALE,
+        NO_KEYS,
+        "6.2.0",
+        G,
+        "O(1)",
+        object_help,
+        "Returns helpful text about the different subcommands.",
+    ),
+    cmd(
+        "object|idletime",
+        exactly(3),
+        READ,
+        key(2),
+        "2.2.3",
+        G,
+        "O(1)",
+        object_idletime,
+        "Returns the time since the last access to a Redis object.",
+    ),
+    cmd(
+        "object|refcount",
+        exactly(3),
+        READ,
+        key(2),
+        "2.2.3",
+        G,
+        "O(1)",
+        object_refcount,
+        "Returns the reference count of a value of a key.",
+    ),
 ];
-
-#[expect(non_snake_case, reason = "reads as a flag in the table")]
-const fn WRITE2(more: Flags) -> Flags {
-    Flags(WRITE.0 | more.0)
-}
-
-#[expect(non_snake_case, reason = "reads as a flag in the table")]
-const fn READ2(more: Flags) -> Flags {
-    Flags(READ.0 | more.0)
-}
 
 /// A copy of a value.
 pub(crate) fn duplicate(value: ValueRef<'_>) -> Value {
@@ -452,7 +702,8 @@ pub(super) fn scan_options<'a>(
         let value = args.get(at + 1).ok_or(Refusal::SYNTAX)?;
         if is(word, "COUNT") {
             let count = int(value)?;
-            options.count = usize::try_from(count).ok().filter(|n| *n > 0).ok_or(Refusal::SYNTAX)?;
+            options.count =
+                usize::try_from(count).ok().filter(|n| *n > 0).ok_or(Refusal::SYNTAX)?;
         } else if is(word, "MATCH") {
             options.pattern = (value != b"*").then_some(value);
         } else if takes_type && is(word, "TYPE") {
@@ -517,11 +768,4 @@ fn type_of(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let name = ctx.engine.read(scope, key).map_or("none", |entry| entry.kind().name());
     ctx.reply.simple(name);
     Ok(Done::NOTHING)
-}
-
-/// Writes an integer's text; used where replies show numbers as strings.
-pub(super) fn int_text(value: i64) -> Vec<u8> {
-    let mut text = Vec::new();
-    number::push_i64(&mut text, value);
-    text
 }

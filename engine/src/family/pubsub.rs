@@ -11,25 +11,125 @@ use crate::host::EntryKind;
 use crate::refusal::Refusal;
 use protocol::resp::{Args, encode};
 
-const SUB: Flags =
-    Flags(PUBSUB.0 | NO_SCRIPT.0 | LOADING.0 | STALE.0 | IN_SUBSCRIBED.0);
-const LOOK: Flags = Flags(PUBSUB.0 | LOADING.0 | STALE.0);
+const SUB: Flags = PUBSUB | NO_SCRIPT | LOADING | STALE | IN_SUBSCRIBED;
+const LOOK: Flags = PUBSUB | LOADING | STALE;
 
 pub(super) const COMMANDS: &[Spec] = &[
     //  name           arity        flags                                              keys     since    group complexity handler
-    cmd("psubscribe",   at_least(2), SUB,                                              NO_KEYS, "2.0.0", G, "O(N) where N is the number of patterns to subscribe to.", psubscribe, "Listens for messages published to channels that match one or more patterns."),
-    cmd("publish",      exactly(3),  Flags(LOOK.0 | FAST.0 | MAY_REPLICATE.0),         NO_KEYS, "2.0.0", G, "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).", publish, "Posts a message to a channel."),
-    cmd("pubsub",       at_least(2), Flags(0),                                         NO_KEYS, "2.8.0", G, "Depends on subcommand.", channels, "A container for Pub/Sub commands.").with(PUBSUB_COMMANDS),
-    cmd("punsubscribe", at_least(1), SUB,                                              NO_KEYS, "2.0.0", G, "O(N) where N is the number of patterns to unsubscribe.", punsubscribe, "Stops listening to messages published to channels that match one or more patterns."),
-    cmd("subscribe",    at_least(2), SUB,                                              NO_KEYS, "2.0.0", G, "O(N) where N is the number of channels to subscribe to.", subscribe, "Listens for messages published to channels."),
-    cmd("unsubscribe",  at_least(1), SUB,                                              NO_KEYS, "2.0.0", G, "O(N) where N is the number of channels to unsubscribe.", unsubscribe, "Stops listening to messages posted to channels."),
+    cmd(
+        "psubscribe",
+        at_least(2),
+        SUB,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N) where N is the number of patterns to subscribe to.",
+        psubscribe,
+        "Listens for messages published to channels that match one or more patterns.",
+    ),
+    cmd(
+        "publish",
+        exactly(3),
+        LOOK | FAST | MAY_REPLICATE,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
+        publish,
+        "Posts a message to a channel.",
+    ),
+    cmd(
+        "pubsub",
+        at_least(2),
+        0,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "Depends on subcommand.",
+        channels,
+        "A container for Pub/Sub commands.",
+    )
+    .with(PUBSUB_COMMANDS),
+    cmd(
+        "punsubscribe",
+        at_least(1),
+        SUB,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N) where N is the number of patterns to unsubscribe.",
+        punsubscribe,
+        "Stops listening to messages published to channels that match one or more patterns.",
+    ),
+    cmd(
+        "subscribe",
+        at_least(2),
+        SUB,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N) where N is the number of channels to subscribe to.",
+        subscribe,
+        "Listens for messages published to channels.",
+    ),
+    cmd(
+        "unsubscribe",
+        at_least(1),
+        SUB,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N) where N is the number of channels to unsubscribe.",
+        unsubscribe,
+        "Stops listening to messages posted to channels.",
+    ),
 ];
 
 const PUBSUB_COMMANDS: &[Spec] = &[
-    cmd("pubsub|channels", at_least(2), LOOK, NO_KEYS, "2.8.0", G, "O(N) where N is the number of active channels", channels, "Returns the active channels."),
-    cmd("pubsub|help",     exactly(2),  Flags(LOADING.0 | STALE.0), NO_KEYS, "6.2.0", G, "O(1)", help, "Returns helpful text about the different subcommands."),
-    cmd("pubsub|numpat",   exactly(2),  LOOK, NO_KEYS, "2.8.0", G, "O(1)", numpat, "Returns a count of unique pattern subscriptions."),
-    cmd("pubsub|numsub",   at_least(2), LOOK, NO_KEYS, "2.8.0", G, "O(N) for the NUMSUB subcommand, where N is the number of requested channels", numsub, "Returns a count of subscribers to channels."),
+    cmd(
+        "pubsub|channels",
+        at_least(2),
+        LOOK,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "O(N) where N is the number of active channels",
+        channels,
+        "Returns the active channels.",
+    ),
+    cmd(
+        "pubsub|help",
+        exactly(2),
+        LOADING | STALE,
+        NO_KEYS,
+        "6.2.0",
+        G,
+        "O(1)",
+        help,
+        "Returns helpful text about the different subcommands.",
+    ),
+    cmd(
+        "pubsub|numpat",
+        exactly(2),
+        LOOK,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "O(1)",
+        numpat,
+        "Returns a count of unique pattern subscriptions.",
+    ),
+    cmd(
+        "pubsub|numsub",
+        at_least(2),
+        LOOK,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
+        numsub,
+        "Returns a count of subscribers to channels.",
+    ),
 ];
 
 /// One confirmation: what happened, the name, how many subscriptions there are.

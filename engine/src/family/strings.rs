@@ -10,33 +10,252 @@ use crate::refusal::Refusal;
 use keyspace::db::EntryRef;
 use keyspace::entry::{Value, ValueRef};
 use protocol::listpack::{TextBuffer, Value as Text};
-use protocol::number;
 use protocol::resp::Args;
 
 pub(super) const COMMANDS: &[Spec] = &[
     //  name           arity        flags                    keys            since     group  complexity  handler
-    cmd("append",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "2.0.0",  G, "O(1)", append, "Appends a string to the value of a key. Creates the key if it doesn't exist."),
-    cmd("decr",        exactly(2),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", decr, "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist."),
-    cmd("decrby",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", decrby, "Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist."),
-    cmd("get",         exactly(2),  READ | FAST,             key(1),         "1.0.0",  G, "O(1)", get, "Returns the string value of a key."),
-    cmd("getdel",      exactly(2),  WRITE | FAST,            key(1),         "6.2.0",  G, "O(1)", getdel, "Returns the string value of a key after deleting the key."),
-    cmd("getex",       at_least(2), WRITE | FAST,            key(1),         "6.2.0",  G, "O(1)", getex, "Returns the string value of a key after setting its expiration time."),
-    cmd("getrange",    exactly(4),  READ,                    key(1),         "2.4.0",  G, "O(N) where N is the length of the returned string", getrange, "Returns a substring of the string stored at a key."),
-    cmd("getset",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", getset, "Returns the previous string value of a key after setting it to a new value."),
-    cmd("incr",        exactly(2),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", incr, "Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist."),
-    cmd("incrby",      exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", incrby, "Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist."),
-    cmd("incrbyfloat", exactly(3),  WRITE | GROWS | FAST,    key(1),         "2.6.0",  G, "O(1)", incrbyfloat, "Increments the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist."),
-    cmd("lcs",         at_least(3), READ,                    keys(1, 2, 1),  "7.0.0",  G, "O(N*M) where N and M are the lengths of s1 and s2", lcs, "Finds the longest common substring."),
-    cmd("mget",        at_least(2), READ | FAST,             keys(1, -1, 1), "1.0.0",  G, "O(N) where N is the number of keys to retrieve", mget, "Atomically returns the string values of one or more keys."),
-    cmd("mset",        at_least(3), WRITE | GROWS,           keys(1, -1, 2), "1.0.1",  G, "O(N) where N is the number of keys to set", mset, "Atomically creates or modifies the string values of one or more keys."),
-    cmd("msetnx",      at_least(3), WRITE | GROWS,           keys(1, -1, 2), "1.0.1",  G, "O(N) where N is the number of keys to set", msetnx, "Atomically modifies the string values of one or more keys only when all keys don't exist."),
-    cmd("psetex",      exactly(4),  WRITE | GROWS,           key(1),         "2.6.0",  G, "O(1)", psetex, "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist."),
-    cmd("set",         at_least(3), WRITE | GROWS,           key(1),         "1.0.0",  G, "O(1)", set, "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist."),
-    cmd("setex",       exactly(4),  WRITE | GROWS,           key(1),         "2.0.0",  G, "O(1)", setex, "Sets the string value and expiration time of a key. Creates the key if it doesn't exist."),
-    cmd("setnx",       exactly(3),  WRITE | GROWS | FAST,    key(1),         "1.0.0",  G, "O(1)", setnx, "Set the string value of a key only when the key doesn't exist."),
-    cmd("setrange",    exactly(4),  WRITE | GROWS,           key(1),         "2.2.0",  G, "O(1) for short strings", setrange, "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist."),
-    cmd("strlen",      exactly(2),  READ | FAST,             key(1),         "2.2.0",  G, "O(1)", strlen, "Returns the length of a string value."),
-    cmd("substr",      exactly(4),  READ,                    key(1),         "1.0.0",  G, "O(N) where N is the length of the returned string", getrange, "Returns a substring from a string value."),
+    cmd(
+        "append",
+        exactly(3),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        append,
+        "Appends a string to the value of a key. Creates the key if it doesn't exist.",
+    ),
+    cmd(
+        "decr",
+        exactly(2),
+        WRITE | GROWS | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        decr,
+        "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.",
+    ),
+    cmd(
+        "decrby",
+        exactly(3),
+        WRITE | GROWS | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        decrby,
+        "Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist.",
+    ),
+    cmd(
+        "get",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        get,
+        "Returns the string value of a key.",
+    ),
+    cmd(
+        "getdel",
+        exactly(2),
+        WRITE | FAST,
+        key(1),
+        "6.2.0",
+        G,
+        "O(1)",
+        getdel,
+        "Returns the string value of a key after deleting the key.",
+    ),
+    cmd(
+        "getex",
+        at_least(2),
+        WRITE | FAST,
+        key(1),
+        "6.2.0",
+        G,
+        "O(1)",
+        getex,
+        "Returns the string value of a key after setting its expiration time.",
+    ),
+    cmd(
+        "getrange",
+        exactly(4),
+        READ,
+        key(1),
+        "2.4.0",
+        G,
+        "O(N) where N is the length of the returned string",
+        getrange,
+        "Returns a substring of the string stored at a key.",
+    ),
+    cmd(
+        "getset",
+        exactly(3),
+        WRITE | GROWS | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        getset,
+        "Returns the previous string value of a key after setting it to a new value.",
+    ),
+    cmd(
+        "incr",
+        exactly(2),
+        WRITE | GROWS | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        incr,
+        "Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.",
+    ),
+    cmd(
+        "incrby",
+        exactly(3),
+        WRITE | GROWS | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        incrby,
+        "Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist.",
+    ),
+    cmd(
+        "incrbyfloat",
+        exactly(3),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.6.0",
+        G,
+        "O(1)",
+        incrbyfloat,
+        "Increments the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.",
+    ),
+    cmd(
+        "lcs",
+        at_least(3),
+        READ,
+        keys(1, 2, 1),
+        "7.0.0",
+        G,
+        "O(N*M) where N and M are the lengths of s1 and s2",
+        lcs,
+        "Finds the longest common substring.",
+    ),
+    cmd(
+        "mget",
+        at_least(2),
+        READ | FAST,
+        keys(1, -1, 1),
+        "1.0.0",
+        G,
+        "O(N) where N is the number of keys to retrieve",
+        mget,
+        "Atomically returns the string values of one or more keys.",
+    ),
+    cmd(
+        "mset",
+        at_least(3),
+        WRITE | GROWS,
+        keys(1, -1, 2),
+        "1.0.1",
+        G,
+        "O(N) where N is the number of keys to set",
+        mset,
+        "Atomically creates or modifies the string values of one or more keys.",
+    ),
+    cmd(
+        "msetnx",
+        at_least(3),
+        WRITE | GROWS,
+        keys(1, -1, 2),
+        "1.0.1",
+        G,
+        "O(N) where N is the number of keys to set",
+        msetnx,
+        "Atomically modifies the string values of one or more keys only when all keys don't exist.",
+    ),
+    cmd(
+        "psetex",
+        exactly(4),
+        WRITE | GROWS,
+        key(1),
+        "2.6.0",
+        G,
+        "O(1)",
+        psetex,
+        "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.",
+    ),
+    cmd(
+        "set",
+        at_least(3),
+        WRITE | GROWS,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        set,
+        "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
+    ),
+    cmd(
+        "setex",
+        exactly(4),
+        WRITE | GROWS,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        setex,
+        "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.",
+    ),
+    cmd(
+        "setnx",
+        exactly(3),
+        WRITE | GROWS | FAST,
+        key(1),
+        "1.0.0",
+        G,
+        "O(1)",
+        setnx,
+        "Set the string value of a key only when the key doesn't exist.",
+    ),
+    cmd(
+        "setrange",
+        exactly(4),
+        WRITE | GROWS,
+        key(1),
+        "2.2.0",
+        G,
+        "O(1) for short strings",
+        setrange,
+        "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.",
+    ),
+    cmd(
+        "strlen",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "2.2.0",
+        G,
+        "O(1)",
+        strlen,
+        "Returns the length of a string value.",
+    ),
+    cmd(
+        "substr",
+        exactly(4),
+        READ,
+        key(1),
+        "1.0.0",
+        G,
+        "O(N) where N is the length of the returned string",
+        getrange,
+        "Returns a substring from a string value.",
+    ),
 ];
 
 /// The string of an entry, or the error that it is not one.
@@ -240,7 +459,7 @@ fn add(
     let key = ctx.key(args, 1);
     let old = match peek_text(ctx, key)? {
         None => None,
-        Some(text) => Some(text.to_integer().ok_or(Refusal::NOT_INTEGER)?),
+        Some(text) => Some(text.to_i64().ok_or(Refusal::NOT_INTEGER)?),
     };
     let new = old.unwrap_or(0).checked_add(by);
     let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow"))?;
@@ -472,7 +691,8 @@ fn strlen(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`: the longest common subsequence.
 fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let (mut want_len, mut want_index, mut with_len, mut least, mut at) = (false, false, false, 0, 3);
+    let (mut want_len, mut want_index, mut with_len, mut least, mut at) =
+        (false, false, false, 0, 3);
     while let Some(word) = args.get(at) {
         if is(word, "IDX") {
             want_index = true;
@@ -497,15 +717,16 @@ fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     for (string, position) in strings.iter_mut().zip([1, 2]) {
         let key = ctx.key(args, position);
         if let Some(entry) = ctx.engine.read(ctx.scope, key) {
-            let not_text =
-                Refusal::fixed("ERR The specified keys must contain string values");
+            let not_text = Refusal::fixed("ERR The specified keys must contain string values");
             *string = text(entry).map_err(|_| not_text)?.to_vec();
         }
     }
     let [a, b] = strings;
     let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
     if cells * 4 > ctx.engine.string_max.max(512 << 20) {
-        return Err(Refusal::fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
+        return Err(Refusal::fixed(
+            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+        ));
     }
     let matches = longest_common(&a, &b);
     if want_len {
@@ -578,6 +799,7 @@ fn longest_common(a: &[u8], b: &[u8]) -> Vec<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::number;
 
     #[test]
     fn floats_have_no_exponent() {

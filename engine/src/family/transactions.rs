@@ -9,17 +9,56 @@ use crate::dispatch;
 use crate::refusal::Refusal;
 use protocol::resp::Args;
 
-const BASE: Flags =
-    Flags(NO_SCRIPT.0 | LOADING.0 | STALE.0 | FAST.0 | ALLOW_BUSY.0);
-const NOW: Flags = Flags(BASE.0 | NOT_QUEUED.0);
+const BASE: Flags = NO_SCRIPT | LOADING | STALE | FAST | ALLOW_BUSY;
+const NOW: Flags = BASE | NOT_QUEUED;
 
 pub(super) const COMMANDS: &[Spec] = &[
     //  name       arity        flags                          keys            since    group complexity handler
-    cmd("discard", exactly(1),  NOW,                           NO_KEYS,        "2.0.0", G, "O(N), when N is the number of queued commands", discard, "Discards a transaction."),
-    cmd("exec",    exactly(1),  Flags(NO_SCRIPT.0 | LOADING.0 | STALE.0 | SKIP_SLOWLOG.0 | NOT_QUEUED.0), NO_KEYS, "1.2.0", G, "Depends on commands in the transaction", exec, "Executes all commands in a transaction."),
-    cmd("multi",   exactly(1),  NOW,                           NO_KEYS,        "1.2.0", G, "O(1)", multi, "Starts a transaction."),
-    cmd("unwatch", exactly(1),  BASE,                          NO_KEYS,        "2.2.0", G, "O(1)", unwatch, "Forgets about watched keys of a transaction."),
-    cmd("watch",   at_least(2), Flags(NOW.0 | NO_MULTI.0),     keys(1, -1, 1), "2.2.0", G, "O(1) for every key.", watch, "Monitors changes to keys to determine the execution of a transaction."),
+    cmd(
+        "discard",
+        exactly(1),
+        NOW,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N), when N is the number of queued commands",
+        discard,
+        "Discards a transaction.",
+    ),
+    cmd(
+        "exec",
+        exactly(1),
+        NO_SCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED,
+        NO_KEYS,
+        "1.2.0",
+        G,
+        "Depends on commands in the transaction",
+        exec,
+        "Executes all commands in a transaction.",
+    ),
+    cmd("multi", exactly(1), NOW, NO_KEYS, "1.2.0", G, "O(1)", multi, "Starts a transaction."),
+    cmd(
+        "unwatch",
+        exactly(1),
+        BASE,
+        NO_KEYS,
+        "2.2.0",
+        G,
+        "O(1)",
+        unwatch,
+        "Forgets about watched keys of a transaction.",
+    ),
+    cmd(
+        "watch",
+        at_least(2),
+        NOW | NO_MULTI,
+        keys(1, -1, 1),
+        "2.2.0",
+        G,
+        "O(1) for every key.",
+        watch,
+        "Monitors changes to keys to determine the execution of a transaction.",
+    ),
 ];
 
 fn discard(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
@@ -43,9 +82,7 @@ fn exec(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     let spoiled = ctx.engine.is_spoiled(ctx.session) || expired;
     ctx.engine.unwatch_all(ctx.session);
     if multi.failed {
-        return Err(Refusal::fixed(
-            "EXECABORT Transaction discarded because of previous errors.",
-        ));
+        return Err(Refusal::fixed("EXECABORT Transaction discarded because of previous errors."));
     }
     if spoiled {
         ctx.reply.null_array();

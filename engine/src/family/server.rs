@@ -1,0 +1,805 @@
+//! Server commands: what the engine knows itself (DBSIZE, FLUSHALL, COMMAND, DEBUG), and the rows of those that the host answers.
+
+use crate::arguments::{int, is};
+use crate::command::{Group::Server as G, *};
+use crate::context::{Context, Done, Key};
+use crate::digest;
+use crate::family::keys::encoding;
+use crate::glob;
+use crate::host::HostCall;
+use crate::refusal::Refusal;
+use keyspace::db::Db;
+use protocol::resp::{Args, Reply};
+
+const ANY: Flags = LOADING | STALE;
+const OPS: Flags = ADMIN | NO_SCRIPT;
+const OPS_ANY: Flags = OPS | LOADING | STALE;
+
+macro_rules! host_rows {
+    ($($handler:ident => $call:ident;)*) => {
+        $(fn $handler(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+            ctx.host(HostCall::$call, args)
+        })*
+    };
+}
+
+host_rows! {
+    acl => Acl;
+    bgrewriteaof => BgRewriteAof;
+    bgsave => BgSave;
+    config => Config;
+    failover => Failover;
+    info => Info;
+    lastsave => LastSave;
+    latency => Latency;
+    memory => Memory;
+    psync => Psync;
+    replconf => Replconf;
+    replicaof => ReplicaOf;
+    role => Role;
+    save => Save;
+    shutdown => Shutdown;
+    slowlog => Slowlog;
+    wait => Wait;
+    waitaof => WaitAof;
+}
+
+pub(super) const COMMANDS: &[Spec] = &[
+    //  name           arity        flags                                             keys     since    group complexity handler
+    cmd(
+        "acl",
+        at_least(2),
+        OPS_ANY,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "Depends on subcommand.",
+        acl,
+        "A container for Access List Control commands.",
+    ),
+    cmd(
+        "bgrewriteaof",
+        exactly(1),
+        OPS,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        bgrewriteaof,
+        "Asynchronously rewrites the append-only file to disk.",
+    ),
+    cmd(
+        "bgsave",
+        at_least(1),
+        OPS,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        bgsave,
+        "Asynchronously saves the database(s) to disk.",
+    ),
+    cmd(
+        "command",
+        at_least(1),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(N) where N is the total number of Redis commands",
+        command,
+        "Returns detailed information about all commands.",
+    )
+    .with(COMMAND),
+    cmd(
+        "config",
+        at_least(2),
+        0,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "Depends on subcommand.",
+        config,
+        "A container for server configuration commands.",
+    )
+    .with(CONFIG),
+    cmd(
+        "dbsize",
+        exactly(1),
+        READ | FAST,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        dbsize,
+        "Returns the number of keys in the database.",
+    ),
+    cmd(
+        "debug",
+        at_least(2),
+        OPS_ANY,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "Depends on subcommand.",
+        debug,
+        "A container for debugging commands.",
+    ),
+    cmd(
+        "failover",
+        at_least(1),
+        OPS | STALE,
+        NO_KEYS,
+        "6.2.0",
+        G,
+        "O(1)",
+        failover,
+        "Starts a coordinated failover from a server to one of its replicas.",
+    ),
+    cmd(
+        "flushall",
+        at_least(1),
+        WRITE,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(N) where N is the total number of keys in all databases",
+        flushall,
+        "Removes all keys from all databases.",
+    ),
+    cmd(
+        "flushdb",
+        at_least(1),
+        WRITE,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(N) where N is the number of keys in the selected database",
+        flushdb,
+        "Remove all keys from the current database.",
+    ),
+    cmd(
+        "info",
+        at_least(1),
+        ANY,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        info,
+        "Returns information and statistics about the server.",
+    ),
+    cmd(
+        "lastsave",
+        exactly(1),
+        ANY | FAST,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        lastsave,
+        "Returns the Unix timestamp of the last successful save to disk.",
+    ),
+    cmd(
+        "latency",
+        at_least(2),
+        OPS_ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "Depends on subcommand.",
+        latency,
+        "A container for latency diagnostics commands.",
+    ),
+    cmd(
+        "memory",
+        at_least(2),
+        0,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "Depends on subcommand.",
+        memory,
+        "A container for memory diagnostics commands.",
+    ),
+    cmd(
+        "psync",
+        at_least(3),
+        OPS | NO_MULTI,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "",
+        psync,
+        "An internal command used in replication.",
+    ),
+    cmd(
+        "replconf",
+        at_least(1),
+        OPS_ANY | ALLOW_BUSY,
+        NO_KEYS,
+        "3.0.0",
+        G,
+        "O(1)",
+        replconf,
+        "An internal command for configuring the replication stream.",
+    ),
+    cmd(
+        "replicaof",
+        exactly(3),
+        OPS | STALE,
+        NO_KEYS,
+        "5.0.0",
+        G,
+        "O(1)",
+        replicaof,
+        "Configures a server as replica of another, or promotes it to a master.",
+    ),
+    cmd(
+        "role",
+        exactly(1),
+        ANY | NO_SCRIPT | FAST,
+        NO_KEYS,
+        "2.8.12",
+        G,
+        "O(1)",
+        role,
+        "Returns the replication role.",
+    ),
+    cmd(
+        "save",
+        exactly(1),
+        OPS | NO_MULTI,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(N) where N is the total number of keys in all databases",
+        save,
+        "Synchronously saves the database(s) to disk.",
+    ),
+    cmd(
+        "shutdown",
+        at_least(1),
+        OPS_ANY | NO_MULTI | ALLOW_BUSY,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+        shutdown,
+        "Synchronously saves the database(s) to disk and shuts down the Redis server.",
+    ),
+    cmd(
+        "slaveof",
+        exactly(3),
+        OPS | STALE,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        replicaof,
+        "Sets a Redis server as a replica of another, or promotes it to being a master.",
+    ),
+    cmd(
+        "slowlog",
+        at_least(2),
+        0,
+        NO_KEYS,
+        "2.2.12",
+        G,
+        "Depends on subcommand.",
+        slowlog,
+        "A container for slow log commands.",
+    ),
+    cmd(
+        "swapdb",
+        exactly(3),
+        WRITE | FAST,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+        swapdb,
+        "Swaps two Redis databases.",
+    ),
+    cmd(
+        "sync",
+        exactly(1),
+        OPS | NO_MULTI,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "",
+        psync,
+        "An internal command used in replication.",
+    ),
+    cmd(
+        "time",
+        exactly(1),
+        ANY | FAST,
+        NO_KEYS,
+        "2.6.0",
+        G,
+        "O(1)",
+        time,
+        "Returns the server time.",
+    ),
+    cmd(
+        "wait",
+        exactly(3),
+        BLOCKING,
+        NO_KEYS,
+        "3.0.0",
+        Group::Generic,
+        "O(1)",
+        wait,
+        "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.",
+    ),
+    cmd(
+        "waitaof",
+        exactly(4),
+        BLOCKING,
+        NO_KEYS,
+        "7.2.0",
+        Group::Generic,
+        "O(1)",
+        waitaof,
+        "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.",
+    ),
+];
+
+const COMMAND: &[Spec] = &[
+    cmd(
+        "command|count",
+        exactly(2),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(1)",
+        command_count,
+        "Returns a count of commands.",
+    ),
+    cmd(
+        "command|docs",
+        at_least(2),
+        ANY,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of commands to look up",
+        command_docs,
+        "Returns documentary information about one, multiple or all commands.",
+    ),
+    cmd(
+        "command|getkeys",
+        at_least(3),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(N) where N is the number of arguments to the command",
+        command_getkeys,
+        "Extracts the key names from an arbitrary command.",
+    ),
+    cmd(
+        "command|help",
+        exactly(2),
+        ANY,
+        NO_KEYS,
+        "5.0.0",
+        G,
+        "O(1)",
+        command_help,
+        "Returns helpful text about the different subcommands.",
+    ),
+    cmd(
+        "command|info",
+        at_least(2),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(N) where N is the number of commands to look up",
+        command_info,
+        "Returns information about one, multiple or all commands.",
+    ),
+    cmd(
+        "command|list",
+        at_least(2),
+        ANY,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the total number of Redis commands",
+        command_list,
+        "Returns a list of command names.",
+    ),
+];
+
+const CONFIG: &[Spec] = &[
+    cmd(
+        "config|get",
+        at_least(3),
+        OPS_ANY,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N) when N is the number of configuration parameters provided",
+        config,
+        "Returns the effective values of configuration parameters.",
+    ),
+    cmd(
+        "config|help",
+        exactly(2),
+        ANY,
+        NO_KEYS,
+        "5.0.0",
+        G,
+        "O(1)",
+        config_help,
+        "Returns helpful text about the different subcommands.",
+    ),
+    cmd(
+        "config|resetstat",
+        exactly(2),
+        OPS_ANY,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(1)",
+        config,
+        "Resets the server's statistics.",
+    ),
+    cmd(
+        "config|rewrite",
+        exactly(2),
+        OPS_ANY,
+        NO_KEYS,
+        "2.8.0",
+        G,
+        "O(1)",
+        config,
+        "Persists the effective configuration to file.",
+    ),
+    cmd(
+        "config|set",
+        at_least(4),
+        OPS_ANY,
+        NO_KEYS,
+        "2.0.0",
+        G,
+        "O(N) when N is the number of configuration parameters provided",
+        config,
+        "Sets configuration parameters in-flight.",
+    ),
+];
+
+/// The reply of a container's HELP: what its rows say.
+pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
+    ctx.reply.array(1 + rows.len() * 2);
+    let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    ctx.reply.simple(&head);
+    for row in rows {
+        ctx.reply.simple(&row.own_name().to_uppercase());
+        ctx.reply.simple(&format!("    {}", row.summary));
+    }
+}
+
+fn config_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    help(ctx, CONFIG, "CONFIG");
+    Ok(Done::NOTHING)
+}
+
+fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    help(ctx, COMMAND, "COMMAND");
+    Ok(Done::NOTHING)
+}
+
+fn command(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    let all = table().all();
+    ctx.reply.array(all.len());
+    all.iter().for_each(|spec| describe(&mut ctx.reply, spec));
+    Ok(Done::NOTHING)
+}
+
+fn command_count(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.reply.int(table().all().len() as i64);
+    Ok(Done::NOTHING)
+}
+
+/// The commands that some names stand for; unknown ones are `None`.
+fn named(args: Args<'_>) -> Vec<Option<&'static Spec>> {
+    let find = |name: &[u8]| {
+        let mut parts = name.splitn(2, |byte| *byte == b'|');
+        let spec = table().find(parts.next()?)?;
+        match parts.next() {
+            None => Some(spec),
+            Some(own) => {
+                spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(own))
+            }
+        }
+    };
+    match args.len() {
+        2 => table().all().iter().map(|spec| Some(*spec)).collect(),
+        _ => args.iter_from(2).map(find).collect(),
+    }
+}
+
+fn command_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let specs = named(args);
+    ctx.reply.array(specs.len());
+    for spec in specs {
+        match spec {
+            Some(spec) => describe(&mut ctx.reply, spec),
+            None => ctx.reply.null_array(),
+        }
+    }
+    Ok(Done::NOTHING)
+}
+
+/// One command as COMMAND INFO shows it.
+fn describe(reply: &mut Reply<'_>, spec: &Spec) {
+    reply.array(10);
+    reply.bulk(spec.name.as_bytes());
+    reply.int(spec.arity.0 as i64);
+    let mut flags: Vec<&str> = FLAG_NAMES
+        .iter()
+        .filter(|(flag, _)| spec.flags.has(*flag))
+        .map(|(_, name)| *name)
+        .collect();
+    if matches!(spec.keys, Keys::Counted { .. }) {
+        flags.push("movablekeys");
+    }
+    flags.retain(|name| !name.is_empty());
+    reply.set(flags.len());
+    flags.iter().for_each(|flag| reply.simple(flag));
+    let (first, last, step) = match spec.keys {
+        Keys::Range { first, last, step } => (first, last, step),
+        Keys::Counted { destination, .. } if destination > 0 => (destination, destination, 1),
+        _ => (0, 0, 0),
+    };
+    [first, last, step].iter().for_each(|position| reply.int(*position as i64));
+    let categories = categories(spec);
+    reply.set(categories.len());
+    categories.iter().for_each(|name| reply.simple(name));
+    reply.array(0);
+    describe_keys(reply, spec);
+    reply.array(spec.subcommands.len());
+    spec.subcommands.iter().for_each(|sub| describe(reply, sub));
+}
+
+fn describe_keys(reply: &mut Reply<'_>, spec: &Spec) {
+    let Keys::Range { first, last, step } = spec.keys else { return reply.array(0) };
+    reply.array(1);
+    reply.map(3);
+    reply.bulk(b"flags");
+    let access: &[&str] =
+        if spec.flags.has(WRITE) { &["RW", "access", "update"] } else { &["RO", "access"] };
+    reply.set(access.len());
+    access.iter().for_each(|flag| reply.simple(flag));
+    reply.bulk(b"begin_search");
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"index");
+    reply.bulk(b"spec");
+    reply.map(1);
+    reply.bulk(b"index");
+    reply.int(first as i64);
+    reply.bulk(b"find_keys");
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"range");
+    reply.bulk(b"spec");
+    reply.map(3);
+    reply.bulk(b"lastkey");
+    reply.int(if last < 0 { last as i64 } else { (last - first) as i64 });
+    reply.bulk(b"keystep");
+    reply.int(step as i64);
+    reply.bulk(b"limit");
+    reply.int(0);
+}
+
+/// The ACL categories of a command.
+pub fn categories(spec: &Spec) -> Vec<String> {
+    let mut all = vec![spec.group.category()];
+    let flags = [
+        (WRITE, "write"),
+        (READ, "read"),
+        (ADMIN, "admin"),
+        (PUBSUB, "pubsub"),
+        (BLOCKING, "blocking"),
+    ];
+    all.extend(flags.iter().filter(|(flag, _)| spec.flags.has(*flag)).map(|(_, name)| *name));
+    if spec.flags.has(ADMIN) {
+        all.push("dangerous");
+    }
+    all.push(if spec.flags.has(FAST) { "fast" } else { "slow" });
+    all.sort_unstable();
+    all.dedup();
+    all.iter().map(|name| format!("@{name}")).collect()
+}
+
+fn command_docs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let specs: Vec<&Spec> = named(args).into_iter().flatten().collect();
+    ctx.reply.map(specs.len());
+    specs.iter().for_each(|spec| document(&mut ctx.reply, spec));
+    Ok(Done::NOTHING)
+}
+
+fn document(reply: &mut Reply<'_>, spec: &Spec) {
+    reply.bulk(spec.name.as_bytes());
+    reply.map(4 + !spec.subcommands.is_empty() as usize);
+    let rows = [
+        ("summary", spec.summary),
+        ("since", spec.since),
+        ("group", spec.group.name()),
+        ("complexity", spec.complexity),
+    ];
+    for (name, text) in rows {
+        reply.bulk(name.as_bytes());
+        reply.bulk(text.as_bytes());
+    }
+    if !spec.subcommands.is_empty() {
+        reply.bulk(b"subcommands");
+        reply.map(spec.subcommands.len());
+        spec.subcommands.iter().for_each(|sub| document(reply, sub));
+    }
+}
+
+fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let inner = args.tail(2);
+    let Some(spec) = resolve(inner) else {
+        return Err(Refusal::fixed("ERR Invalid command specified"));
+    };
+    if spec.keys == Keys::None {
+        return Err(Refusal::fixed("ERR The command has no key arguments"));
+    }
+    if !spec.arity.fits(inner.len()) {
+        return Err(Refusal::fixed("ERR Invalid number of arguments specified for command"));
+    }
+    let Some(positions) = spec.keys.positions(inner) else {
+        return Err(Refusal::fixed("ERR Invalid arguments specified for command"));
+    };
+    ctx.reply.array(positions.len());
+    positions.iter().for_each(|at| ctx.reply.bulk(inner.at(*at)));
+    Ok(Done::NOTHING)
+}
+
+/// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
+fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
+    let names: Vec<&str> = if args.len() == 2 {
+        table().all().iter().map(|spec| spec.name).collect()
+    } else if args.len() == 5 && is(args.at(2), "FILTERBY") {
+        let wanted = args.at(4);
+        if is(args.at(3), "MODULE") {
+            Vec::new()
+        } else if is(args.at(3), "ACLCAT") {
+            let wanted = [b"@", wanted].concat();
+            let has = |spec: &&Spec| {
+                categories(spec).iter().any(|c| c.as_bytes().eq_ignore_ascii_case(&wanted))
+            };
+            all.filter(has).map(|spec| spec.name).collect()
+        } else if is(args.at(3), "PATTERN") {
+            all.filter(|s| glob::matches(wanted, s.name.as_bytes(), true)).map(|s| s.name).collect()
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+    } else {
+        return Err(Refusal::SYNTAX);
+    };
+    ctx.reply.array(names.len());
+    names.iter().for_each(|name| ctx.reply.bulk(name.as_bytes()));
+    Ok(Done::NOTHING)
+}
+
+fn dbsize(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    let len = ctx.engine.dbs[ctx.scope.db].len();
+    ctx.reply.int(len as i64);
+    Ok(Done::NOTHING)
+}
+
+/// What the engine can answer of DEBUG; the rest is the host's.
+fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let word = args.at(1);
+    if is(word, "OBJECT") && args.len() == 3 {
+        let key = Key::new(args.at(2));
+        let Some(entry) = ctx.engine.dbs[ctx.scope.db].get(key.hash, key.bytes) else {
+            return Err(Refusal::NO_SUCH_KEY);
+        };
+        let idle = ctx.engine.clock().wrapping_sub(entry.clock()) & 0xff_ffff;
+        let text = format!(
+            "Value at:0x{:x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
+            entry.key().as_ptr() as usize,
+            encoding(entry),
+            entry.block_bytes(),
+            entry.clock(),
+        );
+        ctx.reply.simple(&text);
+    } else if is(word, "SET-ACTIVE-EXPIRE") && args.len() == 3 {
+        ctx.engine.active_expire = int(args.at(2))? != 0;
+        ctx.reply.ok();
+    } else if is(word, "DIGEST") && args.len() == 2 {
+        let text = digest::hex(&digest::of_all(&ctx.engine.dbs));
+        ctx.reply.simple(&text);
+    } else if is(word, "DIGEST-VALUE") && args.len() >= 3 {
+        ctx.reply.array(args.len() - 2);
+        for bytes in args.iter_from(2) {
+            let key = Key::new(bytes);
+            let entry = ctx.engine.dbs[ctx.scope.db].get(key.hash, bytes);
+            let digest = entry.map(digest::of_value).unwrap_or_default();
+            ctx.reply.simple(&digest::hex(&digest));
+        }
+    } else {
+        return ctx.host(HostCall::DebugHost, args);
+    }
+    Ok(Done::NOTHING)
+}
+
+/// Whether a flush is to free in the background: `[ASYNC|SYNC]`.
+fn flush_mode(args: Args<'_>) -> Result<(), Refusal> {
+    match args.get(1) {
+        None => Ok(()),
+        Some(word) if args.len() == 2 && (is(word, "ASYNC") || is(word, "SYNC")) => Ok(()),
+        Some(_) => Err(Refusal::SYNTAX),
+    }
+}
+
+/// Memory is always given back by another thread: SYNC only promises that the keys are gone, which they are.
+fn flush(ctx: &mut Context<'_>, index: usize) -> usize {
+    ctx.engine.touch_watched_where(index, |engine, key| {
+        let key = Key::new(key);
+        engine.dbs[index].get(key.hash, key.bytes).is_some()
+    });
+    let db = std::mem::take(&mut ctx.engine.dbs[index]);
+    let count = db.len();
+    if count > 0 {
+        ctx.engine.garbage_dbs.push(db);
+    }
+    count
+}
+
+fn flushall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    flush_mode(args)?;
+    let count: usize = (0..ctx.engine.dbs.len()).map(|index| flush(ctx, index)).sum();
+    ctx.reply.ok();
+    // Passed on even if there was nothing to remove: replicas may have more.
+    Ok(Done::changes(count.max(1)))
+}
+
+fn flushdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    flush_mode(args)?;
+    let count = flush(ctx, ctx.scope.db);
+    ctx.reply.ok();
+    Ok(Done::changes(count.max(1)))
+}
+
+fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let index = |text: &[u8], which: &str| {
+        int(text).map_err(|_| Refusal::new(format!("ERR invalid {which} DB index")))
+    };
+    let pair = [index(args.at(1), "first")?, index(args.at(2), "second")?];
+    let len = ctx.engine.dbs.len() as i64;
+    if pair.iter().any(|db| !(0..len).contains(db)) {
+        return Err(Refusal::fixed("ERR DB index is out of range"));
+    }
+    let [a, b] = pair.map(|db| db as usize);
+    for index in [a, b] {
+        let there = |db: &Db, key: &Key<'_>| db.get(key.hash, key.bytes).is_some();
+        ctx.engine.touch_watched_where(index, |engine, key| {
+            let key = Key::new(key);
+            there(&engine.dbs[a], &key) || there(&engine.dbs[b], &key)
+        });
+    }
+    ctx.engine.dbs.swap(a, b);
+    ctx.reply.ok();
+    Ok(Done::ONE)
+}
+
+fn time(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    let now = ctx.now();
+    ctx.reply.array(2);
+    ctx.reply.bulk_int(now / 1000);
+    ctx.reply.bulk_int(now % 1000 * 1000);
+    Ok(Done::NOTHING)
+}
