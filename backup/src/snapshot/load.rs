@@ -22,7 +22,7 @@
 use super::PROGRESS_KEYS;
 use super::save::ReplicationPoint;
 use super::value::ValueBuilder;
-use keyspace::db::{Db, UnixMillis};
+use keyspace::db::{Db, Duplicate, Loader, UnixMillis};
 use keyspace::entry::Value;
 use keyspace::limits::Limits;
 use protocol::number::parse_i64;
@@ -57,7 +57,6 @@ pub struct InKey(pub Option<(Vec<u8>, ObjectType)>);
 
 impl fmt::Display for InKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN_BYTES: usize = 128;
         match &self.0 {
             Some((key, object_type)) => {
                 let shown = key[..key.len().min(SHOWN_BYTES)].escape_ascii();
@@ -68,6 +67,9 @@ impl fmt::Display for InKey {
         }
     }
 }
+
+/// How much of a key is shown in an error.
+const SHOWN_BYTES: usize = 128;
 
 /// How to load.
 #[derive(Clone, Copy)]
@@ -148,6 +150,7 @@ pub fn load_values<S: Source>(
     let mut point = AuxPoint::default();
     let mut loading = Loading { builder: ValueBuilder::new(limits), key: Vec::new(), options };
     let mut db_index = 0;
+    let mut dbs: Vec<Loader<'_>> = dbs.iter_mut().map(Db::loader).collect();
     let mut seen = 0_u64;
     loop {
         let at = reader.offset();
@@ -183,6 +186,8 @@ pub fn load_values<S: Source>(
             Item::ModuleAux(name) => return Err(malformed(at, Malformed::Module(name))),
             Item::ResizeDb { .. } | Item::SlotInfo { .. } => {}
             Item::End(checksum) => {
+                let finished = dbs.into_iter().try_for_each(Loader::finish);
+                finished.map_err(|key| twice(at, &key))?;
                 meta.verified = checksum == Checksum::Verified;
                 break;
             }
@@ -217,7 +222,7 @@ impl Loading<'_> {
     fn key<S: Source>(
         &mut self,
         reader: &mut Reader<S>,
-        db: &mut Db,
+        db: &mut Loader<'_>,
         meta: KeyMeta,
         object_type: ObjectType,
     ) -> Result<Outcome, LoadError<S::Error>> {
@@ -232,11 +237,11 @@ impl Loading<'_> {
         }
         let clock = (self.options.clock)(&meta);
         if object_type == ObjectType::String {
-            let mut visitor = StringInto { db, key, expiry, clock };
-            return match reader.read_value(object_type, &mut visitor) {
-                Ok(()) => Ok(Outcome::Loaded),
-                Err(error) => Err(located(error, Some((key, object_type)))),
-            };
+            let mut visitor = StringInto { db, key, expiry, clock, added: Ok(()) };
+            let read = reader.read_value(object_type, &mut visitor);
+            let added = visitor.added;
+            read.map_err(|error| located(error, Some((key, object_type))))?;
+            return added.map(|()| Outcome::Loaded).map_err(|key| twice(reader.offset(), &key));
         }
         let read = reader.read_value(object_type, &mut self.builder);
         read.map_err(|error| located(error, Some((key, object_type))))?;
@@ -247,34 +252,39 @@ impl Loading<'_> {
         };
         match self.builder.take().map_err(refused)? {
             None => Ok(Outcome::Empty),
-            Some(value) => {
-                let new = db.add_new(key, value, expiry, clock);
-                if new { Ok(Outcome::Loaded) } else { Err(refused(TWICE)) }
-            }
+            Some(value) => match db.add(key, value, expiry, clock) {
+                Ok(()) => Ok(Outcome::Loaded),
+                Err(key) => Err(twice(reader.offset(), &key)),
+            },
         }
     }
 }
 
-const TWICE: Malformed = Malformed::Invalid(std::borrow::Cow::Borrowed("the key comes twice"));
+/// The offset is a few keys behind the second one, which is named.
+fn twice<E>(offset: u64, key: &Duplicate) -> LoadError<E> {
+    let shown = key.0[..key.0.len().min(SHOWN_BYTES)].escape_ascii();
+    malformed(offset, Malformed::invalid(format!("before here the key \"{shown}\" comes twice")))
+}
 
 /// Puts a string from the reader's buffer into its block.
-struct StringInto<'a> {
-    db: &'a mut Db,
+struct StringInto<'a, 'd> {
+    db: &'a mut Loader<'d>,
     key: &'a [u8],
     expiry: Option<UnixMillis>,
     clock: u32,
+    added: Result<(), Duplicate>,
 }
 
-impl ValueVisitor for StringInto<'_> {
+impl ValueVisitor for StringInto<'_, '_> {
     #[inline]
     fn string(&mut self, value: StrRef<'_>) -> Result<(), Malformed> {
-        let new = match value {
+        self.added = match value {
             StrRef::Int(number) => {
-                self.db.add_new(self.key, Value::Int(number), self.expiry, self.clock)
+                self.db.add(self.key, Value::Int(number), self.expiry, self.clock)
             }
-            StrRef::Bytes(bytes) => self.db.add_new_bytes(self.key, bytes, self.expiry, self.clock),
+            StrRef::Bytes(bytes) => self.db.add_bytes(self.key, bytes, self.expiry, self.clock),
         };
-        if new { Ok(()) } else { Err(TWICE) }
+        Ok(())
     }
 
     fn begin(&mut self, _: Collection, _: u64) -> Result<(), Malformed> {

@@ -343,7 +343,7 @@ fn keys_twice_and_databases_too_many_are_refused() {
         writer.string(b"w").expect("infallible");
     };
     let error = refusal(&one(ObjectType::String, string));
-    assert!(error.contains("the key comes twice"), "{error}");
+    assert!(error.contains("the key \"the key\" comes twice"), "{error}");
     let bytes = save(&samples(), &meta());
     let error = load(&bytes, 2).err().expect("refused").to_string();
     assert!(error.contains("database 2, but there are only 2"), "{error}");
