@@ -207,6 +207,12 @@ impl Journal {
         self.tail.extend_from_slice(bytes);
     }
 
+    /// Whether there is something that readers have not been able to get yet.
+    #[inline]
+    pub fn has_open_bytes(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
     /// Ends the open block, so that readers get it.
     pub fn seal(&mut self) {
         if self.tail.is_empty() {
@@ -332,7 +338,10 @@ impl Journal {
 
     /// Continues at another offset with nothing before it: after a full sync, or a start from disk.
     pub fn restart_at(&mut self, offset: Offset) {
-        assert!(self.cursors.iter().flatten().all(|c| c.class == Class::Disk), "no replicas are fed");
+        assert!(
+            self.cursors.iter().flatten().all(|c| c.class == Class::Disk),
+            "no replicas are fed"
+        );
         self.seal();
         // The disk reader still gets what is in `blocks`; their offsets no longer matter to it.
         self.tail_start = offset;

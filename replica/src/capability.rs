@@ -101,8 +101,16 @@ mod tests {
     fn facts_are_kept_and_unknown_capabilities_ignored() {
         let mut known = Capabilities::default();
         let args: [&[u8]; 10] = [
-            b"listening-port", b"6380", b"CAPA", b"eof", b"capa", b"psync2", b"capa", b"dual-channel",
-            b"ip-address", b"::1",
+            b"listening-port",
+            b"6380",
+            b"CAPA",
+            b"eof",
+            b"capa",
+            b"psync2",
+            b"capa",
+            b"dual-channel",
+            b"ip-address",
+            b"::1",
         ];
         assert_eq!(known.take(&args), Ok(Request::Stored));
         assert!(known.eof && known.psync2);

@@ -175,7 +175,8 @@ fn answer(text: &str) -> Result<Outcome, HandshakeError> {
     let mut words = text.split(' ');
     match words.next() {
         Some("+CONTINUE") => {
-            let id = words.next().map(|id| ReplicationId::parse(id.as_bytes()).ok_or_else(nonsense));
+            let id =
+                words.next().map(|id| ReplicationId::parse(id.as_bytes()).ok_or_else(nonsense));
             Ok(Outcome::Continue { id: id.transpose()? })
         }
         Some("+FULLRESYNC") => {
@@ -217,7 +218,9 @@ mod tests {
         let (mut handshake, first) = Handshake::begin(introduction());
         assert_eq!(first, b"*1\r\n$4\r\nPING\r\n");
         let text = sent(handshake.line(b"-NOAUTH Authentication required.").unwrap());
-        assert!(text.starts_with("*2 $4 AUTH $6 secret *3 $8 REPLCONF $14 listening-port $4 6380 "));
+        assert!(
+            text.starts_with("*2 $4 AUTH $6 secret *3 $8 REPLCONF $14 listening-port $4 6380 ")
+        );
         assert!(text.ends_with("$4 capa $3 eof $4 capa $6 psync2 "));
         assert_eq!(handshake.line(b"+OK").unwrap(), Step::Wait);
         assert_eq!(handshake.line(b"").unwrap(), Step::Wait);

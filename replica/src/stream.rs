@@ -53,9 +53,8 @@ impl Position {
         if self.in_multi { Place::Inside } else { Place::Ends }
     }
 
-    /// A unit of so many bytes was applied.
+    /// Units of so many bytes were applied.
     pub fn apply(&mut self, bytes: usize) {
-        assert!(!self.in_multi, "a transaction is applied as a whole");
         self.applied += bytes as u64;
         assert!(self.applied <= self.received, "only what was received is applied");
     }

@@ -31,7 +31,9 @@ pub enum TransferError {
     #[error("MASTER aborted replication with an error: {0}")]
     Aborted(String),
     /// The header is none.
-    #[error("Bad protocol from MASTER, the first byte is not '$' (we received '{0}'), are you sure the host and port are right?")]
+    #[error(
+        "Bad protocol from MASTER, the first byte is not '$' (we received '{0}'), are you sure the host and port are right?"
+    )]
     Header(String),
 }
 
@@ -128,7 +130,8 @@ mod tests {
     use super::*;
 
     fn run(form: Form, bytes: &[u8], size: usize) -> (Vec<u8>, bool, usize) {
-        let (mut transfer, mut out, mut used, mut complete) = (Transfer::new(form), vec![], 0, false);
+        let (mut transfer, mut out, mut used, mut complete) =
+            (Transfer::new(form), vec![], 0, false);
         for piece in bytes.chunks(size) {
             let taken = transfer
                 .take(piece, |part| {
