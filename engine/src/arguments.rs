@@ -13,6 +13,24 @@ pub fn float(text: &[u8]) -> Result<f64, Refusal> {
     number::parse_f64(text).ok_or(Refusal::NOT_FLOAT)
 }
 
+/// An integer that can change its sign: any but the lowest.
+pub fn signed(text: &[u8]) -> Result<i64, Refusal> {
+    match int(text)? {
+        i64::MIN => Err(Refusal::fixed(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        )),
+        value => Ok(value),
+    }
+}
+
+/// A count of `least` or more; whatever else it may be is refused with one text.
+pub fn count(text: &[u8], least: i64, otherwise: Refusal) -> Result<usize, Refusal> {
+    match number::parse_i64(text) {
+        Some(value) if value >= least => Ok(value as usize),
+        _ => Err(otherwise),
+    }
+}
+
 /// Whether an argument is this word, in any letter case.
 #[inline]
 pub fn is(text: &[u8], word: &str) -> bool {

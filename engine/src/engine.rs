@@ -9,6 +9,7 @@
 
 use crate::context::{Class, Key, Scope};
 use crate::host::{EntryKind, Host, Receipt};
+use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::session::{Session, SessionId};
 use keyspace::db::{Collection, Db, EntryRef};
@@ -139,7 +140,7 @@ pub struct Engine {
     sessions: Vec<Option<Box<Session>>>,
     free_slots: Vec<usize>,
     next_id: SessionId,
-    random: u64,
+    random: Random,
     sweep: (usize, u64),
 }
 
@@ -209,18 +210,20 @@ impl Engine {
             sessions: Vec::new(),
             free_slots: Vec::new(),
             next_id: 1,
-            random: seed,
+            random: Random::new(seed),
             sweep: (0, 0),
         }
     }
 
-    /// A random word (SplitMix64: fast and even; not for secrets).
+    /// A random word.
     pub fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.random.draw()
+    }
+
+    /// Random words for choices to be made while the engine is borrowed.
+    pub fn draws(&mut self) -> impl FnMut() -> u64 + use<> {
+        let mut random = Random::new(self.draw());
+        move || random.draw()
     }
 
     /// The access clock of now: seconds, 24 bits.
@@ -396,16 +399,29 @@ impl Engine {
         scope: Scope,
         key: Key<'_>,
     ) -> Result<&mut T, Refusal> {
+        self.change_or_put(scope, key, |_| T::empty())
+    }
+
+    /// The same, with a word in what is made: an empty collection in the form that suits what will be added.
+    pub fn change_or_put<T: Collection>(
+        &mut self,
+        scope: Scope,
+        key: Key<'_>,
+        make: impl FnOnce(&Limits) -> T,
+    ) -> Result<&mut T, Refusal> {
         let there = match self.peek(scope, key) {
             None => false,
             Some(entry) if entry.kind() == T::KIND => true,
             Some(_) => return Err(Refusal::WRONG_TYPE),
         };
         let clock = self.clock();
-        let db = &mut self.dbs[scope.db];
         if !there {
-            db.put(key.hash, key.bytes, T::empty().into_value(), None, clock);
+            // A key that is hidden on a replica is overwritten.
+            let made = make(&self.limits).into_value();
+            let old = self.dbs[scope.db].put(key.hash, key.bytes, made, None, clock);
+            self.garbage.extend(old);
         }
+        let db = &mut self.dbs[scope.db];
         Ok(db.collection_mut::<T>(key.hash, key.bytes).expect("looked at or put there above"))
     }
 

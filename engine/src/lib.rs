@@ -12,7 +12,7 @@
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - [`session`]: the state of one client
 //! - [`host`]: what is asked of the outside
-//! - [`arguments`], [`glob`], [`digest`]: helpers
+//! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
 pub mod arguments;
 pub mod command;
@@ -23,8 +23,11 @@ pub mod engine;
 pub mod family;
 pub mod glob;
 pub mod host;
+pub mod random;
 pub mod refusal;
 pub mod session;
+#[cfg(test)]
+mod testing;
 
 pub use dispatch::Flow;
 pub use engine::Engine;

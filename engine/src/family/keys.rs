@@ -622,11 +622,7 @@ fn persist(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 fn randomkey(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     // Expired keys are removed as they turn up; on a replica, where they must stay, we give up after some.
     for _ in 0..100 {
-        let mut word = ctx.engine.draw();
-        let mut draw = || {
-            word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            word ^ (word >> 29)
-        };
+        let mut draw = ctx.engine.draws();
         let Some(entry) = ctx.engine.dbs[ctx.scope.db].random(&mut draw) else { break };
         let key = entry.key().to_vec();
         if ctx.engine.exists(ctx.scope, Key::new(&key)) {

@@ -2,19 +2,32 @@
 
 use crate::command::Spec;
 
+pub mod collections;
 pub mod connection;
+pub mod hashes;
 pub mod keys;
+pub mod lists;
 pub mod pubsub;
 pub mod server;
+pub mod sets;
 pub mod strings;
 pub mod transactions;
+pub mod zset_algebra;
+pub mod zset_ranges;
+pub mod zsets;
 
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
     connection::COMMANDS,
+    hashes::COMMANDS,
     keys::COMMANDS,
+    lists::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    sets::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
+    zsets::COMMANDS,
+    zset_ranges::COMMANDS,
+    zset_algebra::COMMANDS,
 ];

@@ -1,0 +1,426 @@
+//! Hash commands: HSET, HGET, HDEL and their kin.
+//!
+//! # Not here
+//! - the hash itself: `keyspace::hash`
+
+use super::collections::{self, open_members, open_pair};
+use super::strings::fixed_text;
+use crate::arguments::{float, int};
+use crate::command::{Group::Hash as G, *};
+use crate::context::{Class, Context, Done};
+use crate::refusal::Refusal;
+use keyspace::hash::Hash;
+use protocol::listpack::{TextBuffer, Value as Text};
+use protocol::number::{format_i64, parse_f64};
+use protocol::resp::Args;
+
+pub(super) const COMMANDS: &[Spec] = &[
+    //  name           arity        flags                 keys    since    group complexity handler
+    cmd(
+        "hdel",
+        at_least(3),
+        WRITE | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields given.",
+        hdel,
+        "Removes fields of a hash, and the hash with its last one.",
+    ),
+    cmd(
+        "hexists",
+        exactly(3),
+        READ | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        hexists,
+        "Tells whether a hash has a field.",
+    ),
+    cmd(
+        "hget",
+        exactly(3),
+        READ | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        hget,
+        "Returns the value of a field.",
+    ),
+    cmd(
+        "hgetall",
+        exactly(2),
+        READ,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields.",
+        hgetall,
+        "Returns all fields of a hash with their values.",
+    ),
+    cmd(
+        "hincrby",
+        exactly(4),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        hincrby,
+        "Adds an integer to the value of a field, which is 0 if it is not there.",
+    ),
+    cmd(
+        "hincrbyfloat",
+        exactly(4),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.6.0",
+        G,
+        "O(1)",
+        hincrbyfloat,
+        "Adds a number to the value of a field, which is 0 if it is not there.",
+    ),
+    cmd(
+        "hkeys",
+        exactly(2),
+        READ,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields.",
+        hkeys,
+        "Returns the names of all fields of a hash.",
+    ),
+    cmd(
+        "hlen",
+        exactly(2),
+        READ | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        hlen,
+        "Returns the number of fields of a hash.",
+    ),
+    cmd(
+        "hmget",
+        at_least(3),
+        READ | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields given.",
+        hmget,
+        "Returns the values of several fields.",
+    ),
+    cmd(
+        "hmset",
+        at_least(4),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields given.",
+        hmset,
+        "Sets fields of a hash. HSET does the same and counts the new ones.",
+    ),
+    cmd(
+        "hrandfield",
+        at_least(2),
+        READ,
+        key(1),
+        "6.2.0",
+        G,
+        "O(N) where N is the number of fields returned.",
+        hrandfield,
+        "Returns fields of a hash chosen by chance.",
+    ),
+    cmd(
+        "hscan",
+        at_least(3),
+        READ,
+        key(1),
+        "2.8.0",
+        G,
+        "O(1) for every call, O(N) for a whole iteration.",
+        hscan,
+        "Iterates over the fields of a hash and their values.",
+    ),
+    cmd(
+        "hset",
+        at_least(4),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields given.",
+        hset,
+        "Sets fields of a hash. Makes the hash if it is not there.",
+    ),
+    cmd(
+        "hsetnx",
+        exactly(4),
+        WRITE | GROWS | FAST,
+        key(1),
+        "2.0.0",
+        G,
+        "O(1)",
+        hsetnx,
+        "Sets a field of a hash, if the field is not there.",
+    ),
+    cmd(
+        "hstrlen",
+        exactly(3),
+        READ | FAST,
+        key(1),
+        "3.2.0",
+        G,
+        "O(1)",
+        hstrlen,
+        "Returns the length of the value of a field.",
+    ),
+    cmd(
+        "hvals",
+        exactly(2),
+        READ,
+        key(1),
+        "2.0.0",
+        G,
+        "O(N) where N is the number of fields.",
+        hvals,
+        "Returns the values of all fields of a hash.",
+    ),
+];
+
+/// `HDEL key field [field ...]` → how many were there.
+fn hdel(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let (mut removed, mut emptied) = (0, false);
+    if let Some(hash) = ctx.engine.change::<Hash>(ctx.scope, key)? {
+        removed = args.iter_from(2).filter(|field| hash.remove(field)).count();
+        emptied = hash.is_empty();
+    }
+    if removed > 0 {
+        ctx.changed(key, Class::Hash, "hdel");
+    }
+    if emptied {
+        ctx.remove_if_empty::<Hash>(key);
+    }
+    ctx.reply.int(removed as i64);
+    Ok(Done::changes(removed))
+}
+
+fn hexists(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
+    let there = hash.is_some_and(|hash| hash.contains(args.at(2)));
+    ctx.reply.int(there as i64);
+    Ok(Done::NOTHING)
+}
+
+fn hget(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
+    match hash.and_then(|hash| hash.get(args.at(2))) {
+        None => ctx.reply.null(),
+        Some(value) => ctx.reply.text(value),
+    }
+    Ok(Done::NOTHING)
+}
+
+fn hgetall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let Some(hash) = ctx.engine.read_as::<Hash>(ctx.scope, key)? else {
+        ctx.reply.map(0);
+        return Ok(Done::NOTHING);
+    };
+    ctx.reply.map(hash.len());
+    for (field, value) in hash.iter() {
+        ctx.reply.text(field);
+        ctx.reply.text(value);
+    }
+    Ok(Done::NOTHING)
+}
+
+fn hincrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (key, field, by) = (ctx.key(args, 1), args.at(2), int(args.at(3))?);
+    let limits = ctx.engine.limits;
+    let old = match ctx.engine.change::<Hash>(ctx.scope, key)?.and_then(|hash| hash.get(field)) {
+        None => 0,
+        Some(text) => text.to_i64().ok_or(Refusal::fixed("ERR hash value is not an integer"))?,
+    };
+    let new = old.checked_add(by);
+    let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow"))?;
+    let hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
+    hash.set(field, format_i64(new, &mut Default::default()), &limits);
+    ctx.changed(key, Class::Hash, "hincrby");
+    ctx.reply.int(new);
+    Ok(Done::ONE)
+}
+
+fn hincrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (key, field, by) = (ctx.key(args, 1), args.at(2), float(args.at(3))?);
+    if by.is_infinite() {
+        return Err(Refusal::fixed("ERR value is NaN or Infinity"));
+    }
+    let limits = ctx.engine.limits;
+    let old = match ctx.engine.change::<Hash>(ctx.scope, key)?.and_then(|hash| hash.get(field)) {
+        None => 0.0,
+        Some(text) => parse_f64(text.to_text(&mut TextBuffer::new()))
+            .ok_or(Refusal::fixed("ERR hash value is not a float"))?,
+    };
+    let new = old + by;
+    if !new.is_finite() {
+        return Err(Refusal::fixed("ERR increment would produce NaN or Infinity"));
+    }
+    let text = fixed_text(new);
+    ctx.engine.change_or_new::<Hash>(ctx.scope, key)?.set(field, &text, &limits);
+    ctx.changed(key, Class::Hash, "hincrbyfloat");
+    ctx.effect(&[b"HSET", key.bytes, field, &text]);
+    ctx.reply.bulk(&text);
+    Ok(Done::ONE)
+}
+
+fn hkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    list(ctx, args, |(field, _)| field)
+}
+
+/// Writes a part of every field as an array.
+fn list(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    part: for<'t> fn((Text<'t>, Text<'t>)) -> Text<'t>,
+) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
+    ctx.reply.array(hash.map_or(0, Hash::len));
+    if let Some(hash) = hash {
+        hash.iter().map(part).for_each(|text| ctx.reply.text(text));
+    }
+    Ok(Done::NOTHING)
+}
+
+fn hlen(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let len = ctx.engine.read_as::<Hash>(ctx.scope, key)?.map_or(0, Hash::len);
+    ctx.reply.int(len as i64);
+    Ok(Done::NOTHING)
+}
+
+fn hmget(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
+    ctx.reply.array(args.len() - 2);
+    for field in args.iter_from(2) {
+        match hash.and_then(|hash| hash.get(field)) {
+            None => ctx.reply.null(),
+            Some(value) => ctx.reply.text(value),
+        }
+    }
+    Ok(Done::NOTHING)
+}
+
+fn hmset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    set_fields(ctx, args)?;
+    ctx.reply.ok();
+    Ok(Done::changes(args.len() / 2 - 1))
+}
+
+/// Sets fields and returns how many are new.
+fn set_fields(ctx: &mut Context<'_>, args: Args<'_>) -> Result<usize, Refusal> {
+    if !args.len().is_multiple_of(2) {
+        return Err(Refusal::arity(ctx.spec.name));
+    }
+    let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
+    let fields = args.len() / 2 - 1;
+    let make = |limits: &_| Hash::with_capacity(fields, limits);
+    let hash = ctx.engine.change_or_put::<Hash>(ctx.scope, key, make)?;
+    let mut new = 0;
+    for at in (2..args.len()).step_by(2) {
+        new += hash.set(args.at(at), args.at(at + 1), &limits) as usize;
+    }
+    ctx.changed(key, Class::Hash, "hset");
+    Ok(new)
+}
+
+/// `HRANDFIELD key [count [WITHVALUES]]` → a field, or an array of them.
+fn hrandfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let pick = collections::pick(args, Some("WITHVALUES"))?;
+    let key = ctx.key(args, 1);
+    let mut draw = ctx.engine.draws();
+    let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
+    let Some(pick) = pick else {
+        match hash.and_then(|hash| hash.random(&mut draw)) {
+            None => ctx.reply.null(),
+            Some((field, _)) => ctx.reply.text(field),
+        }
+        return Ok(Done::NOTHING);
+    };
+    let Some(hash) = hash else {
+        ctx.reply.array(0);
+        return Ok(Done::NOTHING);
+    };
+    let count = pick.of(hash.len());
+    open_members(&mut ctx.reply, count, pick.pairs);
+    let mut show = |field: Text<'_>, value: Text<'_>| {
+        if pick.pairs {
+            open_pair(&mut ctx.reply);
+        }
+        ctx.reply.text(field);
+        if pick.pairs {
+            ctx.reply.text(value);
+        }
+    };
+    if pick.repeats {
+        for _ in 0..count {
+            let (field, value) = hash.random(&mut draw).expect("hashes are not empty");
+            show(field, value);
+        }
+    } else {
+        hash.sample(count, &mut draw, show);
+    }
+    Ok(Done::NOTHING)
+}
+
+fn hscan(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    collections::scan::<Hash>(ctx, args, |hash, cursor, page| {
+        hash.scan(cursor, |field, value| page.offer(field, Some(value)))
+    })
+}
+
+/// `HSET key field value [field value ...]` → how many fields are new.
+fn hset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let new = set_fields(ctx, args)?;
+    ctx.reply.int(new as i64);
+    Ok(Done::changes(args.len() / 2 - 1))
+}
+
+fn hsetnx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
+    let hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
+    if hash.contains(args.at(2)) {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
+    }
+    hash.set(args.at(2), args.at(3), &limits);
+    ctx.changed(key, Class::Hash, "hset");
+    ctx.reply.int(1);
+    Ok(Done::ONE)
+}
+
+fn hstrlen(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let key = ctx.key(args, 1);
+    let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
+    let len = hash.and_then(|hash| hash.get(args.at(2))).map_or(0, Text::len);
+    ctx.reply.int(len as i64);
+    Ok(Done::NOTHING)
+}
+
+fn hvals(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    list(ctx, args, |(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! A server for tests: an engine with one client, whose requests are lines and whose replies are text, and a host that
+//! keeps the journal.
+//!
+//! ```text
+//! :1 → 1     $1 a → a     *2 → [a b]     +OK → +OK     -ERR … → -ERR …     $-1 → nil     *-1 → nil[]
+//! ,1.5 → ,1.5     ~2 → ~[a b]     %1 → %[a b]     _ → _
+//! ```
+
+use crate::context::{Context, Done};
+use crate::host::{EntryKind, Host, HostCall, Receipt};
+use crate::refusal::Refusal;
+use crate::session::Peer;
+use crate::{Engine, digest};
+use protocol::resp::Args;
+use protocol::resp::request::{OwnedArgs, split_inline};
+
+/// A host that keeps journaled units and can do nothing else.
+#[derive(Default)]
+struct Recorder {
+    units: Vec<((usize, usize), Vec<u8>)>,
+}
+
+impl Host for Recorder {
+    fn journal(&mut self, dbs: (usize, usize), _: EntryKind, unit: &[u8]) -> Receipt {
+        self.units.push((dbs, unit.to_vec()));
+        Receipt::default()
+    }
+
+    fn perform(
+        &mut self,
+        call: HostCall,
+        _: &mut Context<'_>,
+        _: Args<'_>,
+    ) -> Result<Done, Refusal> {
+        Err(Refusal::new(format!("ERR {call:?} is not for tests")))
+    }
+}
+
+/// An engine with one client.
+pub(crate) struct Server {
+    pub engine: Engine,
+    recorder: Recorder,
+    slot: usize,
+}
+
+impl Server {
+    /// With empty databases, its journal being read.
+    pub fn new() -> Server {
+        let mut engine = Engine::new(16, 42);
+        engine.nobody_reads = false;
+        engine.now_ms = 1_700_000_000_000;
+        let slot = engine.connect();
+        Server { engine, recorder: Recorder::default(), slot }
+    }
+
+    /// Changes the version of the protocol.
+    pub fn resp3(&mut self, on: bool) {
+        self.engine.session_mut(self.slot).expect("in its slot").resp3 = on;
+    }
+
+    /// Executes a line and gives the reply as text.
+    pub fn run(&mut self, line: &str) -> String {
+        let mut buffer = line.as_bytes().to_vec();
+        let mut spans = Vec::new();
+        let len = buffer.len();
+        split_inline(&mut buffer, 0, len, &mut spans).expect("quotes are balanced");
+        let args = Args::new(&buffer, &spans);
+        self.execute(args)
+    }
+
+    /// Executes a request and gives the reply as text.
+    pub fn execute(&mut self, args: Args<'_>) -> String {
+        let mut session = self.engine.take_session(self.slot);
+        let mut out = Vec::new();
+        self.engine.execute_one(&mut self.recorder, &mut session, args, &mut out);
+        self.engine.return_session(session);
+        let (mut text, mut rest) = (String::new(), &out[..]);
+        show(&mut rest, &mut text);
+        assert!(rest.is_empty(), "one reply to one request");
+        text
+    }
+
+    /// Executes a line that is to succeed.
+    pub fn ok(&mut self, line: &str) {
+        let reply = self.run(line);
+        assert!(!is_error(&reply), "{line}: {reply}");
+    }
+
+    /// What was journaled since the last call: units by `; `, commands of a unit by ` | `.
+    pub fn journal(&mut self) -> String {
+        let units = std::mem::take(&mut self.recorder.units);
+        let texts = units.iter().map(|(_, unit)| {
+            let lines = commands(unit).into_iter().map(|args| {
+                let args = args.args();
+                let words: Vec<_> = args.iter_from(0).map(String::from_utf8_lossy).collect();
+                words.join(" ")
+            });
+            lines.collect::<Vec<_>>().join(" | ")
+        });
+        texts.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Executes what another server journaled, as its replica would.
+    pub fn replay(&mut self, from: &mut Server) {
+        for (dbs, unit) in std::mem::take(&mut from.recorder.units) {
+            let session = self.engine.session_mut(self.slot).expect("in its slot");
+            (session.peer, session.db) = (Peer::Primary, dbs.0);
+            for args in commands(&unit) {
+                let reply = self.execute(args.args());
+                assert!(!is_error(&reply), "{reply}");
+            }
+        }
+        self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
+    }
+
+    /// The digest of the data; checks all databases on the way.
+    pub fn digest(&self) -> String {
+        self.engine.dbs.iter().for_each(keyspace::db::Db::check);
+        digest::hex(&digest::of_all(&self.engine.dbs))
+    }
+
+    /// Publishes all keyspace events by key, and begins to listen.
+    pub fn listen(&mut self) {
+        self.resp3(true);
+        self.engine.events.by_event = true;
+        self.engine.events.classes = u32::MAX;
+        self.ok("PSUBSCRIBE __keyevent*");
+        self.events();
+    }
+
+    /// The events since the last call: `lpush:key del:key`.
+    pub fn events(&mut self) -> String {
+        let outbox =
+            std::mem::take(&mut self.engine.session_mut(self.slot).expect("in its slot").outbox);
+        let mut rest = &outbox[..];
+        let mut events = Vec::new();
+        while !rest.is_empty() {
+            let mut text = String::new();
+            show(&mut rest, &mut text);
+            if let Some(message) = text.strip_prefix(">[pmessage __keyevent* __keyevent@0__:") {
+                events.push(message.trim_end_matches(']').replace(' ', ":"));
+            }
+        }
+        events.join(" ")
+    }
+}
+
+/// The error of a command for another type.
+pub(crate) const WRONG_TYPE: &str =
+    "-WRONGTYPE Operation against a key holding the wrong kind of value";
+
+/// A server on which some lines were executed.
+pub(crate) fn with(lines: &[&str]) -> Server {
+    let mut server = Server::new();
+    lines.iter().for_each(|line| server.ok(line));
+    server.journal();
+    server.engine.dirty = 0;
+    server
+}
+
+/// Executes lines and compares their replies.
+pub(crate) fn expect(server: &mut Server, cases: &[(&str, &str)]) {
+    for (line, reply) in cases {
+        assert_eq!(&server.run(line), reply, "{line}");
+    }
+}
+
+/// The elements of an array, in order.
+pub(crate) fn sorted(reply: &str) -> String {
+    let inside = reply.trim_start_matches(['~', '%', '[']).trim_end_matches(']');
+    let mut words: Vec<&str> = inside.split(' ').collect();
+    words.sort_unstable();
+    words.join(" ")
+}
+
+/// Whether a reply is an error: those begin with a word in capitals, negative numbers do not.
+fn is_error(reply: &str) -> bool {
+    reply.strip_prefix('-').is_some_and(|text| text.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// The commands of a unit.
+fn commands(mut unit: &[u8]) -> Vec<OwnedArgs> {
+    let mut all = Vec::new();
+    while !unit.is_empty() {
+        let (_, count) = header(&mut unit);
+        let mut args = OwnedArgs::default();
+        for _ in 0..count.parse().expect("a count") {
+            let (_, len) = header(&mut unit);
+            args.push(bulk(&mut unit, len.parse().expect("a length")));
+        }
+        all.push(args);
+    }
+    all
+}
+
+fn header<'a>(rest: &mut &'a [u8]) -> (u8, &'a str) {
+    let end = rest.windows(2).position(|pair| pair == b"\r\n").expect("a line");
+    let line = std::str::from_utf8(&rest[1..end]).expect("text");
+    let kind = rest[0];
+    *rest = &rest[end + 2..];
+    (kind, line)
+}
+
+fn bulk<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let bytes = &rest[..len];
+    assert_eq!(&rest[len..len + 2], b"\r\n");
+    *rest = &rest[len + 2..];
+    bytes
+}
+
+fn show(rest: &mut &[u8], text: &mut String) {
+    let (kind, line) = header(rest);
+    match (kind, line) {
+        (b'$', "-1") => text.push_str("nil"),
+        (b'*', "-1") => text.push_str("nil[]"),
+        (b'_', _) => text.push('_'),
+        (b':', line) => text.push_str(line),
+        (b'$', len) => {
+            let bytes = bulk(rest, len.parse().expect("a length"));
+            text.push_str(&String::from_utf8_lossy(bytes));
+        }
+        (b'*' | b'~' | b'%' | b'>', len) => {
+            let len: usize = len.parse().expect("a length");
+            if kind != b'*' {
+                text.push(kind as char);
+            }
+            text.push('[');
+            for index in 0..if kind == b'%' { len * 2 } else { len } {
+                if index > 0 {
+                    text.push(' ');
+                }
+                show(rest, text);
+            }
+            text.push(']');
+        }
+        (kind, line) => {
+            text.push(kind as char);
+            text.push_str(line);
+        }
+    }
+}
