@@ -10,7 +10,7 @@
 
 use crate::command::{self, HasFlags, Spec};
 use crate::context::{Context, Scope};
-use crate::engine::Engine;
+use crate::engine::{Engine, Pause};
 use crate::host::{EntryKind, Host};
 use crate::refusal::Refusal;
 use crate::session::{Multi, Peer, Queued, ReplyMode, Session};
@@ -67,6 +67,9 @@ impl Engine {
             }
             for (ready, request) in prepared.iter().zip(chunk) {
                 let args = batch.args(buffer, request);
+                if self.conditions.pause != Pause::Nothing && self.must_wait(session, ready.spec) {
+                    return (next, Flow::Stop);
+                }
                 let raw =
                     request.array.then(|| &buffer[request.start as usize..request.end as usize]);
                 next += 1;
@@ -76,6 +79,26 @@ impl Engine {
             }
         }
         (next, Flow::Next)
+    }
+
+    /// Whether a client's next command has to wait until a pause is over.
+    fn must_wait(&self, session: &Session, spec: Option<&'static Spec>) -> bool {
+        let Some(spec) = spec else { return false };
+        if session.peer != Peer::Client || session.in_exec {
+            return false;
+        }
+        let queued = session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED);
+        let writes = |spec: &Spec| spec.flags.has(command::WRITE | command::MAY_REPLICATE);
+        match self.conditions.pause {
+            Pause::Nothing => false,
+            Pause::All => true,
+            Pause::Writes if queued => false,
+            Pause::Writes if spec.name == "exec" => session
+                .multi
+                .as_ref()
+                .is_some_and(|multi| multi.queue.iter().any(|q| writes(q.spec))),
+            Pause::Writes => writes(spec),
+        }
     }
 
     /// Executes one request.
@@ -196,7 +219,7 @@ impl Engine {
     fn journal_unit(
         &mut self,
         host: &mut dyn Host,
-        session: &Session,
+        session: &mut Session,
         changes: u64,
         args: Args<'_>,
         raw: Option<&[u8]>,
@@ -209,7 +232,7 @@ impl Engine {
         if changes > 0 && !self.unit.stated {
             match raw {
                 Some(raw) if self.unit.count == 0 => {
-                    host.journal((session.db, session.db), kind, raw);
+                    session.receipt = host.journal((session.db, session.db), kind, raw);
                     return;
                 }
                 Some(raw) => self.unit.add(session.db, |bytes| bytes.extend_from_slice(raw)),
@@ -218,7 +241,9 @@ impl Engine {
                 }
             }
         }
-        self.flush_unit(kind, host);
+        if let Some(receipt) = self.flush_unit(kind, host) {
+            session.receipt = receipt;
+        }
     }
 
     #[inline]

@@ -8,7 +8,7 @@
 //! - the rules of what may run when: [`crate::dispatch`]
 
 use crate::context::{Class, Key, Scope};
-use crate::host::{EntryKind, Host};
+use crate::host::{EntryKind, Host, Receipt};
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::session::{Session, SessionId};
@@ -31,6 +31,20 @@ pub struct Conditions {
     pub disk_error: Option<String>,
     /// Writes are refused because too few replicas are there.
     pub too_few_replicas: bool,
+    /// Commands wait: CLIENT PAUSE, or a failover.
+    pub pause: Pause,
+}
+
+/// Which commands of clients wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pause {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that may write.
+    Writes,
+    /// All.
+    All,
 }
 
 /// Counters of INFO.
@@ -109,6 +123,8 @@ pub struct Engine {
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`Class`]; with the two kinds of channels.
     pub events: EventSettings,
+    /// Sources of function libraries, kept for the files that they came in.
+    pub functions: Vec<Vec<u8>>,
     /// Values that are to be freed elsewhere.
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
@@ -181,6 +197,7 @@ impl Engine {
             string_max: 512 << 20,
             active_expire: true,
             events: EventSettings::default(),
+            functions: Vec::new(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
             woken: Vec::new(),
@@ -463,19 +480,20 @@ impl Engine {
     }
 
     /// Hands the effects collected so far to the journal, as one unit.
-    pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) {
-        match self.unit.count {
-            0 => return,
+    pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) -> Option<Receipt> {
+        let receipt = match self.unit.count {
+            0 => return None,
             1 => host.journal(self.unit.dbs, kind, &self.unit.bytes),
             _ => {
                 let mut whole = Vec::with_capacity(self.unit.bytes.len() + 30);
                 whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
                 whole.extend_from_slice(&self.unit.bytes);
                 whole.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
-                host.journal(self.unit.dbs, kind, &whole);
+                host.journal(self.unit.dbs, kind, &whole)
             }
-        }
+        };
         self.unit.clear();
+        Some(receipt)
     }
 
     /// Whether what this session does is encoded for the journal.
@@ -541,7 +559,17 @@ impl Engine {
         self.spoiled.extend(hit);
     }
 
+    /// How many keys are watched.
+    pub fn watched_len(&self) -> usize {
+        self.watchers.len()
+    }
+
     // --- messages ---
+
+    /// How many channels and patterns have subscribers.
+    pub fn channel_counts(&self) -> (usize, usize) {
+        (self.channels.len(), self.patterns.len())
+    }
 
     /// Publishes a keyspace event, if anybody asked for its class.
     #[inline]

@@ -47,10 +47,19 @@ pub enum HostCall {
     Acl,
 }
 
+/// Where a unit went in the journal: what its reply depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The replication offset behind it.
+    pub offset: u64,
+    /// Bytes journaled in all, local ones included: what is counted off as the disk gets them.
+    pub token: u64,
+}
+
 /// The outside, as the engine sees it.
 pub trait Host {
     /// Takes a complete unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
-    fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]);
+    fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt;
 
     /// Answers a command that the engine cannot.
     fn perform(

@@ -1,6 +1,7 @@
 //! The state of one client, as far as commands see it.
 
 use crate::command::Spec;
+use crate::host::Receipt;
 use protocol::resp::request::OwnedArgs;
 use std::collections::BTreeSet;
 
@@ -99,8 +100,8 @@ pub struct Session {
     pub last_command: Option<&'static Spec>,
     /// How many commands it sent.
     pub commands: u64,
-    /// The journal's end after this client's last write: what WAIT waits for.
-    pub last_write: u64,
+    /// Where this client's last write went: what its replies, and WAIT, wait for.
+    pub receipt: Receipt,
     pub(crate) watched: Vec<Watched>,
     pub(crate) channels: BTreeSet<Vec<u8>>,
     pub(crate) patterns: BTreeSet<Vec<u8>>,

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::context::{Context, Done};
-use crate::host::{EntryKind, Host, HostCall};
+use crate::host::{EntryKind, Host, HostCall, Receipt};
 use crate::refusal::Refusal;
 use crate::session::Peer;
 use crate::{Engine, digest};
@@ -21,8 +21,9 @@ struct Recorder {
 }
 
 impl Host for Recorder {
-    fn journal(&mut self, dbs: (usize, usize), _: EntryKind, unit: &[u8]) {
+    fn journal(&mut self, dbs: (usize, usize), _: EntryKind, unit: &[u8]) -> Receipt {
         self.units.push((dbs, unit.to_vec()));
+        Receipt::default()
     }
 
     fn perform(

@@ -1,1 +1,380 @@
-//! To be filled: journal.
+//! The one log: append-only bytes with absolute offsets, read by cursors.
+//!
+//! Every change is encoded once and gets one position; disk, replicas and waiting replies read the same bytes, each at its
+//! own pace. The offset is the replication offset of PSYNC: position = bytes.
+//!
+//! ```text
+//!            first_offset                                              end
+//! blocks:    | effect | effect | local | control | effect | … | tail (open)
+//!                 ▲                  ▲                         ▲
+//!            backlog floor      replica's cursor          disk's cursor
+//! ```
+//!
+//! - *Effect* entries go to disk and to replicas. *Control* entries (PING, GETACK, PUBLISH) go to replicas only and count.
+//!   *Local* entries (writes on a writable replica, a SELECT for a new file) go to disk only and do not count.
+//! - A block is immutable once sealed ([`Journal::seal`]) and shared by reference count. It is dropped when it lies below the
+//!   backlog floor and below every cursor.
+//! - A SELECT is put in front of an entry whose database is not the one selected last, and after [`Journal::forget_selected`]:
+//!   wherever a new reader may start.
+//!
+//! # Invariants
+//! - offsets of counted blocks are contiguous: each starts where the one before ended
+//! - one writer at a time: the engine of a primary, or the link of a replica (the primary's bytes verbatim)
+//!
+//! # Not here
+//! - files: `backup`; sockets and the conversation: `replica`
+
+pub mod history;
+
+use bytes::{Bytes, BytesMut};
+pub use history::{History, ReplicationId};
+use protocol::resp::encode;
+use std::collections::VecDeque;
+
+/// A position in the journal: how many bytes of this history came before it.
+pub type Offset = u64;
+
+/// How an entry travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// To disk and to replicas.
+    Effect,
+    /// To replicas only; counts.
+    Control,
+    /// To disk only; does not count.
+    Local,
+}
+
+/// Which entries a reader gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Effect and Local.
+    Disk,
+    /// Effect and Control.
+    Replica,
+}
+
+impl Class {
+    fn reads(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Effect => true,
+            Kind::Control => self == Class::Replica,
+            Kind::Local => self == Class::Disk,
+        }
+    }
+}
+
+/// A sealed part of the journal.
+#[derive(Clone, Debug)]
+struct Block {
+    kind: Kind,
+    /// Offset before its first byte. A local block has the offset of its neighbours and no extent.
+    start: Offset,
+    bytes: Bytes,
+}
+
+impl Block {
+    fn end(&self) -> Offset {
+        self.start + if self.kind == Kind::Local { 0 } else { self.bytes.len() as u64 }
+    }
+}
+
+/// Names a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CursorId(usize);
+
+/// Where a reader is.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    class: Class,
+    /// Sequence number of the next block.
+    block: u64,
+    /// Bytes of it that were read.
+    inside: usize,
+}
+
+/// What a reader gets: shared bytes and the offsets around them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The offset before them.
+    pub start: Offset,
+    /// The offset after them; equal to `start` for local entries.
+    pub end: Offset,
+}
+
+/// Bytes of the open block's allocation.
+const TAIL_BYTES: usize = 128 * 1024;
+
+/// The one log.
+pub struct Journal {
+    /// The names of this history and the previous one.
+    pub history: History,
+    blocks: VecDeque<Block>,
+    /// Sequence number of the first block in `blocks`.
+    first_block: u64,
+    tail: BytesMut,
+    tail_kind: Kind,
+    /// Offset before the tail.
+    tail_start: Offset,
+    cursors: Vec<Option<Cursor>>,
+    selected: Option<usize>,
+    /// Bytes to keep for replicas that come back; `None` while there is no backlog.
+    backlog_bytes: Option<u64>,
+    /// Offset before the first byte that a replica can still be given.
+    backlog_start: Offset,
+}
+
+impl Journal {
+    /// An empty journal of a new history.
+    pub fn new(id: ReplicationId) -> Journal {
+        Journal {
+            history: History::new(id),
+            blocks: VecDeque::new(),
+            first_block: 0,
+            tail: BytesMut::new(),
+            tail_kind: Kind::Effect,
+            tail_start: 0,
+            cursors: Vec::new(),
+            selected: None,
+            backlog_bytes: None,
+            backlog_start: 0,
+        }
+    }
+
+    /// The offset after the last byte.
+    #[inline]
+    pub fn end(&self) -> Offset {
+        let open = if self.tail_kind == Kind::Local { 0 } else { self.tail.len() as u64 };
+        self.tail_start + open
+    }
+
+    /// Whether anyone reads: else nothing needs to be encoded.
+    pub fn has_readers(&self) -> bool {
+        self.backlog_bytes.is_some() || self.cursors.iter().any(Option::is_some)
+    }
+
+    /// The database that the stream's last SELECT named.
+    pub fn selected(&self) -> Option<usize> {
+        self.selected
+    }
+
+    /// Sets the database that the stream has selected: a link continues where it was.
+    pub fn set_selected(&mut self, selected: Option<usize>) {
+        self.selected = selected;
+    }
+
+    /// Makes the next entry begin with a SELECT: a new reader starts here.
+    pub fn forget_selected(&mut self) {
+        self.selected = None;
+    }
+
+    /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
+    #[inline]
+    pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
+        self.open(kind);
+        if self.selected != Some(dbs.0) {
+            let mut select = Vec::with_capacity(24);
+            let text = dbs.0.to_string();
+            encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
+            self.put(&select);
+        }
+        self.selected = Some(dbs.1);
+        self.put(unit);
+    }
+
+    /// Appends bytes that belong to no database, or that come from our primary: verbatim.
+    pub fn append_raw(&mut self, kind: Kind, bytes: &[u8]) {
+        self.open(kind);
+        self.put(bytes);
+    }
+
+    #[inline]
+    fn open(&mut self, kind: Kind) {
+        if self.tail_kind != kind {
+            self.seal();
+            self.tail_kind = kind;
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        if self.tail.capacity() - self.tail.len() < bytes.len() {
+            self.seal();
+            self.tail = BytesMut::with_capacity(TAIL_BYTES.max(bytes.len()));
+        }
+        self.tail.extend_from_slice(bytes);
+    }
+
+    /// Whether there is something that readers have not been able to get yet.
+    #[inline]
+    pub fn has_open_bytes(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
+    /// Ends the open block, so that readers get it.
+    pub fn seal(&mut self) {
+        if self.tail.is_empty() {
+            return;
+        }
+        let bytes = self.tail.split().freeze();
+        let block = Block { kind: self.tail_kind, start: self.tail_start, bytes };
+        self.tail_start = block.end();
+        self.blocks.push_back(block);
+        self.trim();
+    }
+
+    // --- readers ---
+
+    /// A reader that starts at the end.
+    pub fn subscribe(&mut self, class: Class) -> CursorId {
+        self.seal();
+        let block = self.first_block + self.blocks.len() as u64;
+        self.add_cursor(Cursor { class, block, inside: 0 })
+    }
+
+    /// A replica that asks for everything after `offset`. `None` if that is not there (any more, or yet).
+    pub fn subscribe_at(&mut self, offset: Offset) -> Option<CursorId> {
+        self.seal();
+        if !self.can_serve(offset) {
+            return None;
+        }
+        let at = self.blocks.partition_point(|block| block.end() <= offset);
+        let inside = match self.blocks.get(at) {
+            Some(block) if block.kind != Kind::Local => (offset - block.start) as usize,
+            _ => 0,
+        };
+        let block = self.first_block + at as u64;
+        Some(self.add_cursor(Cursor { class: Class::Replica, block, inside }))
+    }
+
+    fn add_cursor(&mut self, cursor: Cursor) -> CursorId {
+        match self.cursors.iter().position(Option::is_none) {
+            Some(free) => {
+                self.cursors[free] = Some(cursor);
+                CursorId(free)
+            }
+            None => {
+                self.cursors.push(Some(cursor));
+                CursorId(self.cursors.len() - 1)
+            }
+        }
+    }
+
+    /// Ends a reader.
+    pub fn unsubscribe(&mut self, id: CursorId) {
+        self.cursors[id.0] = None;
+        self.trim();
+    }
+
+    /// Gives a reader its next pieces, about `most` bytes of them, and moves it on. Only sealed blocks are read.
+    pub fn read(&mut self, id: CursorId, most: usize, pieces: &mut Vec<Piece>) -> usize {
+        let Some(mut cursor) = self.cursors[id.0] else { return 0 };
+        let mut total = 0;
+        while total < most {
+            let index = (cursor.block - self.first_block) as usize;
+            let Some(block) = self.blocks.get(index) else { break };
+            if cursor.class.reads(block.kind) && cursor.inside < block.bytes.len() {
+                let bytes = block.bytes.slice(cursor.inside..);
+                let counted = block.kind != Kind::Local;
+                let start = block.start + if counted { cursor.inside as u64 } else { 0 };
+                total += bytes.len();
+                pieces.push(Piece { bytes, start, end: block.end() });
+            }
+            cursor.block += 1;
+            cursor.inside = 0;
+        }
+        self.cursors[id.0] = Some(cursor);
+        self.trim();
+        total
+    }
+
+    /// Bytes that a reader has not been given yet, the open block included.
+    pub fn behind(&self, id: CursorId) -> u64 {
+        let Some(cursor) = self.cursors[id.0] else { return 0 };
+        let index = (cursor.block - self.first_block) as usize;
+        let offset = self.blocks.get(index).map_or(self.tail_start, |block| block.start);
+        self.end() - (offset + cursor.inside as u64).min(self.end())
+    }
+
+    // --- backlog ---
+
+    /// Whether there is a backlog.
+    pub fn has_backlog(&self) -> bool {
+        self.backlog_bytes.is_some()
+    }
+
+    /// Begins to keep the last `bytes` for replicas that come back, from here on.
+    pub fn start_backlog(&mut self, bytes: u64) {
+        self.seal();
+        self.backlog_bytes = Some(bytes);
+        self.backlog_start = self.end();
+    }
+
+    /// Changes how much is kept, if there is a backlog.
+    pub fn resize_backlog(&mut self, bytes: u64) {
+        if self.backlog_bytes.is_some() {
+            self.backlog_bytes = Some(bytes);
+            self.trim();
+        }
+    }
+
+    /// Gives the backlog up.
+    pub fn drop_backlog(&mut self) {
+        self.backlog_bytes = None;
+        self.trim();
+    }
+
+    /// Offset before the first byte of the backlog, and how many bytes it holds.
+    pub fn backlog_extent(&self) -> (Offset, u64) {
+        (self.backlog_start, self.end() - self.backlog_start)
+    }
+
+    /// Whether a replica that has everything up to `offset` can go on from here.
+    pub fn can_serve(&self, offset: Offset) -> bool {
+        self.backlog_bytes.is_some() && offset >= self.backlog_start && offset <= self.end()
+    }
+
+    /// Continues at another offset with nothing before it: after a full sync, or a start from disk.
+    pub fn restart_at(&mut self, offset: Offset) {
+        assert!(
+            self.cursors.iter().flatten().all(|c| c.class == Class::Disk),
+            "no replicas are fed"
+        );
+        self.seal();
+        // The disk reader still gets what is in `blocks`; their offsets no longer matter to it.
+        self.tail_start = offset;
+        self.backlog_start = offset;
+        self.selected = None;
+    }
+
+    /// Drops blocks that nobody will ask for.
+    fn trim(&mut self) {
+        let slowest = self.cursors.iter().flatten().map(|cursor| cursor.block).min();
+        let keep_from = match self.backlog_bytes {
+            None => u64::MAX,
+            Some(bytes) => self.end().saturating_sub(bytes),
+        };
+        while let Some(block) = self.blocks.front() {
+            let read = slowest.is_none_or(|slowest| self.first_block < slowest);
+            if !read || block.end() > keep_from {
+                break;
+            }
+            self.backlog_start = self.backlog_start.max(block.end());
+            self.blocks.pop_front();
+            self.first_block += 1;
+        }
+        if self.backlog_bytes.is_none() {
+            self.backlog_start = self.end();
+        }
+    }
+
+    /// Bytes held in sealed blocks.
+    pub fn held_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.bytes.len()).sum::<usize>() + self.tail.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

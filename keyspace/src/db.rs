@@ -20,6 +20,9 @@ use protocol::listpack::Value as Text;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+mod loader;
+pub use loader::{Duplicate, Loader};
+
 /// Milliseconds since 1970.
 pub type UnixMillis = i64;
 

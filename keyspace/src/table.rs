@@ -9,14 +9,14 @@
 //! ```text
 //! directory: 2^depth words, indexed by the top bits of the hash (extendible hashing)
 //!   word:    48 bits address of a segment | 8 bits number of buckets | 8 bits local depth
-//! segment:   header (64 bytes) | 1 to 128 buckets, in the order of the hash bits that follow the depth
+//! segment:   header (64 bytes) | 1 to 127 buckets, in the order of the hash bits that follow the depth
 //! bucket:    tag x 9 | overflow | item x 9        one cache line
 //!            1 byte    1 byte     6 bytes each
 //! ```
 //!
 //! A tag is the low byte of the hash (0 means empty, so 0 is stored as 1). `overflow` counts the items
 //! that passed by this bucket because it was full and lie further on: a search that finds 0 stops.
-//! Growing rebuilds one segment with more buckets, and splits it in two when it has 128.
+//! Growing rebuilds one segment with more buckets, and splits it in two when it has 127.
 //!
 //! Buckets lie in hash order, so a scan cursor is simply a position in the space of hashes: it stays
 //! valid whatever grows, splits or shrinks meanwhile, and every item that is there from the first
@@ -42,10 +42,11 @@ use std::sync::OnceLock;
 const SLOTS: usize = 9;
 /// Bytes of a bucket and of a segment's header: one cache line.
 const LINE: usize = 64;
-/// Sizes a segment takes as it grows, in buckets. Steps of about 1.25 keep the load between 0.7 and 0.9.
-const SIZES: [u8; 16] = [1, 2, 3, 4, 6, 8, 11, 14, 18, 24, 32, 42, 54, 68, 84, 104];
+/// Sizes a segment takes as it grows, in buckets. With the header each is a whole size class of the
+/// allocator, and steps of about 1.2 keep the load between 0.75 and 0.9.
+const SIZES: [u8; 18] = [1, 2, 3, 4, 5, 7, 9, 11, 15, 19, 23, 31, 39, 47, 63, 79, 95, 111];
 /// The largest segment, in buckets; a full one splits.
-const BUCKETS_MAX: usize = 128;
+const BUCKETS_MAX: usize = 127;
 const ADDRESS: u64 = (1 << 48) - 1;
 /// No expiry is known in this segment.
 const NEVER: i64 = i64::MAX;

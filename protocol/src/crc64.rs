@@ -62,8 +62,14 @@ pub fn rdb_crc(bytes: &[u8]) -> u64 {
 /// The checksum (CRC-64/XZ) of one block of the journal.
 #[must_use]
 pub fn journal_crc(bytes: &[u8]) -> u64 {
+    journal_crc_of(std::iter::once(bytes))
+}
+
+/// The checksum of a block of the journal that comes in pieces.
+#[must_use]
+pub fn journal_crc_of<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> u64 {
     let mut digest = crc64fast::Digest::new();
-    digest.write(bytes);
+    pieces.for_each(|piece| digest.write(piece));
     digest.sum64()
 }
 

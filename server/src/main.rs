@@ -1,2 +1,179 @@
-//! To be filled.
-fn main() {}
+//! `tidemark-server [FILE] [--name value …]`: the process.
+//!
+//! Reads the configuration, binds the listeners, loads what is on disk and serves until it is told to end. Everything
+//! happens on this thread but what is named in `ARCHITECTURE.md` under threads.
+
+mod admin;
+mod clients;
+mod clock;
+mod config;
+mod config_apply;
+mod lazy;
+mod limits;
+mod log;
+mod memory;
+mod net;
+mod node;
+mod persistence;
+mod rates;
+mod replication;
+mod shutdown;
+mod timer;
+
+use admin::connection::{REDIS_VERSION, TIDEMARK_VERSION};
+use config::{Loaded, Settings, ShutdownFlags};
+use node::{Node, SharedNode};
+use std::cell::RefCell;
+use std::rc::Rc;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("-v" | "--version") => {
+            println!(
+                "Tidemark server v={TIDEMARK_VERSION} compatible=redis-{REDIS_VERSION} malloc=jemalloc bits={}",
+                usize::BITS
+            );
+            return;
+        }
+        Some("-h" | "--help") => {
+            println!("Usage: tidemark-server [/path/to/redis.conf] [--name value] [...]");
+            println!("       tidemark-server -v or --version");
+            return;
+        }
+        _ => {}
+    }
+    let loaded = match Settings::from_command_line(&args) {
+        Ok(loaded) => loaded,
+        Err(error) => fail(&error.to_string()),
+    };
+    if let Err(error) = start(loaded) {
+        tracing::error!("{error}");
+        fail(&error);
+    }
+}
+
+fn fail(text: &str) -> ! {
+    eprintln!("{text}");
+    std::process::exit(1);
+}
+
+/// Prepares the process, then serves.
+fn start(loaded: Loaded) -> Result<(), String> {
+    let settings = &loaded.settings;
+    if !loaded.users.is_empty() {
+        return Err(
+            "ACL users in the configuration are not supported by this version of Tidemark".into()
+        );
+    }
+    if settings.daemonize {
+        daemonize()?;
+    }
+    std::env::set_current_dir(&settings.dir)
+        .map_err(|error| format!("Can't chdir to '{}': {error}", settings.dir))?;
+    log::start(&settings.logfile, settings.loglevel)
+        .map_err(|error| format!("Can't open the log file: {error}"))?;
+    keyspace::table::seed_hash(rand::random());
+    memory::note_start();
+    tracing::info!("oO0OoO0OoO0Oo Tidemark is starting oO0OoO0OoO0Oo");
+    tracing::info!(
+        "Tidemark {TIDEMARK_VERSION} (Redis version={REDIS_VERSION}), bits={}, port={}, PID: {}",
+        usize::BITS,
+        settings.port,
+        std::process::id()
+    );
+    match &loaded.file {
+        Some(_) => tracing::info!("Configuration loaded"),
+        None => tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use tidemark-server \
+             /path/to/redis.conf"
+        ),
+    }
+    if let Err(error) = limits::raise_open_files(settings.maxclients as u64) {
+        tracing::warn!("{error}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("Can't start the runtime: {error}"))?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, serve(loaded))
+}
+
+/// Goes on in the background, without a terminal.
+fn daemonize() -> Result<(), String> {
+    // SAFETY: no thread has been started yet; the call forks, and the parent exits inside it.
+    match unsafe { libc::daemon(1, 0) } {
+        0 => Ok(()),
+        _ => Err(format!("Can't daemonize: {}", std::io::Error::last_os_error())),
+    }
+}
+
+async fn serve(loaded: Loaded) -> Result<(), String> {
+    let primary = loaded.settings.replicaof.clone();
+    let node: SharedNode = Rc::new(RefCell::new(Node::new(loaded.settings, loaded.file)));
+    node.borrow_mut().host.myself = Rc::downgrade(&node);
+    write_pid_file(&node.borrow().host.settings)?;
+    net::listen::start(&node)?;
+    tracing::info!("Server initialized");
+    tokio::task::spawn_local(shutdown::run(Rc::clone(&node)));
+    tokio::task::spawn_local(signals(Rc::clone(&node)));
+    persistence::load::load_at_start(&node).await.map_err(|error| {
+        format!("Fatal error loading the DB, check server logs. Exiting. {error}")
+    })?;
+    tokio::task::spawn_local(timer::flush(Rc::clone(&node)));
+    tokio::task::spawn_local(timer::disk(Rc::clone(&node)));
+    tokio::task::spawn_local(timer::react(Rc::clone(&node)));
+    tokio::task::spawn_local(timer::alarms(Rc::clone(&node)));
+    if let Some(primary) = primary {
+        node.borrow_mut().follow(&primary.host, primary.port);
+    }
+    tracing::info!("Ready to accept connections tcp");
+    timer::run(node).await;
+    Ok(())
+}
+
+fn write_pid_file(settings: &Settings) -> Result<(), String> {
+    let path = match (settings.pidfile.as_str(), settings.daemonize) {
+        ("", false) => return Ok(()),
+        ("", true) => "/var/run/redis.pid",
+        (path, _) => path,
+    };
+    if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
+        tracing::warn!("Failed to write PID file: {error}");
+    }
+    Ok(())
+}
+
+/// SIGTERM and SIGINT ask for an orderly end.
+async fn signals(node: SharedNode) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    loop {
+        let flags: ShutdownFlags = tokio::select! {
+            _ = terminate.recv() => {
+                tracing::warn!("Received SIGTERM scheduling shutdown...");
+                node.borrow().host.settings.shutdown_on_sigterm
+            }
+            _ = interrupt.recv() => {
+                tracing::warn!("Received SIGINT scheduling shutdown...");
+                node.borrow().host.settings.shutdown_on_sigint
+            }
+        };
+        let host = &mut node.borrow_mut().host;
+        if host.shutdown.request.is_some() {
+            // The second time somebody means it.
+            tracing::warn!("You insist... exiting now.");
+            std::process::exit(1);
+        }
+        host.shutdown.request = Some(shutdown::Request { flags, slot: None });
+        host.shutdown.asked.notify_one();
+    }
+}

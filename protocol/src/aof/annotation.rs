@@ -6,7 +6,8 @@
 //! ```text
 //! #TS:<unix seconds>\r\n
 //! #tm <start> <end> <len> <crc>\r\n                 len bytes of commands follow, which bring the replication offset
-//!                                                   from start to end; crc is their CRC-64/XZ, 16 hex digits
+//!                                                   from start to end; crc is their CRC-64/XZ, 16 hex digits. Blanks
+//!                                                   may follow: a repair writes a shorter mark over a longer one
 //! #tm-history <id> <second id> <second offset>\r\n  whose offsets these are
 //! ```
 //!
@@ -23,7 +24,7 @@
 //! - our own; formats.md 4.4 for the rules that all lines obey
 
 use super::MAX_ANNOTATION_BYTES;
-use crate::crc64::journal_crc;
+use crate::crc64::{journal_crc, journal_crc_of};
 use thiserror::Error;
 
 /// Characters of a replication id.
@@ -85,6 +86,8 @@ impl Annotation {
             // Peers' lines are theirs to get wrong.
             return Ok(decimal(seconds).map_or(Self::Other, Self::Timestamp));
         }
+        let padded = text.starts_with(b"tm ");
+        let text = if padded { text.trim_ascii_end() } else { text };
         let mut words = text.split(|&byte| byte == b' ');
         let mut next = || words.next().unwrap_or_default();
         let annotation = match next() {
@@ -127,8 +130,19 @@ impl BlockMark {
     /// The mark of a block that brings the offset from `start` to `end`.
     #[must_use]
     pub fn of(start: u64, end: u64, block: &[u8]) -> Self {
+        Self::of_pieces(start, end, std::iter::once(block))
+    }
+
+    /// The mark of a block that comes in pieces.
+    #[must_use]
+    pub fn of_pieces<'a>(
+        start: u64,
+        end: u64,
+        pieces: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Self {
         assert!(start <= end, "a block cannot bring the offset back");
-        Self { start, end, len: block.len() as u64, crc: journal_crc(block) }
+        let len = pieces.clone().map(|piece| piece.len() as u64).sum();
+        Self { start, end, len, crc: journal_crc_of(pieces) }
     }
 
     /// Whether a block is the one that the mark was made for.
@@ -211,6 +225,9 @@ mod tests {
         mark.encode(&mut line);
         assert_eq!(line, b"#tm 100 114 9 995dc9bbdf1939fa\r\n");
         assert_eq!(read(&line), Ok(Annotation::Block(mark)));
+        assert_eq!(BlockMark::of_pieces(100, 114, [&b"1234"[..], b"56789"].into_iter()), mark);
+        let padded = b"#tm 100 114 9 995dc9bbdf1939fa   \r\n";
+        assert_eq!(read(padded), Ok(Annotation::Block(mark)));
         assert!(mark.fits(b"123456789") && !mark.fits(b"123456780") && !mark.fits(b"1"));
         let largest = BlockMark { start: u64::MAX, end: u64::MAX, len: u64::MAX, crc: 0 };
         line.clear();

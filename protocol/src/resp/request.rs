@@ -154,6 +154,35 @@ impl Batch {
         Args::new(buffer, &self.spans[first..first + request.argc as usize])
     }
 
+    /// Adds a request in array form that another reader has found at `start..end` of the buffer, by the places of its
+    /// arguments: those of an append-only file obey looser rules than clients do.
+    #[inline]
+    pub fn push(
+        &mut self,
+        start: usize,
+        end: usize,
+        args: impl ExactSizeIterator<Item = (usize, usize)>,
+    ) {
+        assert!(end < u32::MAX as usize, "the buffer is bounded below 4 GiB");
+        let (first, argc) = (self.spans.len() as u32, args.len() as u32);
+        self.spans
+            .extend(args.map(|(from, to)| Span { start: from as u32, len: (to - from) as u32 }));
+        self.requests.push(Request {
+            first,
+            argc,
+            start: start as u32,
+            end: end as u32,
+            array: true,
+        });
+    }
+
+    /// Forgets the requests that begin at `offset` of the buffer or later.
+    pub fn truncate_at(&mut self, offset: usize) {
+        while let Some(request) = self.requests.pop_if(|request| request.start as usize >= offset) {
+            self.spans.truncate(request.first as usize);
+        }
+    }
+
     /// Forgets all, and gives back memory that one huge request took.
     pub fn clear(&mut self) {
         self.requests.clear();

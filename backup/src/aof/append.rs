@@ -1,0 +1,183 @@
+//! The appending end of one file: blocks of commands behind their marks.
+//!
+//! ```text
+//! [#tm-history …] | #tm <start> <end> <len> <crc> | command command … | #tm … | command …     one vectored write
+//! ```
+//!
+//! A mark is never written without its block: peers do not notice a torn annotation at the end of a file, and let it
+//! swallow the next command. For the same reason a history is kept back until there is a block to follow it.
+//!
+//! # Invariants
+//! - after an error the file has the length that it had before: what was written of the batch is cut off again. If even
+//!   that fails, it is tried again before anything else is written.
+//! - every file begins with the history, if one is known
+//!
+//! # Source
+//! - formats.md 4.4, 4.7; marks: [`protocol::aof`]
+
+use bytes::Bytes;
+use protocol::aof::{BlockMark, HistoryMark};
+use std::fs::File;
+use std::io::{self, IoSlice};
+
+/// The most slices of one call. Source: `IOV_MAX` of Linux.
+const SLICES_MAX: usize = 1024;
+
+/// What an append-only file must be able to do.
+pub trait Disk: Send {
+    /// Appends some of the bytes and returns how many.
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Makes what was written last.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts off what is beyond `len`.
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+    /// The present size.
+    fn size(&self) -> io::Result<u64>;
+}
+
+/// Opened for appending.
+impl Disk for File {
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::writev(&*self, slices)?)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+/// Commands that bring the replication offset from `start` to `end`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The commands, in any pieces.
+    pub bytes: Vec<Bytes>,
+    /// The offset before.
+    pub start: u64,
+    /// The offset after.
+    pub end: u64,
+}
+
+/// One file that is appended to.
+#[derive(Debug)]
+pub struct Appender<D = File> {
+    disk: D,
+    /// Everything below is whole.
+    size: u64,
+    /// Whether the file may be longer than `size`.
+    dirty: bool,
+    history: Option<HistoryMark>,
+    history_due: bool,
+    marks: Vec<u8>,
+}
+
+impl<D: Disk> Appender<D> {
+    /// Goes on at the end of a file, which is whole.
+    pub fn new(disk: D) -> io::Result<Self> {
+        let size = disk.size()?;
+        let marks = Vec::new();
+        Ok(Self { disk, size, dirty: false, history: None, history_due: false, marks })
+    }
+
+    /// The size of the file, whole blocks only.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Says whose offsets follow: written with the next block.
+    pub fn set_history(&mut self, history: HistoryMark) {
+        self.history_due |= self.history != Some(history);
+        self.history = Some(history);
+    }
+
+    /// Appends blocks, each behind its mark; all or nothing. Blocks without bytes are left out.
+    pub fn append<'a>(
+        &mut self,
+        blocks: impl Iterator<Item = &'a Block> + Clone,
+    ) -> io::Result<()> {
+        self.tidy()?;
+        let blocks = blocks.filter(|block| block.bytes.iter().any(|piece| !piece.is_empty()));
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.clear();
+        if let Some(history) = self.history.filter(|_| self.history_due) {
+            history.encode(&mut marks);
+        }
+        let mut ends = Vec::new();
+        for block in blocks.clone() {
+            let pieces = block.bytes.iter().map(|piece| &piece[..]);
+            BlockMark::of_pieces(block.start, block.end, pieces).encode(&mut marks);
+            ends.push(marks.len());
+        }
+        if ends.is_empty() {
+            self.marks = marks;
+            return Ok(());
+        }
+        let mut slices = Vec::new();
+        let mut start = 0;
+        for (block, end) in blocks.zip(&ends) {
+            slices.push(IoSlice::new(&marks[start..*end]));
+            slices.extend(block.bytes.iter().map(|piece| IoSlice::new(piece)));
+            start = *end;
+        }
+        let result = self.write_all(&mut slices);
+        drop(slices);
+        self.marks = marks;
+        if let Ok(written) = result {
+            self.size += written;
+            self.history_due = false;
+        } else {
+            // The error to be told is the first one; an unsuccessful cut is tried again.
+            let _ = self.tidy();
+        }
+        result.map(|_| ())
+    }
+
+    fn write_all(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<u64> {
+        let mut written = 0;
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            self.dirty = true;
+            match self.disk.write(&slices[..slices.len().min(SLICES_MAX)]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(some) => {
+                    written += some as u64;
+                    IoSlice::advance_slices(&mut slices, some);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.dirty = false;
+        Ok(written)
+    }
+
+    /// Cuts off what an unsuccessful write left.
+    fn tidy(&mut self) -> io::Result<()> {
+        if self.dirty {
+            self.disk.cut(self.size)?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Makes everything appended last.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.tidy()?;
+        self.disk.sync()
+    }
+
+    /// Goes on in another file, at its end. The old one should have been synced.
+    pub fn switch_to(&mut self, disk: D) -> io::Result<()> {
+        let size = disk.size()?;
+        (self.disk, self.size, self.dirty) = (disk, size, false);
+        self.history_due = self.history.is_some();
+        Ok(())
+    }
+}

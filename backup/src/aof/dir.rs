@@ -1,0 +1,261 @@
+//! The directory of the append-only file: its manifest, its names, and the steps that change them.
+//!
+//! ```text
+//! open:     old single file? ─► directory, manifest naming it, rename it in        (any step can be the last)
+//!           nothing?         ─► initialize: base 1, incremental 1, then the manifest
+//! rewrite:  begin_rewrite: incremental n+1, manifest ─► … fork … ─►
+//!           finish_rewrite: rename the base in, manifest (old files are history) ─► delete_history: files, manifest
+//! at run time on: begin_switch_on: temporary incremental file ─► … fork … ─► finish_switch_on: both renamed, manifest
+//! ```
+//!
+//! The manifest on disk always names a complete set: files are made before it names them and deleted after it says
+//! that they are history. A step that fails leaves both manifests, the one on disk and the one in memory, as before.
+//!
+//! # Invariants
+//! - `manifest` is what is on disk, once [`AofDir::open`] has found or [`AofDir::initialize`] has made one
+//!
+//! # Source
+//! - formats.md 4.1 to 4.3, 4.6
+
+use super::AofError;
+use crate::files::{self, FileError};
+use crate::snapshot::{SaveOptions, SnapshotMeta, save_file};
+use keyspace::db::Db;
+use protocol::aof::{FileEntry, FileKind, Manifest};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The most a manifest can have. Ours have three lines.
+const MANIFEST_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// An append-only file's directory.
+#[derive(Debug)]
+pub struct AofDir {
+    /// Where the server's files are.
+    dir: PathBuf,
+    /// Where the files of the append-only file are.
+    directory: PathBuf,
+    prefix: OsString,
+    manifest: Manifest,
+}
+
+/// What [`AofDir::open`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// Nothing: [`AofDir::initialize`] comes next.
+    Nothing,
+    /// Files to be loaded.
+    Files,
+    /// A single file of an older server, which is now the base.
+    Upgraded,
+}
+
+/// What the first base is made of.
+#[derive(Clone, Copy)]
+pub struct FirstBase<'a> {
+    /// The databases; usually empty.
+    pub dbs: &'a [Db],
+    /// What the snapshot says about itself; with `aof_base`.
+    pub meta: &'a SnapshotMeta,
+    /// How to write.
+    pub options: SaveOptions<'a>,
+}
+
+impl AofDir {
+    /// Looks at what is there, and takes over the single file of an older server. `directory_name` and `prefix` are
+    /// plain names (`appenddirname`, `appendfilename`).
+    pub fn open(
+        dir: &Path,
+        directory_name: &OsStr,
+        prefix: &OsStr,
+    ) -> Result<(Self, Opened), AofError> {
+        let mut this = Self {
+            dir: dir.to_path_buf(),
+            directory: dir.join(directory_name),
+            prefix: prefix.to_os_string(),
+            manifest: Manifest::default(),
+        };
+        let path = this.manifest_path();
+        let found = match files::size(&path)? {
+            Some(_) => {
+                let text = files::read_small(&path, MANIFEST_MAX_BYTES)?;
+                let manifest = Manifest::parse(&text);
+                this.manifest =
+                    manifest.map_err(|source| AofError::Manifest { path: path.clone(), source })?;
+                true
+            }
+            None => false,
+        };
+        files::remove(&this.temporary_manifest_path())?;
+        if this.must_upgrade(found)? {
+            this.upgrade(found)?;
+            return Ok((this, Opened::Upgraded));
+        }
+        let nothing = this.manifest.base.is_none() && this.manifest.incremental.is_empty();
+        Ok((this, if nothing { Opened::Nothing } else { Opened::Files }))
+    }
+
+    /// Whether a single file is to become the base: also after a start that stopped half-way.
+    fn must_upgrade(&self, has_manifest: bool) -> Result<bool, FileError> {
+        if files::size(&self.dir.join(&self.prefix))?.is_none() {
+            return Ok(false);
+        }
+        let mut named = self.manifest.files();
+        let only_it = matches!(
+            (named.next(), named.next()),
+            (Some((FileKind::Base, entry)), None) if entry.name == self.prefix.as_bytes()
+        );
+        let there = files::size(&self.directory.join(&self.prefix))?.is_some();
+        Ok(!has_manifest || (only_it && !there))
+    }
+
+    fn upgrade(&mut self, has_manifest: bool) -> Result<(), FileError> {
+        files::create_directory(&self.directory)?;
+        if !has_manifest {
+            let base = FileEntry { name: self.prefix.as_bytes().to_vec(), sequence: 1 };
+            self.adopt(Manifest { base: Some(base), ..Manifest::default() })?;
+        }
+        files::rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
+    }
+
+    /// Makes the first set of files. Returns the incremental file, to be appended to.
+    pub fn initialize(&mut self, base: FirstBase<'_>) -> Result<File, FileError> {
+        files::create_directory(&self.directory)?;
+        let mut next = self.manifest.clone();
+        let target = self.path_of(next.replace_base(self.prefix.as_bytes(), true, u64::MAX));
+        let temporary = self.directory.join("temp-base.rdb");
+        save_file(&target, &temporary, base.dbs, base.meta, base.options, &mut |_| ())?;
+        let file = files::create(&self.path_of(next.add_incremental(self.prefix.as_bytes())))?;
+        self.adopt(next)?;
+        Ok(file)
+    }
+
+    /// The manifest on disk.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The directory of the files.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where a file is.
+    pub fn path_of(&self, entry: &FileEntry) -> PathBuf {
+        self.directory.join(OsStr::from_bytes(&entry.name))
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.directory.join(join(&self.prefix, ".manifest"))
+    }
+
+    fn temporary_manifest_path(&self) -> PathBuf {
+        self.directory.join(join(OsStr::new("temp-"), join(&self.prefix, ".manifest")))
+    }
+
+    fn temporary_incremental_path(&self) -> PathBuf {
+        self.directory.join(join(OsStr::new("temp-"), join(&self.prefix, ".incr")))
+    }
+
+    /// Makes `next` the manifest, on disk first.
+    fn adopt(&mut self, next: Manifest) -> Result<(), FileError> {
+        let text = next.to_bytes();
+        files::write_whole(&self.manifest_path(), &self.temporary_manifest_path(), &text)?;
+        self.manifest = next;
+        Ok(())
+    }
+
+    /// Opens the last incremental file for appending, after a load; makes one if there is none.
+    pub fn open_last(&mut self) -> Result<File, FileError> {
+        match self.manifest.incremental.last() {
+            Some(entry) => files::open_append(&self.path_of(entry)),
+            None => self.add_incremental().map(|(file, _)| file),
+        }
+    }
+
+    /// The first step of a rewrite: the file to which everything goes from now on, and its number, which
+    /// [`Self::finish_rewrite`] asks for.
+    pub fn begin_rewrite(&mut self) -> Result<(File, u64), FileError> {
+        self.add_incremental()
+    }
+
+    fn add_incremental(&mut self) -> Result<(File, u64), FileError> {
+        let mut next = self.manifest.clone();
+        let entry = next.add_incremental(self.prefix.as_bytes());
+        let (path, sequence) = (self.path_of(entry), entry.sequence);
+        // A file of this name that no manifest names is left from a crash between these two steps.
+        let file = files::create(&path)?;
+        drop(file);
+        files::sync_directory(&self.directory)?;
+        self.adopt(next)?;
+        Ok((files::open_append(&path)?, sequence))
+    }
+
+    /// The last step of a rewrite: `temporary` (complete and fsynced) becomes the base, the files before `first_kept`
+    /// become history.
+    pub fn finish_rewrite(
+        &mut self,
+        temporary: &Path,
+        rdb: bool,
+        first_kept: u64,
+    ) -> Result<(), FileError> {
+        let mut next = self.manifest.clone();
+        let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, first_kept));
+        files::replace(temporary, &target)?;
+        self.adopt(next)
+    }
+
+    /// Switching on at run time: a file for what happens until the first base is there. It is in no manifest.
+    pub fn begin_switch_on(&mut self) -> Result<File, FileError> {
+        files::create_directory(&self.directory)?;
+        let path = self.temporary_incremental_path();
+        files::create(&path)?;
+        files::open_append(&path)
+    }
+
+    /// The base is there: it and the file of [`Self::begin_switch_on`] become the set, all older files history.
+    pub fn finish_switch_on(&mut self, temporary: &Path, rdb: bool) -> Result<(), FileError> {
+        let mut next = self.manifest.clone();
+        let prefix = self.prefix.as_bytes();
+        // The new number must be above those that become history now.
+        let incremental = next.add_incremental(prefix).clone();
+        let base = self.path_of(next.replace_base(prefix, rdb, incremental.sequence));
+        files::replace(temporary, &base)?;
+        files::replace(&self.temporary_incremental_path(), &self.path_of(&incremental))?;
+        self.adopt(next)
+    }
+
+    /// Switching on has failed or was taken back: its file goes.
+    pub fn cancel_switch_on(&mut self) -> Result<(), FileError> {
+        files::remove(&self.temporary_incremental_path())
+    }
+
+    /// Deletes what is history, then forgets it. Returns the names of the deleted files.
+    pub fn delete_history(&mut self) -> Result<Vec<PathBuf>, FileError> {
+        let mut next = self.manifest.clone();
+        let history = next.take_history();
+        if history.is_empty() {
+            return Ok(Vec::new());
+        }
+        let paths: Vec<PathBuf> = history.iter().map(|entry| self.path_of(entry)).collect();
+        paths.iter().try_for_each(|path| files::remove(path))?;
+        self.adopt(next)?;
+        Ok(paths)
+    }
+
+    /// The size of the base, and of base and incremental files together.
+    pub fn sizes(&self) -> Result<(u64, u64), FileError> {
+        let size = |entry: &FileEntry| Ok(files::size(&self.path_of(entry))?.unwrap_or(0));
+        let base = self.manifest.base.as_ref().map_or(Ok(0), size)?;
+        let incremental: Result<u64, FileError> = self.manifest.incremental.iter().map(size).sum();
+        Ok((base, base + incremental?))
+    }
+}
+
+fn join(left: &OsStr, right: impl AsRef<OsStr>) -> OsString {
+    let mut name = left.to_os_string();
+    name.push(right);
+    name
+}

@@ -1,0 +1,260 @@
+//! Loading the whole append-only file: base, incremental files, and repair of the tail.
+//!
+//! ```text
+//! base ─ RDB? ─► databases, snapshot(meta) ─► commands behind it (old single files)
+//! incremental files, in order ─► commands …, each from database 0 and outside of MULTI
+//! the last one that is not empty may be torn: its tail is kept aside and cut, if aof-load-truncated says so
+//! ```
+//!
+//! What a crash can leave is a torn tail of the file that was written last, or, on some file systems, zeros there.
+//! A tear anywhere else means that something is missing *between* what we have; peers cut it, stop, and start without
+//! a word the second time. Here it stays as it is and every start says so, until someone decides.
+//!
+//! The position at the end is exact or unknown, never guessed: it comes from the marks, or from the base if nothing
+//! follows it.
+//!
+//! # Invariants
+//! - a file that is not the last is never changed
+//!
+//! # Source
+//! - formats.md 4.3, 4.5, 4.8
+
+use super::dir::AofDir;
+use super::repair::{Cut, cut_tail, end_without_zeros};
+use super::scan::{Handler, Progress, is_snapshot, scan_file};
+use super::{AofError, ScanSummary};
+use crate::files::{self, OnPath};
+use crate::snapshot::{FileLoadError, FileSource, LoadError, LoadOptions, LoadedMeta, load_values};
+use keyspace::db::Db;
+use keyspace::limits::Limits;
+use protocol::aof::{FileEntry, HistoryMark, REPLICATION_ID_BYTES};
+use protocol::rdb::{ReadError, Reader};
+use protocol::resp::Batch;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// A command that the host cannot execute: which of the batch, and why. What a command answers is no reason; that it
+/// is unknown is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRefused {
+    /// Index in the batch.
+    pub index: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// Takes what the files have. All of it is to be thrown away if loading fails.
+pub trait Apply {
+    /// Fresh databases for the snapshot in the base, and who hears how many bytes of it have been loaded.
+    fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64));
+
+    /// The snapshot is in the databases.
+    fn snapshot(&mut self, meta: &LoadedMeta) -> Result<(), String> {
+        let _ = meta;
+        Ok(())
+    }
+
+    /// The commands of another file begin, in database 0.
+    fn begin_file(&mut self, path: &Path) {
+        let _ = path;
+    }
+
+    /// Commands to be executed in this order. Transactions are whole, and MULTI and EXEC are left out.
+    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused>;
+
+    /// How many bytes of all files have been loaded.
+    fn progress(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+}
+
+/// How to load.
+#[derive(Clone, Copy)]
+pub struct LoadLimits<'a> {
+    /// Whether a torn tail is cut (`aof-load-truncated`).
+    pub truncated: bool,
+    /// When collections change their form.
+    pub limits: &'a Limits,
+    /// For the snapshot in the base. Keys whose time has passed must be kept.
+    pub snapshot: LoadOptions<'a>,
+}
+
+/// What was loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// What the snapshot in the base said, if there was one.
+    pub base: Option<LoadedMeta>,
+    /// Whose offsets the position counts.
+    pub history: Option<HistoryMark>,
+    /// The replication offset at the end, if it is known exactly.
+    pub position: Option<u64>,
+    /// The database that is selected at the end.
+    pub selected_db: u64,
+    /// Bytes loaded of all files.
+    pub bytes: u64,
+    /// Commands executed.
+    pub commands: u64,
+    /// What was cut.
+    pub cut: Option<Cut>,
+}
+
+/// Loads all files that the manifest names.
+pub fn load(
+    dir: &AofDir,
+    options: LoadLimits<'_>,
+    apply: &mut dyn Apply,
+) -> Result<Loaded, AofError> {
+    assert!(
+        !options.snapshot.drop_expired,
+        "what expired is part of the state that commands change"
+    );
+    let files = existing_files(dir)?;
+    let last = files.iter().rposition(|(_, size)| *size > 0);
+    let mut loading = Loading { options, apply, loaded: Loaded::default() };
+    for (index, (path, size)) in files.iter().enumerate() {
+        // Empty files behind it do not matter: the process died before anything was written to them.
+        let may_be_cut = Some(index) == last;
+        let is_base = index == 0 && dir.manifest().base.is_some();
+        loading.file(path, *size, is_base, may_be_cut)?;
+    }
+    Ok(loading.loaded)
+}
+
+/// The files to be loaded, with their sizes.
+fn existing_files(dir: &AofDir) -> Result<Vec<(PathBuf, u64)>, AofError> {
+    let manifest = dir.manifest();
+    let entries = manifest.base.iter().chain(&manifest.incremental);
+    let sized = entries.map(|entry: &FileEntry| {
+        let path = dir.path_of(entry);
+        match files::size(&path)? {
+            Some(size) => Ok((path, size)),
+            None => Err(AofError::Missing { path }),
+        }
+    });
+    sized.collect()
+}
+
+struct Loading<'a, 'b> {
+    options: LoadLimits<'a>,
+    apply: &'b mut dyn Apply,
+    loaded: Loaded,
+}
+
+impl Loading<'_, '_> {
+    fn file(
+        &mut self,
+        path: &Path,
+        size: u64,
+        is_base: bool,
+        may_be_cut: bool,
+    ) -> Result<(), AofError> {
+        let mut file = files::open(path)?;
+        let (history, position) = (self.loaded.history, self.loaded.position);
+        let mut from = Progress { history, position, ..Progress::default() };
+        let mut read_ahead = Vec::new();
+        if is_base && is_snapshot(&mut file, path)? {
+            let (meta, ahead, position) = self.snapshot(path, &file)?;
+            (from, read_ahead) = (position, ahead);
+            self.loaded.selected_db = meta.replication.map_or(0, |point| point.stream_db);
+            self.loaded.base = Some(meta);
+        }
+        let cuttable = may_be_cut && self.options.truncated;
+        let end =
+            if cuttable { end_without_zeros(path, &mut file, from.offset, size)? } else { size };
+        file.seek(SeekFrom::Start(from.offset + read_ahead.len() as u64)).on("seek in", path)?;
+        self.apply.begin_file(path);
+        let mut handler = ApplyCommands { apply: self.apply, before: self.loaded.bytes };
+        let summary = scan_file((path, file), read_ahead, from, end, cuttable, &mut handler)?;
+        let mut known = summary.committed;
+        if let Some(reason) = summary.torn.or((end < size).then_some("in zeros")) {
+            if !cuttable {
+                return Err(torn(path, &summary, reason, may_be_cut));
+            }
+            let (cut, after) = cut_tail(path, known, reason)?;
+            self.loaded.cut = Some(cut);
+            known = after;
+        }
+        self.loaded.bytes += known.offset;
+        self.loaded.commands += summary.commands;
+        self.loaded.history = known.history;
+        self.loaded.position = known.position;
+        if summary.commands > 0 {
+            self.loaded.selected_db = known.selected_db;
+        }
+        self.apply.progress(self.loaded.bytes);
+        Ok(())
+    }
+
+    /// Loads the snapshot at the beginning of the base. Gives back what was read behind it, and where that is.
+    fn snapshot(
+        &mut self,
+        path: &Path,
+        file: &File,
+    ) -> Result<(LoadedMeta, Vec<u8>, Progress), AofError> {
+        let at = |error: LoadError<io::Error>| FileLoadError::at(path, error);
+        let cloned = file.try_clone().on("open", path)?;
+        let mut reader =
+            Reader::new(FileSource(cloned)).map_err(|error| at(header_error(error)))?;
+        let LoadLimits { limits, snapshot, .. } = self.options;
+        let (dbs, progress) = self.apply.databases();
+        let meta = load_values(&mut reader, dbs, limits, snapshot, progress).map_err(at)?;
+        self.apply.snapshot(&meta).map_err(|reason| AofError::Command {
+            path: path.to_path_buf(),
+            offset: meta.bytes,
+            reason,
+        })?;
+        let (_, read_ahead) = reader.into_parts();
+        let history = meta.replication.map(|point| HistoryMark {
+            id: point.id,
+            second_id: [b'0'; REPLICATION_ID_BYTES],
+            second_offset: -1,
+        });
+        let position = meta.replication.map(|point| point.offset);
+        let progress = Progress { offset: meta.bytes, history, position, ..Progress::default() };
+        Ok((meta, read_ahead, progress))
+    }
+}
+
+fn header_error(error: ReadError<io::Error>) -> LoadError<io::Error> {
+    match error {
+        ReadError::Source(error) => LoadError::Source(error),
+        ReadError::Malformed { offset, reason } => {
+            LoadError::Malformed { offset, key: crate::snapshot::InKey(None), reason }
+        }
+    }
+}
+
+fn torn(path: &Path, summary: &ScanSummary, reason: &'static str, last: bool) -> AofError {
+    let why_not_cut = if last {
+        "aof-load-truncated is off"
+    } else {
+        "it is not the last file, and cutting it would leave a hole"
+    };
+    let reason = match reason {
+        "inside a block" => "the file ends inside a block",
+        "inside a transaction" => "the file ends inside a transaction",
+        "inside an annotation" => "the file ends inside an annotation",
+        "in zeros" => "the file ends in zeros",
+        _ => "the file ends inside a command",
+    };
+    let offset = super::repair::cut_offset(&summary.committed);
+    AofError::Torn { path: path.to_path_buf(), offset, reason, why_not_cut }
+}
+
+/// Hands the commands of one file to the host.
+struct ApplyCommands<'a> {
+    apply: &'a mut dyn Apply,
+    /// Bytes of the files before.
+    before: u64,
+}
+
+impl Handler for ApplyCommands<'_> {
+    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), (usize, String)> {
+        self.apply.commands(buffer, batch).map_err(|refused| (refused.index, refused.reason))
+    }
+
+    fn progress(&mut self, offset: u64) {
+        self.apply.progress(self.before + offset);
+    }
+}

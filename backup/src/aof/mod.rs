@@ -1,0 +1,109 @@
+//! The append-only file: every change since a base, in a directory of files that a manifest names.
+//!
+//! ```text
+//! appendonlydir/
+//!   P.manifest        which files, in which order
+//!   P.2.base.rdb      the state to begin with: a snapshot
+//!   P.3.incr.aof      #tm-history … | #tm mark, block of commands | #tm mark, block | …
+//!
+//! start:  AofDir::open ─► load (base, incremental files, repair of the tail) ─► AppendThread on the last file
+//! run:    journal ─► AppendThread ─► file, fsync ─► "written up to", "durable up to"
+//! rewrite: AofDir::begin_rewrite (new file) ─► fork ─► AofDir::finish_rewrite (new base) ─► delete_history
+//! ```
+//!
+//! # Map
+//! - [`AofDir`] (`dir`): manifest, names, the steps of start and rewrite
+//! - [`load`] (`load`): a whole directory into an [`Apply`]; `scan` reads one file, `window` its bytes, `repair` cuts
+//!   a torn tail
+//! - [`Appender`] (`append`): one file and its marks; [`AppendThread`] (`thread`): policy, group commit, retries
+//!
+//! # Invariants
+//! - a file is cut only at its end, only if nothing was written after it, and never before what is cut is kept aside
+//! - every block that we write carries its position and checksum, so that rot is told apart from a tear
+//!
+//! # Not here
+//! - the syntax of manifest, records and marks: [`protocol::aof`]; what commands mean: the host's [`Apply`]
+
+mod append;
+mod dir;
+mod load;
+mod repair;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod window;
+
+pub use append::{Appender, Block, Disk};
+pub use dir::{AofDir, FirstBase, Opened};
+pub use load::{Apply, CommandRefused, LoadLimits, Loaded, load};
+pub use repair::Cut;
+pub use scan::{Progress, ScanSummary};
+pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
+
+pub(crate) use repair::cut_offset;
+pub(crate) use scan::{Handler, is_snapshot, scan_file};
+
+use crate::files::FileError;
+use crate::snapshot::FileLoadError;
+use protocol::aof::ManifestError;
+use std::borrow::Cow;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why an append-only file cannot be used.
+#[derive(Debug, Error)]
+pub enum AofError {
+    /// The operating system's refusal.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The manifest breaks its rules.
+    #[error("{}: {source}", .path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// The line and the reason.
+        source: ManifestError,
+    },
+    /// A file that the manifest names is not there.
+    #[error("{}: named in the manifest, but it is not there", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The snapshot in the base is damaged.
+    #[error(transparent)]
+    Snapshot(#[from] FileLoadError),
+    /// Bytes that are no record, or a block that is not what its mark says.
+    #[error("{}, byte {offset}: {reason}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong there.
+        reason: Cow<'static, str>,
+    },
+    /// The file ends inside a record, a transaction or a block, where it must not be cut.
+    #[error("{}, byte {offset}: {reason}; {why_not_cut}", .path.display())]
+    Torn {
+        /// The file.
+        path: PathBuf,
+        /// The end of the last whole command.
+        offset: u64,
+        /// Inside of what the file ends.
+        reason: &'static str,
+        /// Why it is not cut here.
+        why_not_cut: &'static str,
+    },
+    /// A command that the host cannot execute.
+    #[error("{}, byte {offset}: {reason}", .path.display())]
+    Command {
+        /// The file.
+        path: PathBuf,
+        /// Where the command begins.
+        offset: u64,
+        /// What the host says.
+        reason: String,
+    },
+}

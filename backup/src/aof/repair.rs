@@ -1,0 +1,144 @@
+//! Repair of a torn tail: what cannot be used is kept aside, then cut.
+//!
+//! ```text
+//! before:  … | #tm 100 180 80 crc | SET … SET … SE▒            the file ends inside a block
+//! 1        copy from the end of the last whole unit on to <name>.cut-<offset>, fsync
+//! 2        … | #tm 100 180 80 crc | SET … SET …                truncate, fsync
+//! 3        … | #tm 100 154 54 crc␣| SET … SET …                the mark says what is left, in the same place, fsync
+//! ```
+//!
+//! A crash after 1 or 2 leaves a file that is torn as before, and the next start does the same again. Step 3 writes
+//! one line over another of the same length (blanks fill it). Where the offset inside of the block is not known (it
+//! has bytes that do not count), a plain comment takes the mark's place, and the position is lost.
+//!
+//! # Invariants
+//! - nothing is cut that is not on disk elsewhere; no file with cut bytes is ever overwritten
+
+use super::scan::Progress;
+use crate::files::{self, FileError, OnPath};
+use protocol::aof::BlockMark;
+use protocol::crc64::journal_crc;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// What was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size now.
+    pub offset: u64,
+    /// How many bytes were cut.
+    pub bytes: u64,
+    /// Where they are kept.
+    pub aside: PathBuf,
+    /// Inside of what the file ended.
+    pub reason: &'static str,
+}
+
+/// Where a file that is whole up to `committed` is to be cut: not behind a mark without a block.
+pub(crate) fn cut_offset(committed: &Progress) -> u64 {
+    match committed.block {
+        Some(block) if block.body_offset == committed.offset => block.mark_offset,
+        _ => committed.offset,
+    }
+}
+
+/// Cuts the file behind what is whole, and returns what is known of its new end.
+pub(super) fn cut_tail(
+    path: &Path,
+    committed: Progress,
+    reason: &'static str,
+) -> Result<(Cut, Progress), FileError> {
+    let offset = cut_offset(&committed);
+    let aside = unused_name(path, offset)?;
+    let bytes = files::copy_aside(path, offset, &aside)?;
+    files::cut(path, offset)?;
+    let mut now = Progress { offset, block: None, ..committed };
+    if let Some(block) = committed.block {
+        if offset == block.mark_offset {
+            now.position = Some(block.mark.start);
+        } else {
+            let (line, position) = shorter_mark(path, offset, committed)?;
+            files::overwrite(path, block.mark_offset, &line)?;
+            now.position = position;
+        }
+    }
+    Ok((Cut { path: path.to_path_buf(), offset, bytes, aside, reason }, now))
+}
+
+/// What takes the place of the mark, and the replication offset at the end of what is left.
+fn shorter_mark(
+    path: &Path,
+    end: u64,
+    committed: Progress,
+) -> Result<(Vec<u8>, Option<u64>), FileError> {
+    let block = committed.block.expect("the caller has looked");
+    let line_len = (block.body_offset - block.mark_offset) as usize;
+    let mut line = Vec::with_capacity(line_len);
+    let counts = block.mark.end - block.mark.start == block.mark.len;
+    let position = counts.then(|| block.mark.start + (end - block.body_offset));
+    match position {
+        Some(position) => {
+            let kept = read_range(path, block.body_offset, end)?;
+            let crc = journal_crc(&kept);
+            let len = kept.len() as u64;
+            BlockMark { start: block.mark.start, end: position, len, crc }.encode(&mut line);
+            line.truncate(line.len() - 2);
+        }
+        None => line.extend_from_slice(b"# block that was cut"),
+    }
+    line.resize(line_len - 2, b' ');
+    line.extend_from_slice(b"\r\n");
+    assert_eq!(line.len(), line_len, "what is left has a mark no longer than the whole");
+    Ok((line, position))
+}
+
+fn read_range(path: &Path, start: u64, end: u64) -> Result<Vec<u8>, FileError> {
+    let mut file = files::open(path)?;
+    file.seek(SeekFrom::Start(start)).on("seek in", path)?;
+    let mut bytes = Vec::new();
+    file.take(end - start).read_to_end(&mut bytes).on("read", path)?;
+    Ok(bytes)
+}
+
+fn unused_name(path: &Path, offset: u64) -> Result<PathBuf, FileError> {
+    let mut number = 1;
+    loop {
+        let mut name = path.file_name().expect("a file has a name").to_os_string();
+        name.push(format!(".cut-{offset}"));
+        if number > 1 {
+            name.push(format!(".{number}"));
+        }
+        let aside = path.with_file_name(name);
+        if files::size(&aside)?.is_none() {
+            return Ok(aside);
+        }
+        number += 1;
+    }
+}
+
+/// Where the zeros begin in which a file ends, but not before `from`: a file system may lengthen a file before its
+/// bytes are on disk, and no record ends in a zero.
+pub(crate) fn end_without_zeros(
+    path: &Path,
+    file: &mut File,
+    from: u64,
+    len: u64,
+) -> Result<u64, FileError> {
+    const STEP_BYTES: u64 = 64 * 1024;
+    let mut end = len;
+    while end > from {
+        let start = end.saturating_sub(STEP_BYTES).max(from);
+        let mut bytes = vec![0; (end - start) as usize];
+        file.seek(SeekFrom::Start(start)).on("seek in", path)?;
+        file.read_exact(&mut bytes).on("read", path)?;
+        let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        end -= zeros as u64;
+        if zeros < bytes.len() {
+            break;
+        }
+    }
+    Ok(end)
+}

@@ -1,0 +1,350 @@
+//! One file of records: whole commands in batches, transactions only when complete, blocks verified first.
+//!
+//! ```text
+//! #tm 100 180 80 crc   *3 SET …   *1 MULTI   *2 INCR …   *1 EXEC   #TS:…   *3 SE▒
+//! └ block verified     └ command  └───────── one unit ─────────┘   └ skip  └ torn: unit not whole
+//! ▲ ──────────────────▲ ─────────▲ ────────────────────────────▲ ────────▲ committed after each
+//! ```
+//!
+//! A *unit* is a command outside of MULTI, or everything from MULTI to EXEC. The handler gets units only, without the
+//! words MULTI and EXEC: a transaction that the file does not finish is never begun. `committed` is what is known at
+//! the end of the last unit; reading begins there again when a unit needs more bytes than the window has.
+//!
+//! A block whose mark says more than the file has is torn. Its whole commands are taken all the same, but only where
+//! the file may be cut; see [`super::repair`] for what becomes of its mark.
+//!
+//! # Invariants
+//! - no command of a complete block is handed over before the block's checksum was found right
+//! - what is committed was handed over or is an annotation; what is cut never was
+//!
+//! # Source
+//! - formats.md 4.4, 4.5
+
+use super::AofError;
+use super::window::Window;
+use crate::files::{FileError, OnPath};
+use protocol::aof::{Annotation, BlockMark, HistoryMark, Record, Span, parse_record};
+use protocol::number::parse_i64;
+use protocol::resp::Batch;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// The most commands that are handed over at once.
+const BATCH_COMMANDS: usize = 512;
+
+/// What is known at some place of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The place.
+    pub offset: u64,
+    /// Whose offsets the marks count.
+    pub history: Option<HistoryMark>,
+    /// The replication offset here, if a mark says it.
+    pub position: Option<u64>,
+    /// The selected database.
+    pub selected_db: u64,
+    /// The block in which this is.
+    pub(super) block: Option<OpenBlock>,
+}
+
+impl Progress {
+    /// What is known at the beginning of the file that follows this one.
+    pub(crate) fn next_file(self) -> Self {
+        Self { history: self.history, position: self.position, ..Self::default() }
+    }
+}
+
+/// A block that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OpenBlock {
+    pub(super) mark: BlockMark,
+    /// Where its line begins.
+    pub(super) mark_offset: u64,
+    /// Where its commands begin.
+    pub(super) body_offset: u64,
+    /// Whether the file ends before the block does.
+    pub(super) torn: bool,
+}
+
+impl OpenBlock {
+    fn end(&self) -> u64 {
+        self.body_offset.saturating_add(self.mark.len)
+    }
+}
+
+/// Takes what a file has.
+pub(crate) trait Handler {
+    /// Whole units, as commands. An error is the index of the command and the reason.
+    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), (usize, String)>;
+    /// How far reading has come, in this file.
+    fn progress(&mut self, offset: u64);
+}
+
+/// How a file ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanSummary {
+    /// What is known after the last whole unit.
+    pub committed: Progress,
+    /// Commands handed over.
+    pub commands: u64,
+    /// Blocks whose checksum was right.
+    pub blocks: u64,
+    /// Inside of what the file ends; `None` if it ends well.
+    pub torn: Option<&'static str>,
+}
+
+/// Whether a file begins like a snapshot.
+pub(crate) fn is_snapshot(file: &mut File, path: &Path) -> Result<bool, FileError> {
+    let mut start = Vec::new();
+    file.take(6).read_to_end(&mut start).on("read", path)?;
+    file.seek(SeekFrom::Start(0)).on("seek in", path)?;
+    Ok(start.starts_with(b"REDIS") || start.starts_with(b"VALKEY"))
+}
+
+/// Reads a file from `from.offset` on, of which `read_ahead` has been read already, up to `end`. With `may_be_torn`
+/// the commands of a block that is not whole are handed over too.
+pub(crate) fn scan_file(
+    (path, file): (&Path, File),
+    read_ahead: Vec<u8>,
+    from: Progress,
+    end: u64,
+    may_be_torn: bool,
+    handler: &mut dyn Handler,
+) -> Result<ScanSummary, AofError> {
+    let mut scan = Scan {
+        path,
+        window: Window::new(file, read_ahead, from.offset, end),
+        batch: Batch::default(),
+        committed: from,
+        now: from,
+        in_transaction: false,
+        commands: 0,
+        blocks: 0,
+        may_be_torn,
+    };
+    let torn = scan.run(handler)?;
+    let Scan { committed, commands, blocks, .. } = scan;
+    Ok(ScanSummary { committed, commands, blocks, torn })
+}
+
+struct Scan<'a> {
+    path: &'a Path,
+    window: Window,
+    batch: Batch,
+    committed: Progress,
+    /// `committed` and the unit that is being read.
+    now: Progress,
+    in_transaction: bool,
+    commands: u64,
+    blocks: u64,
+    may_be_torn: bool,
+}
+
+/// What the next record asks for.
+enum Step {
+    Next,
+    /// The unit needs a window of so many bytes from its record on.
+    More(usize),
+    /// Here begins a block that the file does not finish.
+    TornBlock,
+}
+
+impl Scan<'_> {
+    /// Reads to the end. Says inside of what the file ends, if it does not end well.
+    fn run(&mut self, handler: &mut dyn Handler) -> Result<Option<&'static str>, AofError> {
+        let mut spans = Vec::new();
+        loop {
+            let at = self.at();
+            let step = match self.record(at, &mut spans) {
+                // What is wrong inside a block that the file does not finish belongs to its tear.
+                Err(_) if self.block_is_torn() => {
+                    self.deliver(handler)?;
+                    return Ok(Some("inside a block"));
+                }
+                result => result?,
+            };
+            match step {
+                Step::TornBlock => {
+                    self.deliver(handler)?;
+                    return Ok(Some("inside a block"));
+                }
+                Step::Next if self.in_transaction => {}
+                Step::Next => {
+                    self.committed = self.now;
+                    if self.batch.requests().len() >= BATCH_COMMANDS {
+                        self.deliver(handler)?;
+                    }
+                }
+                Step::More(needed) => {
+                    self.deliver(handler)?;
+                    let from = (self.committed.offset - self.window.offset()) as usize;
+                    let ahead = at - from;
+                    let came = !self.window.has_all()
+                        && self
+                            .window
+                            .advance(from, ahead.saturating_add(needed))
+                            .on("read", self.path)?;
+                    if !came {
+                        return Ok(self.end());
+                    }
+                    (self.now, self.in_transaction) = (self.committed, false);
+                }
+            }
+        }
+    }
+
+    fn at(&self) -> usize {
+        (self.now.offset - self.window.offset()) as usize
+    }
+
+    fn block_is_torn(&self) -> bool {
+        self.now.block.is_some_and(|block| block.torn)
+    }
+
+    /// Inside of what the file ends.
+    fn end(&self) -> Option<&'static str> {
+        if self.in_transaction {
+            Some("inside a transaction")
+        } else if self.block_is_torn() {
+            Some("inside a block")
+        } else if self.window.left_from(self.at()) > 0 {
+            Some(match self.window.bytes().get(self.at()) {
+                Some(b'#') => "inside an annotation",
+                _ => "inside a command",
+            })
+        } else {
+            self.now.block.is_some().then_some("inside a block")
+        }
+    }
+
+    /// Hands over the units that are whole. Those of the batch are, unless a transaction is open: then its commands
+    /// are in the batch too, and are taken out to be read again.
+    fn deliver(&mut self, handler: &mut dyn Handler) -> Result<(), AofError> {
+        let base = self.window.offset();
+        self.batch.truncate_at((self.committed.offset - base) as usize);
+        if self.batch.requests().is_empty() {
+            return Ok(());
+        }
+        let result = handler.commands(self.window.bytes(), &self.batch);
+        result.map_err(|(index, reason)| {
+            let start = self.batch.requests().get(index).map_or(0, |request| request.start);
+            let path = self.path.to_path_buf();
+            AofError::Command { path, offset: base + u64::from(start), reason }
+        })?;
+        self.commands += self.batch.requests().len() as u64;
+        self.batch.clear();
+        handler.progress(self.committed.offset);
+        Ok(())
+    }
+
+    fn malformed(&self, at: usize, reason: impl Into<Cow<'static, str>>) -> AofError {
+        let offset = self.window.offset() + at as u64;
+        AofError::Malformed { path: PathBuf::from(self.path), offset, reason: reason.into() }
+    }
+
+    /// Reads one record at `at` in the window.
+    #[inline]
+    fn record(&mut self, at: usize, spans: &mut Vec<Span>) -> Result<Step, AofError> {
+        match parse_record(&self.window.bytes()[at..], spans) {
+            Record::Command { len } => self.command(at, len, spans),
+            Record::Annotation { text, len } => match Annotation::parse(text) {
+                Err(error) => Err(self.malformed(at, error.to_string())),
+                Ok(Annotation::Block(mark)) => self.mark(at, len, mark),
+                Ok(Annotation::History(history)) => {
+                    self.now.history = Some(history);
+                    self.now.position = None;
+                    self.pass(len)
+                }
+                Ok(Annotation::Timestamp(_) | Annotation::Other) => self.pass(len),
+            },
+            Record::Incomplete { needed } => Ok(Step::More(needed)),
+            Record::Malformed(error) => Err(self.malformed(at + error.offset, error.reason)),
+        }
+    }
+
+    /// Goes past a record, and out of the block that ends with it.
+    #[inline]
+    fn pass(&mut self, len: usize) -> Result<Step, AofError> {
+        self.now.offset += len as u64;
+        if let Some(block) = self.now.block {
+            if self.now.offset == block.end() {
+                self.now.position = Some(block.mark.end);
+                self.now.block = None;
+            } else if self.now.offset > block.end() {
+                return Err(
+                    self.malformed(self.at() - len, "record goes beyond the end of its block")
+                );
+            }
+        }
+        Ok(Step::Next)
+    }
+
+    #[inline]
+    fn command(&mut self, at: usize, len: usize, spans: &[Span]) -> Result<Step, AofError> {
+        if self.now.block.is_none() {
+            self.now.position = None;
+        }
+        let bytes = &self.window.bytes()[at..];
+        let name = spans[0].of(bytes);
+        let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
+        match name.len() {
+            4 if is(b"exec") => {
+                self.in_transaction = false;
+                return self.pass(len);
+            }
+            5 if is(b"multi") => {
+                self.in_transaction = true;
+                return self.pass(len);
+            }
+            7 if is(b"discard") => {
+                return Err(self.malformed(at, "DISCARD, which is never written"));
+            }
+            6 if spans.len() == 2 && is(b"select") => {
+                let number = parse_i64(spans[1].of(bytes)).and_then(|n| u64::try_from(n).ok());
+                self.now.selected_db = number.unwrap_or(self.now.selected_db);
+            }
+            _ => {}
+        }
+        let end = at + len;
+        if end >= u32::MAX as usize {
+            return Err(self.malformed(at, "command or transaction of more than 4 GiB"));
+        }
+        let places = spans.iter().map(|span| (at + span.start, at + span.end));
+        self.batch.push(at, end, places);
+        self.pass(len)
+    }
+
+    /// Begins a block: all of it must be in the window, and fit its mark.
+    fn mark(&mut self, at: usize, line: usize, mark: BlockMark) -> Result<Step, AofError> {
+        if self.now.block.is_some() {
+            return Err(self.malformed(at, "mark of a block inside another block"));
+        }
+        if self.now.position.is_some_and(|position| position > mark.start) {
+            return Err(self.malformed(at, "mark of a block brings the replication offset back"));
+        }
+        let body = at + line;
+        let torn = mark.len > self.window.left_from(body);
+        if !torn {
+            let len = mark.len as usize;
+            match self.window.bytes().get(body..body + len) {
+                None => return Ok(Step::More(line + len)),
+                Some(block) if !mark.fits(block) => {
+                    return Err(self.malformed(at, "block does not have the checksum of its mark"));
+                }
+                Some(_) => self.blocks += 1,
+            }
+        } else if !self.may_be_torn {
+            return Ok(Step::TornBlock);
+        }
+        self.now.position = None;
+        self.now.block = Some(self.open_block(mark, line, torn));
+        self.pass(line)
+    }
+
+    fn open_block(&self, mark: BlockMark, line: usize, torn: bool) -> OpenBlock {
+        let mark_offset = self.now.offset;
+        OpenBlock { mark, mark_offset, body_offset: mark_offset + line as u64, torn }
+    }
+}

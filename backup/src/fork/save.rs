@@ -1,0 +1,104 @@
+//! What children do: save to a file, or into a pipe or socket.
+//!
+//! ```text
+//! to a file:    temp-<pid>.rdb ─► fsync ─► rename to the target ─► fsync of the directory
+//! to a reader:  everything into one descriptor; marks before and after are the caller's
+//! ```
+
+use super::{Child, Reporter, fork_child};
+use crate::files;
+use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, write_snapshot};
+use keyspace::db::Db;
+use protocol::rdb::Sink;
+use rustix::event::{PollFd, PollFlags, poll};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+/// What a child is to save.
+#[derive(Clone, Copy)]
+pub struct SaveJob<'a> {
+    /// The databases.
+    pub dbs: &'a [Db],
+    /// What the snapshot says about itself.
+    pub meta: &'a SnapshotMeta,
+    /// How to write.
+    pub options: SaveOptions<'a>,
+    /// Any monotonic time.
+    pub clock_ms: fn() -> u64,
+}
+
+/// Forks a child that saves to `target`, by way of [`temporary_name`] in the same directory. A child that is killed
+/// leaves that file: the parent removes it.
+pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
+    save_child(job, |pid| (files::parent(target).join(temporary_name(pid)), target.to_path_buf()))
+}
+
+/// Forks a child that writes the base of a rewrite into `dir`, under the first of [`rewrite_names`], and renames it to
+/// the second when it is complete. The parent moves that one into the append-only file's directory.
+pub fn rewrite_child(job: SaveJob<'_>, dir: &Path) -> io::Result<Child> {
+    save_child(job, |pid| {
+        let (temporary, complete) = rewrite_names(pid);
+        (dir.join(temporary), dir.join(complete))
+    })
+}
+
+/// The names of the file that a rewriting child with this process number writes, before and after it is complete.
+pub fn rewrite_names(pid: i32) -> (String, String) {
+    (format!("temp-rewriteaof-{pid}.aof"), format!("temp-rewriteaof-bg-{pid}.aof"))
+}
+
+/// Forks a child that saves to the second of two paths by way of the first; both may depend on its process number.
+fn save_child(
+    job: SaveJob<'_>,
+    paths: impl FnOnce(i32) -> (PathBuf, PathBuf),
+) -> io::Result<Child> {
+    fork_child(&[], job.clock_ms, |reporter: &mut Reporter| {
+        let (temporary, target) = paths(std::process::id() as i32);
+        let mut progress = |keys| reporter.progress(keys);
+        save_file(&target, &temporary, job.dbs, job.meta, job.options, &mut progress)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    })
+}
+
+/// The name of the file that a saving child with this process number writes.
+pub fn temporary_name(pid: i32) -> String {
+    format!("temp-{pid}.rdb")
+}
+
+/// Forks a child that writes a snapshot into `fd`, a pipe or a socket.
+pub fn save_to_fd_child(job: SaveJob<'_>, fd: BorrowedFd<'_>) -> io::Result<Child> {
+    fork_child(&[fd], job.clock_ms, |reporter: &mut Reporter| {
+        let mut progress = |keys| reporter.progress(keys);
+        write_snapshot(FdSink(fd), job.dbs, job.meta, job.options, &mut progress)
+            .map(|_| ())
+            .map_err(|error| format!("write snapshot: {error}"))
+    })
+}
+
+/// A descriptor as a sink: writes all, and waits where a non-blocking one takes no more.
+#[derive(Debug)]
+pub struct FdSink<F>(pub F);
+
+impl<F: AsFd> Sink for FdSink<F> {
+    type Error = io::Error;
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match rustix::io::write(&self.0, bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = &bytes[written..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => {
+                    match poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None) {
+                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! Snapshots: databases to RDB and back.
+//!
+//! ```text
+//! &[Db] ─► save::write_snapshot ─► any Sink          (a file, a pipe, a vector)
+//! any Source ─► load::load_snapshot ─► fresh &mut [Db] (the caller swaps them in when all is verified)
+//!                 └─ value::Builder: one value, checked while it is converted
+//! ```
+//!
+//! # Map
+//! - [`write_snapshot`] (`save`), [`load_snapshot`] (`load`), `value` between file and memory
+//! - [`load_file`], [`save_file`], [`FileSource`], [`FileSink`] (`file`): the same with paths
+//!
+//! # Invariants
+//! - what is written loads in Redis 7.0 (formats.md 2.8)
+//! - nothing that a file says is believed: order, uniqueness, counts and the checksum are verified
+
+mod file;
+mod load;
+mod save;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use file::{FileLoadError, FileSink, FileSource, load_file, save_file};
+pub use load::{InKey, LoadError, LoadOptions, LoadedMeta, load_snapshot, load_values};
+pub use save::{Access, ReplicationPoint, SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
+pub use value::{ValueBuilder, write_value};
+
+/// The keys between two calls of a progress callback.
+pub const PROGRESS_KEYS: u64 = 1024;

@@ -1,0 +1,149 @@
+//! Writing: databases as an RDB file of version 10, into any sink.
+//!
+//! ```text
+//! header | redis-ver redis-bits ctime used-mem [repl-stream-db repl-id repl-offset] aof-base | functions
+//!        | per database with keys: SELECTDB RESIZEDB, per key: [expiry] [idle | freq] type key value | EOF checksum
+//! ```
+//!
+//! Keys come in the table's storage order, whose iterator fetches ahead. What is packed in memory is copied as it
+//! is; the one exception are sets kept as listpacks, for which Redis 7.0 has no type.
+//!
+//! # Invariants
+//! - the databases are not changed; no allocation grows with them
+//! - a database without keys leaves no trace
+//!
+//! # Not here
+//! - the encoding of a value: [`super::value`]; where the bytes go: [`super::FileSink`], [`crate::fork`]
+//!
+//! # Source
+//! - formats.md 2.2, 2.8
+
+use super::PROGRESS_KEYS;
+use super::value::write_value;
+use keyspace::db::{Db, EntryRef};
+use protocol::aof::REPLICATION_ID_BYTES;
+use protocol::rdb::{self, Sink, Writer};
+
+/// Where in the replication stream a snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicationPoint {
+    /// The replication id.
+    pub id: [u8; REPLICATION_ID_BYTES],
+    /// The offset.
+    pub offset: u64,
+    /// The database that is selected in the stream; 0 if none is yet.
+    pub stream_db: u64,
+}
+
+/// What a snapshot says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotMeta {
+    /// The version that INFO announces, as `redis-ver`.
+    pub redis_ver: String,
+    /// When it was taken, unix seconds.
+    pub ctime_s: i64,
+    /// Bytes of memory in use.
+    pub used_mem_bytes: u64,
+    /// Present if this server is a replica or has a backlog.
+    pub replication: Option<ReplicationPoint>,
+    /// Whether it is the base of an append-only file.
+    pub aof_base: bool,
+    /// Sources of the function libraries.
+    pub functions: Vec<Vec<u8>>,
+}
+
+/// What is said of a key's last access, made from its 24-bit clock.
+#[derive(Clone, Copy, Default)]
+pub enum Access<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// Seconds for which it was idle (under an LRU policy).
+    Idle(&'a dyn Fn(u32) -> u64),
+    /// Its LFU counter (under an LFU policy).
+    Freq(&'a dyn Fn(u32) -> u8),
+}
+
+/// How to write.
+#[derive(Clone, Copy, Default)]
+pub struct SaveOptions<'a> {
+    /// Checksum and compression.
+    pub format: rdb::Options,
+    /// What is said of the last access.
+    pub access: Access<'a>,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SaveStats {
+    /// Keys.
+    pub keys: u64,
+    /// Keys with an expiry.
+    pub expires: u64,
+    /// Bytes, checksum included.
+    pub bytes: u64,
+}
+
+/// Writes all databases. `progress` gets the number of keys written now and then, and at the end.
+pub fn write_snapshot<S: Sink>(
+    sink: S,
+    dbs: &[Db],
+    meta: &SnapshotMeta,
+    options: SaveOptions<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<SaveStats, S::Error> {
+    let mut writer = Writer::new(sink, options.format);
+    writer.header()?;
+    write_aux(&mut writer, meta)?;
+    for source in &meta.functions {
+        writer.function2(source)?;
+    }
+    let mut stats = SaveStats::default();
+    for (index, db) in dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        writer.select_db(index as u64)?;
+        writer.resize_db(db.len() as u64, db.expiring_len() as u64)?;
+        for entry in db.iter() {
+            write_key(&mut writer, entry, options.access)?;
+            stats.keys += 1;
+            if stats.keys.is_multiple_of(PROGRESS_KEYS) {
+                progress(stats.keys);
+            }
+        }
+        stats.expires += db.expiring_len() as u64;
+    }
+    writer.eof()?;
+    progress(stats.keys);
+    stats.bytes = writer.bytes_written();
+    Ok(stats)
+}
+
+fn write_aux<S: Sink>(writer: &mut Writer<S>, meta: &SnapshotMeta) -> Result<(), S::Error> {
+    let mut number = itoa::Buffer::new();
+    writer.aux(b"redis-ver", meta.redis_ver.as_bytes())?;
+    writer.aux(b"redis-bits", b"64")?;
+    writer.aux(b"ctime", number.format(meta.ctime_s).as_bytes())?;
+    writer.aux(b"used-mem", number.format(meta.used_mem_bytes).as_bytes())?;
+    if let Some(point) = &meta.replication {
+        writer.aux(b"repl-stream-db", number.format(point.stream_db).as_bytes())?;
+        writer.aux(b"repl-id", &point.id)?;
+        writer.aux(b"repl-offset", number.format(point.offset).as_bytes())?;
+    }
+    writer.aux(b"aof-base", if meta.aof_base { b"1" } else { b"0" })
+}
+
+#[inline]
+fn write_key<S: Sink>(
+    writer: &mut Writer<S>,
+    entry: EntryRef<'_>,
+    access: Access<'_>,
+) -> Result<(), S::Error> {
+    if let Some(expire_ms) = entry.expiry() {
+        writer.expire_ms(expire_ms)?;
+    }
+    match access {
+        Access::None => {}
+        Access::Idle(idle) => writer.idle(idle(entry.clock()))?,
+        Access::Freq(freq) => writer.freq(freq(entry.clock()))?,
+    }
+    write_value(writer, Some(entry.key()), entry.value())
+}

@@ -1,0 +1,87 @@
+//! The journal's promises to its readers.
+
+use super::*;
+
+fn journal() -> Journal {
+    Journal::new(ReplicationId::from_random([7; 20]))
+}
+
+fn drain(journal: &mut Journal, id: CursorId) -> Vec<u8> {
+    let mut pieces = Vec::new();
+    journal.seal();
+    journal.read(id, usize::MAX, &mut pieces);
+    for pair in pieces.windows(2) {
+        assert!(pair[0].end <= pair[1].start, "offsets go forward");
+    }
+    pieces.iter().flat_map(|piece| piece.bytes.to_vec()).collect()
+}
+
+#[test]
+fn each_class_gets_its_kinds() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"aa");
+    journal.append_raw(Kind::Control, b"bbb");
+    journal.append_raw(Kind::Local, b"cccc");
+    journal.append_raw(Kind::Effect, b"d");
+    assert_eq!(journal.end(), 6);
+    assert_eq!(drain(&mut journal, disk), b"aaccccd");
+    assert_eq!(drain(&mut journal, replica), b"aabbbd");
+    assert_eq!(journal.held_bytes(), 0, "without a backlog nothing is kept");
+}
+
+#[test]
+fn a_select_comes_where_the_database_changes_and_where_a_reader_may_start() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    journal.append(Kind::Effect, (0, 0), b"A");
+    journal.append(Kind::Effect, (0, 3), b"B");
+    journal.append(Kind::Effect, (3, 3), b"C");
+    journal.forget_selected();
+    journal.append(Kind::Effect, (3, 3), b"D");
+    let select = |db: u8| [&b"*2\r\n$6\r\nSELECT\r\n$1\r\n"[..], &[b'0' + db], b"\r\n"].concat();
+    let expected = [&select(0)[..], b"ABC", &select(3), b"D"].concat();
+    assert_eq!(drain(&mut journal, disk), expected);
+}
+
+#[test]
+fn a_replica_goes_on_from_any_offset_in_the_backlog() {
+    let mut journal = journal();
+    journal.restart_at(1000);
+    journal.start_backlog(50);
+    let text: Vec<u8> = (0..40).map(|n| b'a' + n % 26).collect();
+    for (n, byte) in text.iter().enumerate() {
+        journal.append_raw(if n % 5 == 0 { Kind::Control } else { Kind::Effect }, &[*byte]);
+        if n % 3 == 0 {
+            journal.append_raw(Kind::Local, b"not counted");
+        }
+    }
+    for from in 0..=40u64 {
+        let id = journal.subscribe_at(1000 + from).expect("it is in the backlog");
+        assert_eq!(journal.behind(id), 40 - from);
+        assert_eq!(drain(&mut journal, id), text[from as usize..], "from {from}");
+        journal.unsubscribe(id);
+    }
+    assert!(journal.subscribe_at(999).is_none());
+    assert!(journal.subscribe_at(1041).is_none());
+}
+
+#[test]
+fn what_falls_out_of_the_backlog_is_freed_unless_a_cursor_needs_it() {
+    let mut journal = journal();
+    journal.start_backlog(100);
+    let slow = journal.subscribe(Class::Replica);
+    for _ in 0..100 {
+        journal.append_raw(Kind::Effect, &[b'x'; 10]);
+        journal.seal();
+    }
+    assert_eq!(journal.held_bytes(), 1000, "the slow reader holds all");
+    assert_eq!(drain(&mut journal, slow).len(), 1000);
+    assert_eq!(journal.held_bytes(), 100);
+    assert_eq!(journal.backlog_extent(), (900, 100));
+    assert!(journal.can_serve(900) && !journal.can_serve(899));
+    journal.drop_backlog();
+    assert_eq!(journal.held_bytes(), 0);
+    assert!(!journal.can_serve(1000));
+}

@@ -1,0 +1,130 @@
+//! What a replica said of itself with REPLCONF.
+//!
+//! # Source
+//! - REPLCONF of Redis 7.2 and Valkey 9
+
+/// Facts that a primary keeps of one replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It can find the end of a transfer by a mark.
+    pub eof: bool,
+    /// It understands `+CONTINUE` with a new history name.
+    pub psync2: bool,
+    /// The port it listens on.
+    pub listening_port: u16,
+    /// The address it wants to be shown with; empty means the socket's.
+    pub address: String,
+    /// It wants the snapshot and no stream.
+    pub snapshot_only: bool,
+}
+
+/// What a REPLCONF asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Facts were stored: answer +OK.
+    Stored,
+    /// An acknowledgement: no answer.
+    Ack {
+        /// Applied up to here.
+        offset: u64,
+        /// Durable up to here, if the replica says so.
+        durable: Option<u64>,
+    },
+    /// The primary asks for an acknowledgement: no answer but that.
+    GetAck,
+}
+
+/// Why a REPLCONF cannot be understood: the error's text.
+pub type Refused = String;
+
+impl Capabilities {
+    /// Takes the arguments of a REPLCONF, without its name, pair by pair.
+    pub fn take(&mut self, args: &[&[u8]]) -> Result<Request, Refused> {
+        if !args.len().is_multiple_of(2) {
+            return Err("ERR syntax error".into());
+        }
+        let number = |text: &[u8]| {
+            protocol::number::parse_i64(text)
+                .ok_or_else(|| "ERR value is not an integer or out of range".to_string())
+        };
+        let mut answer = Request::Stored;
+        for pair in args.chunks_exact(2) {
+            let (option, value) = (pair[0], pair[1]);
+            match option.to_ascii_lowercase().as_slice() {
+                b"listening-port" => {
+                    self.listening_port = u16::try_from(number(value)?)
+                        .map_err(|_| "ERR value is not an integer or out of range".to_string())?;
+                }
+                b"ip-address" if value.len() <= 255 => {
+                    self.address = String::from_utf8_lossy(value).into_owned();
+                }
+                b"ip-address" => {
+                    return Err(format!(
+                        "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
+                        value.len()
+                    ));
+                }
+                b"capa" => match value.to_ascii_lowercase().as_slice() {
+                    b"eof" => self.eof = true,
+                    b"psync2" => self.psync2 = true,
+                    _ => {}
+                },
+                // Newer replicas tell their version; nothing depends on it, since we write what 7.0 reads.
+                b"version" => {}
+                b"ack" => {
+                    let offset = number(value)?.max(0) as u64;
+                    answer = Request::Ack { offset, durable: None };
+                }
+                b"fack" => {
+                    let fsynced = number(value)?.max(0) as u64;
+                    if let Request::Ack { durable, .. } = &mut answer {
+                        *durable = Some(fsynced);
+                    }
+                }
+                b"getack" => answer = Request::GetAck,
+                b"rdb-only" => self.snapshot_only = number(value)? != 0,
+                _ => {
+                    let option = String::from_utf8_lossy(option);
+                    return Err(format!("ERR Unrecognized REPLCONF option: {option}"));
+                }
+            }
+        }
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_kept_and_unknown_capabilities_ignored() {
+        let mut known = Capabilities::default();
+        let args: [&[u8]; 10] = [
+            b"listening-port",
+            b"6380",
+            b"CAPA",
+            b"eof",
+            b"capa",
+            b"psync2",
+            b"capa",
+            b"dual-channel",
+            b"ip-address",
+            b"::1",
+        ];
+        assert_eq!(known.take(&args), Ok(Request::Stored));
+        assert!(known.eof && known.psync2);
+        assert_eq!((known.listening_port, known.address.as_str()), (6380, "::1"));
+    }
+
+    #[test]
+    fn acknowledgements_and_mistakes() {
+        let mut known = Capabilities::default();
+        let ack = known.take(&[b"ACK", b"17", b"FACK", b"12"]);
+        assert_eq!(ack, Ok(Request::Ack { offset: 17, durable: Some(12) }));
+        assert_eq!(known.take(&[b"GETACK", b"*"]), Ok(Request::GetAck));
+        assert_eq!(known.take(&[b"capa"]), Err("ERR syntax error".into()));
+        let unknown = known.take(&[b"flavour", b"1"]).unwrap_err();
+        assert_eq!(unknown, "ERR Unrecognized REPLCONF option: flavour");
+    }
+}

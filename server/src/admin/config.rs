@@ -1,0 +1,141 @@
+//! CONFIG: reading, changing and persisting the configuration.
+
+use crate::config::{Caller, LogLevel, SetError};
+use crate::node::Outside;
+use engine::context::{Context, Done};
+use engine::glob;
+use engine::refusal::Refusal;
+use protocol::resp::Args;
+use std::path::Path;
+
+/// Answers CONFIG's subcommands.
+pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    match ctx.spec.own_name() {
+        "get" => get(host, ctx, args),
+        "set" => set(host, ctx, args)?,
+        "resetstat" => {
+            ctx.engine.stats = Default::default();
+            host.stats = Default::default();
+            host.persistence.reset_stats();
+            ctx.reply.ok();
+        }
+        _ => {
+            rewrite(host)?;
+            ctx.reply.ok();
+        }
+    }
+    Ok(Done::NOTHING)
+}
+
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    glob::matches(pattern, name, true)
+}
+
+fn get(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) {
+    // What commands change at run time is shown as it is.
+    host.settings.replicaof = host.primary();
+    let patterns: Vec<&[u8]> = args.iter_from(2).collect();
+    let mut found = host.settings.get(&patterns, matches);
+    for (name, value) in &mut found {
+        if name == "dir" {
+            *value = std::env::current_dir()
+                .map_or_else(|_| value.clone(), |dir| dir.display().to_string());
+        }
+    }
+    ctx.reply.map(found.len());
+    for (name, value) in found {
+        ctx.reply.bulk(name.as_bytes());
+        ctx.reply.bulk(value.as_bytes());
+    }
+}
+
+fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    if !args.len().is_multiple_of(2) {
+        return Err(Refusal::arity("config|set"));
+    }
+    let words: Vec<Vec<u8>> = args.iter_from(2).map(<[u8]>::to_vec).collect();
+    let pairs: Vec<(Vec<u8>, Vec<u8>)> =
+        words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let before = host.settings.clone();
+    let local = host.clients.get(ctx.session.slot).is_none_or(|client| {
+        client.is_unix || client.address.starts_with("127.") || client.address.starts_with("[::1]")
+    });
+    let caller = Caller { local, loading: ctx.engine.conditions.loading };
+    let refused = |error: SetError| Refusal::new(error.text);
+    let changed = host.settings.set(&pairs, caller).map_err(refused)?;
+    for name in &changed {
+        if let Err(reason) = apply(host, ctx, name) {
+            host.settings = before;
+            for name in &changed {
+                // The old value was in force before: it can be again.
+                let _ = apply(host, ctx, name);
+            }
+            return Err(Refusal::new(SetError::failed(name, &reason).text));
+        }
+    }
+    host.settings_changed = true;
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Does what a changed directive asks for, beyond being looked at when it is needed.
+fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), String> {
+    let settings = &host.settings;
+    match name {
+        "dir" => std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?,
+        "requirepass" => ctx.engine.password = settings.requirepass.clone().into_bytes(),
+        "proto-max-bulk-len" => ctx.engine.string_max = settings.proto_max_bulk_len,
+        "notify-keyspace-events" => ctx.engine.events = crate::config_apply::events(settings),
+        "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
+        "loglevel" => crate::log::set_level(settings.loglevel),
+        "appendonly" => return host.switch_aof(ctx.engine),
+        "appendfsync" => host.persistence.set_policy(settings),
+        "port" | "bind" => return host.relisten(),
+        "maxclients" => crate::limits::raise_open_files(settings.maxclients as u64)?,
+        _ => ctx.engine.limits = crate::config_apply::limits(settings),
+    }
+    Ok(())
+}
+
+/// Writes the configuration in force into its file.
+pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
+    let Some(path) = host.config_file.clone() else {
+        return Err(Refusal::fixed("ERR The server is running without a config file"));
+    };
+    host.settings.replicaof = host.primary();
+    let mut settings = host.settings.clone();
+    if let Ok(dir) = std::env::current_dir() {
+        settings.dir = dir.display().to_string();
+    }
+    write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
+        tracing::warn!("CONFIG REWRITE failed: {error}");
+        Refusal::new(format!("ERR Rewriting config file: {error}"))
+    })?;
+    tracing::info!("CONFIG REWRITE executed with success.");
+    Ok(())
+}
+
+fn write_rewritten(path: &Path, rewrite: impl FnOnce(&str) -> String) -> Result<(), String> {
+    let original = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let contents = rewrite(&original);
+    backup::files::write_whole(path, Path::new(&temporary), contents.as_bytes())
+        .map_err(|error| error.to_string())
+}
+
+/// How a level is named to the log.
+pub fn level_of(level: LogLevel) -> tracing::level_filters::LevelFilter {
+    use tracing::level_filters::LevelFilter;
+    match level {
+        LogLevel::Debug => LevelFilter::TRACE,
+        LogLevel::Verbose => LevelFilter::DEBUG,
+        LogLevel::Notice => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Nothing => LevelFilter::OFF,
+    }
+}

@@ -1,0 +1,96 @@
+//! DEBUG: what tests and experiments need.
+
+use crate::config::Permission;
+use crate::node::{Node, Outside};
+use engine::arguments::is;
+use engine::context::{Context, Done};
+use engine::refusal::Refusal;
+use protocol::number::parse_f64;
+use protocol::resp::Args;
+use std::time::Duration;
+
+/// `DEBUG SLEEP|RELOAD|LOADAOF|JMAP|…`, as far as the engine does not answer itself.
+pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let word = args.at(1);
+    if is(word, "SLEEP") && args.len() == 3 {
+        let seconds = parse_f64(args.at(2)).filter(|s| *s >= 0.0).ok_or(Refusal::NOT_FLOAT)?;
+        // Blocking the whole process is what this command is for.
+        std::thread::sleep(Duration::from_secs_f64(seconds.min(3600.0)));
+    } else if is(word, "RELOAD") {
+        reload(host, ctx, args)?;
+    } else if is(word, "LOADAOF") && args.len() == 2 {
+        load_aof(host, ctx)?;
+    } else if is(word, "QUICKLIST-PACKED-THRESHOLD") && args.len() == 3 {
+        return Err(Refusal::fixed(
+            "ERR DEBUG QUICKLIST-PACKED-THRESHOLD is not supported: nodes of lists have one limit",
+        ));
+    } else if is(word, "STRINGMATCH-LEN") && args.len() == 4 {
+        let matched = engine::glob::matches(args.at(3), args.at(2), false);
+        ctx.reply.int(matched as i64);
+        return Ok(Done::NOTHING);
+    } else if is(word, "CHANGE-REPL-ID") && args.len() == 2 {
+        host.journal.history = journal::History::new(crate::node::new_replication_id());
+        host.persistence.note_history(host.journal.history);
+        tracing::info!("Changing replication IDs after receiving change-repl-id");
+    } else if is(word, "JMAP") {
+        return Err(Refusal::fixed("ERR DEBUG JMAP is not supported"));
+    } else {
+        let word = String::from_utf8_lossy(word).into_owned();
+        return Err(Refusal::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."
+        )));
+    }
+    ctx.reply.ok();
+    Ok(Done::NOTHING)
+}
+
+/// Whether DEBUG is allowed for a connection.
+pub fn is_allowed(permission: Permission, local: bool) -> bool {
+    permission.allows(local)
+}
+
+/// `DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]`: saves and loads again.
+fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let mut save = true;
+    for word in args.iter_from(2) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => save = false,
+            b"merge" | b"noflush" => {
+                return Err(Refusal::fixed(
+                    "ERR DEBUG RELOAD with MERGE or NOFLUSH is not supported",
+                ));
+            }
+            _ => {
+                return Err(Refusal::fixed(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    if save {
+        host.save_here(ctx.engine)
+            .map_err(|_| Refusal::fixed("ERR Error trying to save the DB, check server logs"))?;
+    }
+    Node::reload_in_place(ctx.engine, &host.settings, None).map_err(|error| {
+        tracing::warn!("DEBUG RELOAD: {error}");
+        Refusal::fixed("ERR Error trying to load the RDB dump, check server logs")
+    })?;
+    tracing::warn!("DB reloaded by DEBUG RELOAD");
+    Ok(())
+}
+
+/// `DEBUG LOADAOF`: writes what is due and loads the append-only file again.
+fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
+    if !host.persistence.aof_is_on() {
+        return Err(Refusal::fixed("ERR DEBUG LOADAOF needs appendonly yes"));
+    }
+    let failed = |error: String| {
+        tracing::warn!("DEBUG LOADAOF: {error}");
+        Refusal::fixed("ERR Error trying to load the AOF files, check server logs")
+    };
+    host.finish_writing().map_err(failed)?;
+    let (dir, _) = host.aof_to_load().map_err(failed)?;
+    Node::reload_in_place(ctx.engine, &host.settings, Some(dir)).map_err(failed)?;
+    tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+    Ok(())
+}

@@ -1,0 +1,399 @@
+//! INFO and ROLE: the state of the process, in Redis's names.
+//!
+//! # Source
+//! - names and order of fields: Redis 7.2
+
+use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
+use crate::memory;
+use crate::node::Outside;
+use crate::replication::feed::Replica;
+use engine::Engine;
+use engine::context::{Context, Done};
+use engine::engine::Stats;
+use engine::refusal::Refusal;
+use protocol::resp::Args;
+use std::fmt::Write;
+
+type Section = fn(&Outside, &Engine, &mut String);
+
+const SECTIONS: &[(&str, &str, Section)] = &[
+    ("server", "Server", server),
+    ("clients", "Clients", clients),
+    ("memory", "Memory", memory_section),
+    ("persistence", "Persistence", persistence),
+    ("stats", "Stats", stats),
+    ("replication", "Replication", replication),
+    ("cpu", "CPU", cpu),
+    ("modules", "Modules", |_, _, _| ()),
+    ("commandstats", "Commandstats", |_, _, _| ()),
+    ("errorstats", "Errorstats", errorstats),
+    ("cluster", "Cluster", |_, _, out| line(out, "cluster_enabled", 0)),
+    ("keyspace", "Keyspace", keyspace),
+];
+/// Sections that are shown only when asked for.
+const ON_DEMAND: [&str; 1] = ["commandstats"];
+
+fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, "{name}:{value}\r\n");
+}
+
+fn flag(value: bool) -> u8 {
+    u8::from(value)
+}
+
+/// `INFO [section …]`.
+pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let asked: Vec<String> =
+        args.iter_from(1).map(|word| String::from_utf8_lossy(word).to_lowercase()).collect();
+    let everything = asked.iter().any(|word| word == "all" || word == "everything");
+    let usual = asked.is_empty() || asked.iter().any(|word| word == "default");
+    let mut out = String::new();
+    for (name, title, write) in SECTIONS {
+        let wanted = everything
+            || (usual && !ON_DEMAND.contains(name))
+            || asked.iter().any(|word| word == name);
+        if !wanted {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push_str("\r\n");
+        }
+        let _ = write!(out, "# {title}\r\n");
+        write(host, ctx.engine, &mut out);
+    }
+    ctx.reply.verbatim("txt", out.as_bytes());
+    Ok(Done::NOTHING)
+}
+
+fn server(host: &Outside, engine: &Engine, out: &mut String) {
+    let uptime = (engine.now_ms - host.identity.started_ms) / 1000;
+    line(out, "redis_version", REDIS_VERSION);
+    line(out, "tidemark_version", TIDEMARK_VERSION);
+    line(out, "redis_git_sha1", "00000000");
+    line(out, "redis_git_dirty", 0);
+    line(out, "redis_build_id", "0000000000000000");
+    line(out, "redis_mode", "standalone");
+    let system = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    line(
+        out,
+        "os",
+        format!("{} {} {}", text(system.sysname()), text(system.release()), text(system.machine())),
+    );
+    line(out, "arch_bits", usize::BITS);
+    line(out, "monotonic_clock", "POSIX clock_gettime");
+    line(out, "multiplexing_api", "epoll");
+    line(out, "process_id", std::process::id());
+    line(out, "process_supervised", "no");
+    line(out, "run_id", &host.identity.run_id);
+    line(out, "tcp_port", host.settings.port);
+    line(out, "server_time_usec", engine.now_ms * 1000);
+    line(out, "uptime_in_seconds", uptime);
+    line(out, "uptime_in_days", uptime / 86400);
+    line(out, "hz", host.settings.hz);
+    line(out, "configured_hz", host.settings.hz);
+    line(out, "lru_clock", engine.clock());
+    let executable = std::env::current_exe();
+    line(out, "executable", executable.map_or_else(|_| String::new(), |p| p.display().to_string()));
+    let file = host.config_file.as_ref();
+    line(out, "config_file", file.map_or_else(String::new, |path| path.display().to_string()));
+}
+
+fn clients(host: &Outside, engine: &Engine, out: &mut String) {
+    let replicas = host.replication.replicas.len();
+    line(out, "connected_clients", host.clients.len().saturating_sub(replicas));
+    line(out, "cluster_connections", 0);
+    line(out, "maxclients", host.settings.maxclients);
+    line(out, "client_recent_max_input_buffer", 0);
+    let most = host.clients.iter().map(|(_, client)| client.output_bytes).max().unwrap_or(0);
+    line(out, "client_recent_max_output_buffer", most);
+    line(out, "blocked_clients", host.replication.waits.len());
+    line(out, "tracking_clients", 0);
+    let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
+    line(out, "pubsub_clients", pubsub);
+    let watching = engine.sessions().filter(|session| session.watched_len() > 0).count();
+    line(out, "watching_clients", watching);
+    line(out, "clients_in_timeout_table", 0);
+    line(out, "total_watched_keys", engine.watched_len());
+    line(out, "total_blocking_keys", 0);
+}
+
+fn human(bytes: usize) -> String {
+    const UNITS: [&str; 4] = ["K", "M", "G", "T"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let (mut value, mut unit) = (bytes as f64 / 1024.0, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.2}{}", UNITS[unit])
+}
+
+fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
+    let figures = memory::figures();
+    line(out, "used_memory", figures.used);
+    line(out, "used_memory_human", human(figures.used));
+    line(out, "used_memory_rss", figures.rss);
+    line(out, "used_memory_rss_human", human(figures.rss));
+    let peak = memory::peak(figures.used);
+    line(out, "used_memory_peak", peak);
+    line(out, "used_memory_peak_human", human(peak));
+    let share = figures.used as f64 * 100.0 / peak.max(1) as f64;
+    line(out, "used_memory_peak_perc", format!("{share:.2}%"));
+    let tables: usize = engine.dbs.iter().map(keyspace::db::Db::table_bytes).sum();
+    let overhead = tables + host.journal.held_bytes();
+    line(out, "used_memory_overhead", overhead);
+    line(out, "used_memory_startup", memory::at_start());
+    line(out, "used_memory_dataset", figures.used.saturating_sub(overhead));
+    let total = memory::system_bytes();
+    line(out, "total_system_memory", total);
+    line(out, "total_system_memory_human", human(total));
+    line(out, "used_memory_lua", 0);
+    line(out, "used_memory_scripts", 0);
+    line(out, "maxmemory", host.settings.maxmemory);
+    line(out, "maxmemory_human", human(host.settings.maxmemory as usize));
+    line(out, "maxmemory_policy", host.settings.maxmemory_policy.name());
+    line(out, "allocator_allocated", figures.used);
+    line(out, "allocator_active", figures.active);
+    line(out, "allocator_resident", figures.resident);
+    let ratio = figures.rss as f64 / figures.used.max(1) as f64;
+    line(out, "mem_fragmentation_ratio", format!("{ratio:.2}"));
+    line(out, "mem_fragmentation_bytes", figures.rss as i64 - figures.used as i64);
+    line(out, "mem_not_counted_for_evict", 0);
+    let backlog = if host.journal.has_backlog() { host.journal.held_bytes() } else { 0 };
+    line(out, "mem_replication_backlog", backlog);
+    line(out, "mem_total_replication_buffers", host.journal.held_bytes());
+    line(
+        out,
+        "mem_aof_buffer",
+        host.persistence.aof.as_ref().map_or(0, |a| a.thread.status().queued_bytes()),
+    );
+    line(out, "mem_allocator", "jemalloc");
+    line(out, "active_defrag_running", 0);
+    line(out, "lazyfree_pending_objects", host.lazy_pending());
+}
+
+fn persistence(host: &Outside, engine: &Engine, out: &mut String) {
+    use crate::persistence::ChildKind;
+    let state = &host.persistence;
+    let now = engine.now_ms;
+    let child = |kind| state.child.filter(|child| child.kind == kind);
+    let (saving, rewriting) = (child(ChildKind::Snapshot), child(ChildKind::Rewrite));
+    let running = state.child.unwrap_or(crate::persistence::RunningChild {
+        kind: ChildKind::Snapshot,
+        pid: 0,
+        started_ms: now,
+        keys: 0,
+        keys_total: 0,
+        copied_bytes: 0,
+    });
+    let ok = |ok: bool| if ok { "ok" } else { "err" };
+    let since = |child: Option<crate::persistence::RunningChild>| {
+        child.map_or(-1, |child| (now - child.started_ms) / 1000)
+    };
+    line(out, "loading", flag(state.is_loading() || host.replication.is_loading()));
+    line(out, "async_loading", 0);
+    line(out, "current_cow_peak", running.copied_bytes);
+    line(out, "current_cow_size", running.copied_bytes);
+    line(out, "current_cow_size_age", 0);
+    let share = running.keys as f64 * 100.0 / running.keys_total.max(1) as f64;
+    line(out, "current_fork_perc", format!("{share:.2}"));
+    line(out, "current_save_keys_processed", running.keys);
+    line(out, "current_save_keys_total", running.keys_total);
+    line(out, "rdb_changes_since_last_save", engine.dirty);
+    line(out, "rdb_bgsave_in_progress", flag(saving.is_some() || host.replication.sync.is_some()));
+    line(out, "rdb_last_save_time", state.last_save_s());
+    line(out, "rdb_last_bgsave_status", ok(state.last_bgsave_ok));
+    line(out, "rdb_last_bgsave_time_sec", state.figures.last_bgsave_s);
+    line(out, "rdb_current_bgsave_time_sec", since(saving));
+    line(out, "rdb_saves", state.figures.saves);
+    line(out, "rdb_last_cow_size", state.figures.last_cow_bytes);
+    line(out, "rdb_last_load_keys_expired", state.figures.last_load_expired);
+    line(out, "rdb_last_load_keys_loaded", state.figures.last_load_loaded);
+    line(out, "aof_enabled", flag(state.aof_is_on()));
+    line(out, "aof_rewrite_in_progress", flag(rewriting.is_some()));
+    line(out, "aof_rewrite_scheduled", flag(state.rewrite_scheduled));
+    line(out, "aof_last_rewrite_time_sec", state.figures.last_rewrite_s);
+    line(out, "aof_current_rewrite_time_sec", since(rewriting));
+    line(out, "aof_last_bgrewrite_status", ok(state.last_rewrite_ok));
+    line(out, "aof_rewrites", state.figures.rewrites);
+    line(out, "aof_rewrites_consecutive_failures", state.figures.rewrite_failures);
+    let failed = state.aof.as_ref().is_some_and(|aof| aof.thread.status().failed());
+    line(out, "aof_last_write_status", ok(!failed));
+    line(out, "aof_last_cow_size", state.figures.last_rewrite_cow_bytes);
+    line(out, "module_fork_in_progress", 0);
+    line(out, "module_fork_last_cow_size", 0);
+    if let Some(aof) = &state.aof {
+        line(out, "aof_current_size", aof.size());
+        line(out, "aof_base_size", aof.base_bytes);
+        line(out, "aof_pending_rewrite", flag(state.rewrite_scheduled));
+        line(out, "aof_buffer_length", aof.thread.status().queued_bytes());
+        line(out, "aof_pending_bio_fsync", 0);
+        line(out, "aof_delayed_fsync", aof.thread.status().delayed_fsyncs());
+    }
+    if let Some(loading) = &state.loading {
+        let seconds = (now - loading.started_ms).max(1) as f64 / 1000.0;
+        let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
+        line(out, "loading_start_time", loading.started_ms / 1000);
+        line(out, "loading_total_bytes", loading.total_bytes);
+        line(out, "loading_rdb_used_mem", 0);
+        line(out, "loading_loaded_bytes", loading.loaded_bytes);
+        line(out, "loading_loaded_perc", format!("{:.2}", share * 100.0));
+        let eta = if share > 0.0 { seconds * (1.0 - share) / share } else { 1.0 };
+        line(out, "loading_eta_seconds", eta as u64);
+    }
+}
+
+fn stats(host: &Outside, engine: &Engine, out: &mut String) {
+    let (own, engine_stats): (_, &Stats) = (&host.stats, &engine.stats);
+    line(out, "total_connections_received", own.connections);
+    line(out, "total_commands_processed", engine_stats.commands);
+    line(out, "instantaneous_ops_per_sec", host.rates.commands);
+    line(out, "total_net_input_bytes", own.input_bytes);
+    line(out, "total_net_output_bytes", own.output_bytes);
+    line(out, "total_net_repl_input_bytes", own.repl_input_bytes);
+    line(out, "total_net_repl_output_bytes", own.repl_output_bytes);
+    let kbps = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    line(out, "instantaneous_input_kbps", kbps(host.rates.input_bytes));
+    line(out, "instantaneous_output_kbps", kbps(host.rates.output_bytes));
+    line(out, "rejected_connections", own.rejected_connections);
+    line(out, "sync_full", own.sync_full);
+    line(out, "sync_partial_ok", own.sync_partial_ok);
+    line(out, "sync_partial_err", own.sync_partial_err);
+    line(out, "expired_keys", engine_stats.expired_keys);
+    line(out, "expired_stale_perc", "0.00");
+    line(out, "evicted_keys", 0);
+    line(out, "evicted_clients", 0);
+    line(out, "keyspace_hits", engine_stats.keyspace_hits);
+    line(out, "keyspace_misses", engine_stats.keyspace_misses);
+    let (channels, patterns) = engine.channel_counts();
+    line(out, "pubsub_channels", channels);
+    line(out, "pubsub_patterns", patterns);
+    line(out, "latest_fork_usec", own.fork_us);
+    line(out, "total_forks", own.forks);
+    line(out, "unexpected_error_replies", engine_stats.unexpected_errors);
+    line(out, "total_error_replies", engine_stats.error_replies);
+    line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);
+    line(out, "client_output_buffer_limit_disconnections", own.output_buffer_limit_disconnections);
+}
+
+fn errorstats(_host: &Outside, engine: &Engine, out: &mut String) {
+    for (prefix, count) in &engine.stats.errors {
+        line(out, &format!("errorstat_{prefix}"), format!("count={count}"));
+    }
+}
+
+fn replication(host: &Outside, engine: &Engine, out: &mut String) {
+    let state = &host.replication;
+    let journal = &host.journal;
+    line(out, "role", if state.is_replica() { "slave" } else { "master" });
+    if let Some(link) = &state.link {
+        link_lines(host, link, engine.now_ms, out);
+    }
+    let shown: Vec<&Replica> = state.replicas.values().filter(|r| r.is_shown()).collect();
+    line(out, "connected_slaves", shown.len());
+    if host.settings.min_replicas_to_write > 0 && host.settings.min_replicas_max_lag > 0 {
+        line(out, "min_slaves_good_slaves", host.good_replicas(engine.now_ms));
+    }
+    for (index, replica) in shown.iter().enumerate() {
+        let (address, port) = replica.address();
+        let lag = if replica.is_online() { (engine.now_ms - replica.acked_ms) / 1000 } else { 0 };
+        line(
+            out,
+            &format!("slave{index}"),
+            format!(
+                "ip={address},port={port},state={},offset={},lag={lag}",
+                replica.state_name(),
+                replica.acked
+            ),
+        );
+    }
+    line(out, "master_failover_state", "no-failover");
+    line(out, "master_replid", journal.history.id);
+    line(out, "master_replid2", journal.history.second_id);
+    line(out, "master_repl_offset", journal.end());
+    line(out, "second_repl_offset", journal.history.second_offset);
+    let active = journal.has_backlog();
+    let (first, len) = journal.backlog_extent();
+    line(out, "repl_backlog_active", flag(active));
+    line(out, "repl_backlog_size", host.settings.repl_backlog_size);
+    line(out, "repl_backlog_first_byte_offset", if active { first + 1 } else { 0 });
+    line(out, "repl_backlog_histlen", if active { len } else { 0 });
+}
+
+fn link_lines(host: &Outside, link: &crate::replication::link::Link, now: i64, out: &mut String) {
+    let applied = host.journal.end();
+    line(out, "master_host", &link.host);
+    line(out, "master_port", link.port);
+    line(out, "master_link_status", if link.is_up() { "up" } else { "down" });
+    let io = if link.is_up() { (now - link.last_io_ms) / 1000 } else { -1 };
+    line(out, "master_last_io_seconds_ago", io);
+    let syncing = link.state == crate::replication::link::LinkState::Sync;
+    line(out, "master_sync_in_progress", flag(syncing));
+    line(out, "slave_read_repl_offset", if link.is_up() { link.received } else { applied });
+    line(out, "slave_repl_offset", applied);
+    if let Some(transfer) = link.transfer.filter(|_| syncing) {
+        let total = transfer.total.unwrap_or(0);
+        line(out, "master_sync_total_bytes", total);
+        line(out, "master_sync_read_bytes", transfer.received);
+        let left = transfer.total.map_or(-1, |total| total as i64 - transfer.received as i64);
+        line(out, "master_sync_left_bytes", left);
+        let share = transfer.received as f64 * 100.0 / total.max(1) as f64;
+        line(out, "master_sync_perc", format!("{:.2}", if total > 0 { share } else { 0.0 }));
+        line(out, "master_sync_last_io_seconds_ago", (now - transfer.last_io_ms) / 1000);
+    }
+    if !link.is_up() {
+        let down = link.down_since_ms.filter(|_| link.was_up).map_or(-1, |at| (now - at) / 1000);
+        line(out, "master_link_down_since_seconds", down);
+    }
+    line(out, "slave_priority", host.settings.replica_priority);
+    line(out, "slave_read_only", flag(host.settings.replica_read_only));
+    line(out, "replica_announced", flag(host.settings.replica_announced));
+}
+
+fn cpu(_host: &Outside, _engine: &Engine, out: &mut String) {
+    for (name, who) in [("", memory::Whose::Own), ("_children", memory::Whose::Children)] {
+        let (user, system) = memory::cpu_seconds(who);
+        line(out, &format!("used_cpu_sys{name}"), format!("{system:.6}"));
+        line(out, &format!("used_cpu_user{name}"), format!("{user:.6}"));
+    }
+}
+
+fn keyspace(_host: &Outside, engine: &Engine, out: &mut String) {
+    for (index, db) in engine.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
+        let value = format!("keys={},expires={},avg_ttl=0", db.len(), db.expiring_len());
+        line(out, &format!("db{index}"), value);
+    }
+}
+
+/// `ROLE`.
+pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
+    let end = host.journal.end() as i64;
+    let reply = &mut ctx.reply;
+    if let Some(link) = &host.replication.link {
+        reply.array(5);
+        reply.bulk(b"slave");
+        reply.bulk(link.host.as_bytes());
+        reply.int(link.port as i64);
+        reply.bulk(link.state.name().as_bytes());
+        reply.int(if link.is_up() { end } else { -1 });
+        return Ok(Done::NOTHING);
+    }
+    let online: Vec<&Replica> =
+        host.replication.replicas.values().filter(|replica| replica.is_online()).collect();
+    reply.array(3);
+    reply.bulk(b"master");
+    reply.int(end);
+    reply.array(online.len());
+    for replica in online {
+        let (address, port) = replica.address();
+        reply.array(3);
+        reply.bulk(address.as_bytes());
+        reply.bulk(port.to_string().as_bytes());
+        reply.bulk(replica.acked.to_string().as_bytes());
+    }
+    Ok(Done::NOTHING)
+}

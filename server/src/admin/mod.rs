@@ -1,0 +1,57 @@
+//! Commands that only the process can answer.
+//!
+//! - [`connection`]: AUTH, HELLO; [`client`]: CLIENT; [`config`]: CONFIG
+//! - [`info`]: INFO and ROLE; [`debug`]: DEBUG; [`memory`]: MEMORY
+//! - persistence: [`crate::persistence`]; replication: [`crate::replication`]; the end: [`crate::shutdown`]
+
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod debug;
+pub mod info;
+pub mod memory;
+pub mod replicaof;
+
+use crate::node::Outside;
+use engine::context::{Context, Done};
+use engine::host::HostCall;
+use engine::refusal::Refusal;
+use protocol::resp::Args;
+
+/// Answers one of them.
+pub fn perform(
+    host: &mut Outside,
+    call: HostCall,
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+) -> Result<Done, Refusal> {
+    match call {
+        HostCall::Auth => connection::auth(ctx, args),
+        HostCall::Hello => connection::hello(host, ctx, args),
+        HostCall::Client => client::client(host, ctx, args),
+        HostCall::Config => config::config(host, ctx, args),
+        HostCall::Info => info::info(host, ctx, args),
+        HostCall::Role => info::role(host, ctx),
+        HostCall::DebugHost => debug::debug(host, ctx, args),
+        HostCall::Memory => memory::memory(ctx, args),
+        HostCall::Save => host.save_now(ctx),
+        HostCall::BgSave => host.bgsave(ctx, args),
+        HostCall::BgRewriteAof => host.bgrewriteaof(ctx),
+        HostCall::LastSave => {
+            ctx.reply.int(host.persistence.last_save_s());
+            Ok(Done::NOTHING)
+        }
+        HostCall::Psync => host.psync(ctx, args),
+        HostCall::Replconf => host.replconf(ctx, args),
+        HostCall::ReplicaOf => replicaof::replicaof(host, ctx, args),
+        HostCall::Wait => host.wait(ctx, args),
+        HostCall::WaitAof => host.wait_aof(ctx, args),
+        HostCall::Shutdown => host.shutdown_command(ctx, args),
+        HostCall::Acl | HostCall::Failover | HostCall::Latency | HostCall::Slowlog => {
+            Err(Refusal::new(format!(
+                "ERR {} is not supported by this version of Tidemark",
+                ctx.spec.name.to_uppercase()
+            )))
+        }
+    }
+}

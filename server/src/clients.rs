@@ -1,0 +1,117 @@
+//! Who is connected: what CLIENT LIST and CLIENT KILL need to know of each connection.
+
+use crate::net::handle::Handle;
+use crate::net::stream::Stream;
+use std::rc::Rc;
+
+/// One connection.
+pub struct Client {
+    /// The session's id.
+    pub id: u64,
+    /// Their address.
+    pub address: String,
+    /// Our address.
+    pub local_address: String,
+    /// The descriptor's number.
+    pub fd: i32,
+    /// When it connected, unix milliseconds.
+    pub created_ms: i64,
+    /// When it last sent something, unix milliseconds; brought up to date by the timer.
+    pub last_active_ms: i64,
+    /// It sent something since the timer last looked.
+    pub active: bool,
+    /// Bytes received in all.
+    pub input_total: u64,
+    /// Bytes sent in all.
+    pub output_total: u64,
+    /// Bytes of replies that wait to be sent.
+    pub output_bytes: usize,
+    /// Since when its output is above the soft limit, unix milliseconds.
+    pub soft_limit_since_ms: Option<i64>,
+    /// Wakes its task.
+    pub handle: Rc<Handle>,
+    /// Whether it is a Unix socket.
+    pub is_unix: bool,
+}
+
+impl Client {
+    /// A connection that was just let in.
+    pub fn new(id: u64, stream: &Stream, handle: Rc<Handle>, now_ms: i64) -> Client {
+        let (address, local_address) = stream.addresses();
+        Client {
+            id,
+            address,
+            local_address,
+            fd: stream.number(),
+            created_ms: now_ms,
+            last_active_ms: now_ms,
+            active: false,
+            input_total: 0,
+            output_total: 0,
+            output_bytes: 0,
+            soft_limit_since_ms: None,
+            handle,
+            is_unix: matches!(stream, Stream::Unix(_)),
+        }
+    }
+}
+
+/// All connections, by slot.
+#[derive(Default)]
+pub struct Clients {
+    slots: Vec<Option<Client>>,
+    len: usize,
+}
+
+impl Clients {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Registers one.
+    pub fn add(&mut self, slot: usize, client: Client) {
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        assert!(self.slots[slot].is_none(), "a slot has one client");
+        self.slots[slot] = Some(client);
+        self.len += 1;
+    }
+
+    /// Forgets one.
+    pub fn remove(&mut self, slot: usize) {
+        if self.slots.get_mut(slot).and_then(Option::take).is_some() {
+            self.len -= 1;
+        }
+    }
+
+    /// One of them.
+    #[inline]
+    pub fn get(&self, slot: usize) -> Option<&Client> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    /// One of them.
+    #[inline]
+    pub fn get_mut(&mut self, slot: usize) -> Option<&mut Client> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// All of them with their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Client)> {
+        self.slots.iter().enumerate().filter_map(|(slot, client)| Some((slot, client.as_ref()?)))
+    }
+
+    /// All of them with their slots.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Client)> {
+        self.slots.iter_mut().enumerate().filter_map(|(slot, c)| Some((slot, c.as_mut()?)))
+    }
+
+    /// Lets a client's task have a turn.
+    pub fn wake(&self, slot: usize) {
+        if let Some(client) = self.get(slot) {
+            client.handle.wake();
+        }
+    }
+}

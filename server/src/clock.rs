@@ -1,0 +1,26 @@
+//! The only place that reads clocks. Everything else gets the time as an argument.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+/// A moment for measuring how long something takes.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Time since a moment.
+pub fn since(start: Instant) -> Duration {
+    now().saturating_duration_since(start)
+}
+
+/// Milliseconds since some moment before the first call, never going back.
+pub fn monotonic_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}

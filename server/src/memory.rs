@@ -1,0 +1,100 @@
+//! What the allocator and the system say about memory and processor time.
+
+use rustix::process::Pid;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tikv_jemalloc_ctl::{epoch, stats};
+
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static AT_START: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes, as INFO shows them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Given out by the allocator.
+    pub used: usize,
+    /// In pages that hold some of it.
+    pub active: usize,
+    /// In memory for the allocator.
+    pub resident: usize,
+    /// In memory for the process.
+    pub rss: usize,
+}
+
+/// Bytes given out by the allocator.
+pub fn used() -> usize {
+    // The figures are cached until the epoch is advanced. Errors mean that there are no statistics.
+    let _ = epoch::advance();
+    let used = stats::allocated::read().unwrap_or(0);
+    PEAK.fetch_max(used, Ordering::Relaxed);
+    used
+}
+
+/// All figures of now.
+pub fn figures() -> Figures {
+    let used = used();
+    Figures {
+        used,
+        active: stats::active::read().unwrap_or(0),
+        resident: stats::resident::read().unwrap_or(0),
+        rss: rss(),
+    }
+}
+
+/// The most that was in use when somebody looked, `now` included.
+pub fn peak(now: usize) -> usize {
+    PEAK.fetch_max(now, Ordering::Relaxed).max(now)
+}
+
+/// Remembers what is in use before there is any data.
+pub fn note_start() {
+    AT_START.store(used(), Ordering::Relaxed);
+}
+
+/// What was in use before there was any data.
+pub fn at_start() -> usize {
+    AT_START.load(Ordering::Relaxed)
+}
+
+/// Gives unused pages back to the system.
+pub fn purge() {
+    // SAFETY: `arena.<all>.purge` takes and gives no value; 4096 stands for all arenas.
+    let _ = unsafe { tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ()) };
+}
+
+fn rss() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+    pages * rustix::param::page_size()
+}
+
+/// Bytes of memory that the machine has.
+pub fn system_bytes() -> usize {
+    let info = rustix::system::sysinfo();
+    info.totalram as usize * info.mem_unit as usize
+}
+
+/// Whose processor time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// This process's.
+    Own,
+    /// That of its children that have ended.
+    Children,
+}
+
+/// Processor time, user and system, seconds.
+pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let first = if whose == Whose::Own { 11 } else { 13 };
+    let ticks = rustix::param::clock_ticks_per_second() as f64;
+    let seconds =
+        |index: usize| fields.get(index).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / ticks;
+    (seconds(first), seconds(first + 1))
+}
+
+/// Whether a process with this number is there.
+pub fn is_alive(pid: i32) -> bool {
+    Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+}

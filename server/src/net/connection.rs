@@ -1,0 +1,408 @@
+//! One client: bytes from its socket to the engine, replies back. A task of its own on the executing thread.
+//!
+//! ```text
+//! turn: [signals, messages] ─► write what may leave ─► read once ─► execute the batch ─► write once
+//! ```
+//!
+//! A turn reads into a buffer that all connections share and answers into another one, so an idle client costs no buffers and the
+//! hot ones stay in the cache. Only what is left over (half a request, bytes that the socket did not take, replies
+//! that must wait for the disk) is kept by the connection.
+//!
+//! Replies wait for a position: each turn's output carries the journal offset that it depends on, and leaves when the policy in
+//! force has reached it ([`Gates`]).
+//!
+//! # Not here
+//! - what a replica is sent: [`crate::replication::feed`]
+
+use super::handle::Handle;
+use super::stream::Stream;
+use crate::node::{Node, SharedNode};
+use bytes::{Buf, Bytes};
+use engine::dispatch::Flow;
+use protocol::resp::request::Bounds;
+use protocol::resp::{Parser, ProtocolError, Reply};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// Bytes read in one turn.
+const READ_BYTES: usize = 64 * 1024;
+/// Requests executed in one turn before others get theirs.
+const BATCH_MAX: usize = 1024;
+/// Turns in a row before others get theirs.
+const TURNS_MAX: usize = 4;
+/// The most that is read at once when a long argument is on its way.
+const READ_MAX: usize = 4 * 1024 * 1024;
+/// Above this, a buffer that was needed once is given back.
+const KEEP_BYTES: usize = 256 * 1024;
+
+/// Which bytes of an output may leave.
+#[derive(Default)]
+struct Gates {
+    /// Bytes ever put into the output.
+    total: u64,
+    /// Of these, how many may leave.
+    free: u64,
+    /// Output up to `.0` may leave once the journal is released up to token `.1`.
+    waiting: VecDeque<(u64, u64)>,
+}
+
+impl Gates {
+    /// `len` bytes were put out; they depend on `token`.
+    #[inline]
+    fn put(&mut self, len: usize, token: u64, released: u64) {
+        self.total += len as u64;
+        if self.waiting.is_empty() && token <= released {
+            self.free = self.total;
+            return;
+        }
+        match self.waiting.back_mut() {
+            Some(last) if last.1 >= token => last.0 = self.total,
+            _ => self.waiting.push_back((self.total, token)),
+        }
+    }
+
+    /// How many bytes at the end of the output must stay.
+    #[inline]
+    fn held(&mut self, released: u64) -> usize {
+        while let Some((end, _)) = self.waiting.front().copied().filter(|gate| gate.1 <= released) {
+            self.free = end;
+            self.waiting.pop_front();
+        }
+        (self.total - self.free) as usize
+    }
+}
+
+/// One client's connection.
+pub struct Connection {
+    stream: Stream,
+    node: SharedNode,
+    slot: usize,
+    handle: Rc<Handle>,
+    parser: Parser,
+    /// Bytes of requests that could not be executed yet.
+    input: Vec<u8>,
+    /// Whether there may be whole requests in `input`.
+    unexecuted: bool,
+    /// Replies that have not left yet.
+    output: Vec<u8>,
+    /// How much of `output` has left.
+    written: usize,
+    gates: Gates,
+    /// What a replica is sent.
+    feed: VecDeque<Bytes>,
+    closing: bool,
+}
+
+/// Why a connection's turn ends.
+enum Turn {
+    /// Nothing more to do until something happens.
+    Wait,
+    /// The connection is over.
+    Close,
+}
+
+impl Connection {
+    /// A connection whose session has been made.
+    pub fn new(stream: Stream, node: SharedNode, slot: usize, handle: Rc<Handle>) -> Connection {
+        Connection {
+            stream,
+            node,
+            slot,
+            handle,
+            parser: Parser::default(),
+            input: Vec::new(),
+            unexecuted: false,
+            output: Vec::new(),
+            written: 0,
+            gates: Gates::default(),
+            feed: VecDeque::new(),
+            closing: false,
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
+        let shared = Rc::clone(&self.node);
+        for _ in 0..TURNS_MAX {
+            let node = &mut *shared.borrow_mut();
+            if self.handle.is_killed() {
+                return Turn::Close;
+            }
+            self.take_messages(node);
+            if self.flush(cx, node).is_err() {
+                return Turn::Close;
+            }
+            if self.closing {
+                if self.output.is_empty() {
+                    return Turn::Close;
+                }
+                return Turn::Wait;
+            }
+            if node.is_suspended(self.slot) {
+                return self.read_ahead(cx);
+            }
+            if self.unexecuted {
+                let mut input = std::mem::take(&mut self.input);
+                let used = self.execute(cx, node, &mut input);
+                input.drain(..used);
+                self.input = input;
+                continue;
+            }
+            match self.read(cx, node) {
+                Poll::Pending => return Turn::Wait,
+                Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
+                Poll::Ready(Ok(_)) => {}
+            }
+            if self.input.len() as u64 > node.host.query_buffer_limit(self.slot) {
+                node.log_query_buffer_limit(self.slot);
+                return Turn::Close;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Turn::Wait
+    }
+
+    /// Takes in what comes while the client's last command waits, so that its disconnecting is noticed.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Turn {
+        while self.input.len() < READ_BYTES {
+            match self.stream.poll_read(cx, &mut self.input, READ_BYTES) {
+                Poll::Pending => return Turn::Wait,
+                Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
+                Poll::Ready(Ok(_)) => self.unexecuted = true,
+            }
+        }
+        Turn::Wait
+    }
+
+    /// Moves messages that answer no request into the output.
+    #[inline]
+    fn take_messages(&mut self, node: &mut Node) {
+        let Some(session) = node.engine.session_mut(self.slot) else { return };
+        if !session.outbox.is_empty() {
+            let messages = std::mem::take(&mut session.outbox);
+            self.gates.put(messages.len(), 0, u64::MAX);
+            self.output.extend_from_slice(&messages);
+        }
+        if session.close_after_reply {
+            self.closing = true;
+        }
+    }
+
+    /// Reads once and executes what came.
+    #[inline]
+    fn read(&mut self, cx: &mut Context<'_>, node: &mut Node) -> Poll<io::Result<usize>> {
+        if !self.input.is_empty() {
+            let mut input = std::mem::take(&mut self.input);
+            let most = READ_BYTES.max(self.parser.wanted(input.len()).min(READ_MAX));
+            let result = self.stream.poll_read(cx, &mut input, most);
+            if let Poll::Ready(Ok(read @ 1..)) = result {
+                node.host.note_input(self.slot, read);
+                let used = self.execute(cx, node, &mut input);
+                input.drain(..used);
+            }
+            if input.is_empty() && input.capacity() > KEEP_BYTES {
+                input = Vec::new();
+            }
+            self.input = input;
+            return result;
+        }
+        let mut buffer = std::mem::take(&mut node.host.scratch.input);
+        buffer.clear();
+        let result = self.stream.poll_read(cx, &mut buffer, READ_BYTES);
+        if let Poll::Ready(Ok(read @ 1..)) = result {
+            node.host.note_input(self.slot, read);
+            let used = self.execute(cx, node, &mut buffer);
+            if used < buffer.len() {
+                self.input.extend_from_slice(&buffer[used..]);
+            }
+        }
+        node.host.scratch.input = buffer;
+        result
+    }
+
+    /// Executes the whole requests in `buffer`, answers them, and returns how many bytes they took.
+    fn execute(&mut self, cx: &mut Context<'_>, node: &mut Node, buffer: &mut [u8]) -> usize {
+        let mut batch = std::mem::take(&mut node.host.scratch.batch);
+        let mut out = std::mem::take(&mut node.host.scratch.output);
+        batch.clear();
+        out.clear();
+        node.begin_turn();
+        let mut session = node.engine.take_session(self.slot);
+        let bounds =
+            Bounds { bulk_max: node.host.bulk_max(), authenticated: session.authenticated };
+        let (mut used, parsed) = self.parser.parse(buffer, bounds, BATCH_MAX, &mut batch);
+        let (executed, flow) =
+            node.engine.execute_batch(&mut node.host, &mut session, buffer, &batch, 0, &mut out);
+        let requests = batch.requests();
+        self.unexecuted = requests.len() == BATCH_MAX;
+        if executed < requests.len() {
+            used = executed.checked_sub(1).map_or(0, |last| requests[last].end as usize);
+            self.parser = Parser::default();
+            self.unexecuted = true;
+            if !session.suspended && !session.close_after_reply && !session.close_now {
+                session.suspended = true;
+                node.host.paused.push(self.slot);
+            }
+        } else if let Err(error) = parsed {
+            if !session.close_after_reply {
+                self.protocol_error(node, &error, &mut out);
+            }
+            self.closing = true;
+        }
+        if flow == Flow::Stop && (session.close_after_reply || session.close_now) {
+            self.closing = true;
+        }
+        let token = session.receipt.token;
+        node.engine.return_session(session);
+        node.end_turn();
+        self.send(cx, node, &out, token);
+        out.truncate(0);
+        if out.capacity() > KEEP_BYTES {
+            out = Vec::new();
+        }
+        node.host.scratch.output = out;
+        node.host.scratch.batch = batch;
+        used
+    }
+
+    fn protocol_error(&mut self, node: &mut Node, error: &ProtocolError, out: &mut Vec<u8>) {
+        node.log_protocol_error(self.slot, error);
+        if !error.attack {
+            Reply::new(out, false).error(format!("ERR Protocol error: {}", error.text).as_bytes());
+        }
+    }
+
+    /// Sends replies: at once if nothing is in their way, else they are kept.
+    #[inline]
+    fn send(&mut self, cx: &mut Context<'_>, node: &mut Node, replies: &[u8], token: u64) {
+        if replies.is_empty() {
+            return;
+        }
+        let released = node.host.released();
+        self.gates.put(replies.len(), token, released);
+        let mut sent = 0;
+        if self.output.is_empty() && self.gates.waiting.is_empty() {
+            while sent < replies.len() {
+                match self.stream.poll_write(cx, &replies[sent..]) {
+                    Poll::Ready(Ok(n @ 1..)) => sent += n,
+                    Poll::Ready(_) => {
+                        self.handle.kill();
+                        return;
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            node.host.note_output(self.slot, sent);
+        }
+        self.output.extend_from_slice(&replies[sent..]);
+        if !self.gates.waiting.is_empty() {
+            node.host.wait_for_release(self.slot);
+        }
+        if !self.output.is_empty() {
+            node.check_output(self.slot, self.output.len() - self.written);
+        }
+    }
+
+    /// Writes what may leave.
+    fn flush(&mut self, cx: &mut Context<'_>, node: &mut Node) -> io::Result<()> {
+        if !self.output.is_empty() {
+            let held = self.gates.held(node.host.released());
+            let end = self.output.len() - held;
+            while self.written < end {
+                match self.stream.poll_write(cx, &self.output[self.written..end]) {
+                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(n)) => {
+                        self.written += n;
+                        node.host.note_output(self.slot, n);
+                    }
+                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Pending => break,
+                }
+            }
+            if self.written == self.output.len() {
+                self.output.clear();
+                self.written = 0;
+                if self.output.capacity() > KEEP_BYTES {
+                    self.output = Vec::new();
+                }
+            } else if held > 0 {
+                node.host.wait_for_release(self.slot);
+            }
+            node.check_output(self.slot, self.output.len() - self.written);
+            if !self.output.is_empty() {
+                return Ok(());
+            }
+        }
+        self.flush_feed(cx, node)
+    }
+
+    /// Writes what a replica is to get: snapshot, then stream.
+    fn flush_feed(&mut self, cx: &mut Context<'_>, node: &mut Node) -> io::Result<()> {
+        loop {
+            if self.feed.is_empty() && !node.next_feed(self.slot, &mut self.feed) {
+                return Ok(());
+            }
+            let slices: Vec<IoSlice<'_>> =
+                self.feed.iter().take(64).map(|bytes| IoSlice::new(bytes)).collect();
+            match self.stream.poll_write_vectored(cx, &slices) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(mut n)) => {
+                    node.host.note_feed_output(self.slot, n);
+                    while n > 0 {
+                        let front = self.feed.front_mut().expect("it was written from");
+                        let part = n.min(front.len());
+                        front.advance(part);
+                        n -= part;
+                        if front.is_empty() {
+                            self.feed.pop_front();
+                        }
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.handle.register(cx.waker());
+        match self.turn(cx) {
+            Turn::Wait => Poll::Pending,
+            Turn::Close => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Ok(mut node) = self.node.try_borrow_mut() {
+            node.forget_client(self.slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gates;
+
+    #[test]
+    fn replies_wait_for_their_position_and_later_ones_for_them() {
+        let mut gates = Gates::default();
+        gates.put(10, 0, 0);
+        assert_eq!(gates.held(0), 0);
+        gates.put(10, 100, 50);
+        gates.put(5, 0, 50);
+        gates.put(10, 200, 50);
+        assert_eq!(gates.held(50), 25);
+        assert_eq!(gates.held(100), 10);
+        assert_eq!(gates.held(199), 10);
+        assert_eq!(gates.held(200), 0);
+    }
+}

@@ -1,0 +1,11 @@
+//! Sockets: listeners, and one task per connection.
+//!
+//! - [`listen`]: what we listen on, who is let in
+//! - [`connection`]: bytes of one client to the engine and back
+//! - [`stream`]: TCP or Unix socket
+//! - [`handle`]: how others wake a connection's task
+
+pub mod connection;
+pub mod handle;
+pub mod listen;
+pub mod stream;

@@ -1,0 +1,469 @@
+//! The node: all state of the process, and the turns in which it changes.
+//!
+//! Everything runs on one thread; tasks share the node by `Rc<RefCell<…>>` and borrow it for a turn at a time, never across an
+//! await.
+//!
+//! ```text
+//! connection's turn: begin_turn ─► engine executes ─► end_turn ─► flusher's turn: journal ─► disk, replicas
+//! ```
+//!
+//! The flusher is woken by the first write of a loop iteration and runs after all connections that were ready: so one
+//! iteration's writes go to disk and to each replica together.
+
+use crate::admin::replicaof::NewRole;
+use crate::clients::{Client, Clients};
+use crate::clock;
+use crate::config::Settings;
+use crate::lazy::LazyFree;
+use crate::net::handle::Handle;
+use crate::net::stream::Stream;
+use crate::persistence::Persistence;
+use crate::rates::Rates;
+use crate::replication::Replication;
+use bytes::Bytes;
+use engine::Engine;
+use engine::context::{Context, Done};
+use engine::host::{EntryKind, Host, HostCall, Receipt};
+use engine::refusal::Refusal;
+use journal::{Journal, Kind, ReplicationId};
+use protocol::resp::{Args, Batch, ProtocolError};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use tokio::sync::Notify;
+
+/// The node as tasks share it.
+pub type SharedNode = Rc<RefCell<Node>>;
+
+/// Buffers that every turn uses and gives back.
+#[derive(Default)]
+pub struct Scratch {
+    /// What was read.
+    pub input: Vec<u8>,
+    /// What is answered.
+    pub output: Vec<u8>,
+    /// The requests found.
+    pub batch: Batch,
+}
+
+/// Counters of the outside; see INFO.
+#[derive(Default)]
+#[expect(missing_docs, reason = "named after the fields of INFO")]
+pub struct HostStats {
+    pub connections: u64,
+    pub rejected_connections: u64,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+    pub repl_input_bytes: u64,
+    pub repl_output_bytes: u64,
+    pub sync_full: u64,
+    pub sync_partial_ok: u64,
+    pub sync_partial_err: u64,
+    pub forks: u64,
+    pub fork_us: u64,
+    pub query_buffer_limit_disconnections: u64,
+    pub output_buffer_limit_disconnections: u64,
+}
+
+/// Everything but the data.
+pub struct Outside {
+    /// The configuration in force.
+    pub settings: Settings,
+    /// The configuration file, if there is one.
+    pub config_file: Option<std::path::PathBuf>,
+    /// The one log.
+    pub journal: Journal,
+    /// Who is connected.
+    pub clients: Clients,
+    /// Buffers of a turn.
+    pub scratch: Scratch,
+    /// Counters.
+    pub stats: HostStats,
+    /// Slots of clients that wait for a pause to end.
+    pub paused: Vec<usize>,
+    /// When CLIENT PAUSE ends, unix milliseconds.
+    pub pause_until_ms: i64,
+    /// Data at rest.
+    pub persistence: Persistence,
+    /// Data elsewhere.
+    pub replication: Replication,
+    /// Wakes the flusher.
+    pub flush: Rc<Notify>,
+    /// Asks the process to end.
+    pub shutdown: crate::shutdown::Shutdown,
+    /// Identity and start of this process.
+    pub identity: Identity,
+    /// What REPLICAOF asked for in this turn.
+    pub new_role: Option<NewRole>,
+    /// CONFIG SET changed something in this turn.
+    pub settings_changed: bool,
+    /// How much happens per second.
+    pub rates: Rates,
+    /// Wakes the task that ends pauses.
+    pub unpaused: Rc<Notify>,
+    /// Wakes the task that acts at a certain moment.
+    pub alarm: Rc<Notify>,
+    /// The slot of a client whose SHUTDOWN was taken back.
+    pub aborted: Option<usize>,
+    /// Tasks that accept TCP connections.
+    pub listeners: Vec<tokio::task::AbortHandle>,
+    /// The node itself, for tasks that outlive a turn.
+    pub myself: Weak<RefCell<Node>>,
+    /// Bytes journaled in all.
+    journaled: u64,
+    /// Slots of clients whose replies wait for the disk.
+    gated: Vec<usize>,
+    lazy: LazyFree,
+}
+
+/// Who this process is.
+pub struct Identity {
+    /// 40 hexadecimal characters, new with every start.
+    pub run_id: String,
+    /// When it started, unix milliseconds.
+    pub started_ms: i64,
+}
+
+/// All state of the process.
+pub struct Node {
+    /// Data and sessions.
+    pub engine: Engine,
+    /// Everything else.
+    pub host: Outside,
+}
+
+impl Node {
+    /// A node without data.
+    pub fn new(settings: Settings, config_file: Option<std::path::PathBuf>) -> Node {
+        let mut engine = Engine::new(settings.databases as usize, rand::random());
+        engine.now_ms = clock::unix_ms();
+        let id = new_replication_id();
+        let identity =
+            Identity { run_id: new_replication_id().to_string(), started_ms: engine.now_ms };
+        let mut node = Node {
+            engine,
+            host: Outside {
+                persistence: Persistence::new(&settings, identity.started_ms),
+                replication: Replication::new(&settings),
+                settings,
+                config_file,
+                journal: Journal::new(id),
+                clients: Clients::default(),
+                scratch: Scratch::default(),
+                stats: HostStats::default(),
+                paused: Vec::new(),
+                pause_until_ms: 0,
+                flush: Rc::new(Notify::new()),
+                shutdown: Default::default(),
+                identity,
+                new_role: None,
+                settings_changed: false,
+                rates: Rates::default(),
+                unpaused: Rc::new(Notify::new()),
+                alarm: Rc::new(Notify::new()),
+                aborted: None,
+                listeners: Vec::new(),
+                myself: Weak::new(),
+                journaled: 0,
+                gated: Vec::new(),
+                lazy: LazyFree::start(),
+            },
+        };
+        node.apply_settings();
+        node
+    }
+
+    /// Brings what the engine needs to know of the configuration up to date.
+    pub fn apply_settings(&mut self) {
+        let settings = &self.host.settings;
+        self.engine.password = settings.requirepass.clone().into_bytes();
+        self.engine.string_max = settings.proto_max_bulk_len as u64;
+        self.engine.limits = crate::config_apply::limits(settings);
+        self.engine.events = crate::config_apply::events(settings);
+        self.host.journal.resize_backlog(settings.repl_backlog_size as u64);
+        self.refresh_conditions();
+    }
+
+    /// Brings what commands may do up to date with the state of the outside.
+    pub fn refresh_conditions(&mut self) {
+        let host = &self.host;
+        let replica = host.replication.is_replica();
+        let conditions = &mut self.engine.conditions;
+        self.engine.is_replica = replica;
+        conditions.read_only = replica && host.settings.replica_read_only;
+        conditions.stale =
+            replica && !host.replication.link_is_up() && !host.settings.replica_serve_stale_data;
+        conditions.loading = host.persistence.is_loading() || host.replication.is_loading();
+        conditions.disk_error = host.persistence.refusal(&host.settings);
+        let least = host.settings.min_replicas_to_write as usize;
+        conditions.too_few_replicas = least > 0
+            && host.settings.min_replicas_max_lag > 0
+            && host.good_replicas(self.engine.now_ms) < least;
+        self.engine.nobody_reads = !host.journal.has_readers();
+    }
+
+    /// Begins a turn: the time stands still during it.
+    #[inline]
+    pub fn begin_turn(&mut self) {
+        self.engine.now_ms = clock::unix_ms();
+    }
+
+    /// Ends a turn: whoever got something is woken.
+    #[inline]
+    pub fn end_turn(&mut self) {
+        if !self.engine.woken.is_empty() {
+            for slot in std::mem::take(&mut self.engine.woken) {
+                self.host.clients.wake(slot);
+            }
+        }
+        if !self.engine.garbage.is_empty() || !self.engine.garbage_dbs.is_empty() {
+            let values = std::mem::take(&mut self.engine.garbage);
+            let dbs = std::mem::take(&mut self.engine.garbage_dbs);
+            self.host.lazy.free(values, dbs);
+        }
+        if self.host.journal.has_open_bytes() {
+            self.host.flush.notify_one();
+        }
+        if self.host.settings_changed {
+            self.host.settings_changed = false;
+            self.refresh_conditions();
+        }
+        if let Some(role) = self.host.new_role.take() {
+            match role {
+                NewRole::Primary => self.promote(),
+                NewRole::ReplicaOf(host, port) => self.follow(&host, port),
+            }
+        }
+    }
+
+    /// Whether a client's last command waits.
+    #[inline]
+    pub fn is_suspended(&self, slot: usize) -> bool {
+        self.engine.session(slot).is_some_and(|session| session.suspended)
+    }
+
+    /// Lets a suspended client go on.
+    pub fn resume(&mut self, slot: usize) {
+        if let Some(session) = self.engine.session_mut(slot) {
+            session.suspended = false;
+            self.host.clients.wake(slot);
+        }
+    }
+
+    /// Lets all go on that waited for a pause.
+    pub fn end_pause(&mut self) {
+        self.engine.conditions.pause = Default::default();
+        self.host.pause_until_ms = 0;
+        for slot in std::mem::take(&mut self.host.paused) {
+            self.resume(slot);
+        }
+    }
+
+    // --- clients ---
+
+    /// Why a client is not let in: the error line to send it.
+    pub fn refuses_client(&self, local: bool) -> Option<&'static str> {
+        let settings = &self.host.settings;
+        if self.host.clients.len() >= settings.maxclients as usize {
+            return Some("-ERR max number of clients reached\r\n");
+        }
+        if settings.protected_mode && settings.requirepass.is_empty() && !local {
+            return Some(concat!(
+                "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for ",
+                "the default user. In this mode connections are only accepted from the loopback interface. If you want to ",
+                "connect from external computers, set a password with requirepass, or disable protected mode by sending ",
+                "'CONFIG SET protected-mode no' from the loopback interface, or start the server with '--protected-mode no'.\r\n"
+            ));
+        }
+        None
+    }
+
+    /// Registers a client that was let in.
+    pub fn add_client(&mut self, stream: &Stream, handle: Rc<Handle>) -> usize {
+        let slot = self.engine.connect();
+        let id = self.engine.session(slot).map_or(0, |session| session.id);
+        self.host.stats.connections += 1;
+        self.host.clients.add(slot, Client::new(id, stream, handle, clock::unix_ms()));
+        slot
+    }
+
+    /// A client is gone.
+    pub fn forget_client(&mut self, slot: usize) {
+        self.replica_gone(slot);
+        self.engine.disconnect(slot);
+        self.host.clients.remove(slot);
+        self.host.gated.retain(|other| *other != slot);
+        self.host.paused.retain(|other| *other != slot);
+        self.host.replication.waits.retain(|wait| wait.slot != slot);
+    }
+
+    /// Says why a client is closed that sent rubbish.
+    pub fn log_protocol_error(&self, slot: usize, error: &ProtocolError) {
+        let Some(client) = self.host.clients.get(slot) else { return };
+        if error.attack {
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is \
+                 likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. \
+                 Connection from {} aborted.",
+                client.address
+            );
+        } else {
+            tracing::debug!("Protocol error ({}) from client: {}", error.text, client.address);
+        }
+    }
+
+    /// Says why a client is closed that sends a request without end.
+    pub fn log_query_buffer_limit(&mut self, slot: usize) {
+        self.host.stats.query_buffer_limit_disconnections += 1;
+        if let Some(client) = self.host.clients.get(slot) {
+            tracing::warn!(
+                "Closing client that reached max query buffer length: {}",
+                client.address
+            );
+        }
+    }
+
+    /// Closes a client whose replies pile up beyond its class's limits.
+    #[inline]
+    pub fn check_output(&mut self, slot: usize, bytes: usize) {
+        let Some(client) = self.host.clients.get_mut(slot) else { return };
+        client.output_bytes = bytes;
+        if bytes > 0 {
+            self.check_output_limit(slot);
+        }
+    }
+}
+
+impl Outside {
+    /// The longest argument taken, in bytes.
+    #[inline]
+    pub fn bulk_max(&self) -> i64 {
+        self.settings.proto_max_bulk_len as i64
+    }
+
+    /// The most that a client's unfinished requests may take.
+    #[inline]
+    pub fn query_buffer_limit(&self, _slot: usize) -> u64 {
+        self.settings.client_query_buffer_limit as u64
+    }
+
+    /// Up to which token replies may leave.
+    #[inline]
+    pub fn released(&self) -> u64 {
+        self.persistence.released()
+    }
+
+    /// A client's replies wait for the disk: it is woken when that is through.
+    pub fn wait_for_release(&mut self, slot: usize) {
+        if !self.gated.contains(&slot) {
+            self.gated.push(slot);
+        }
+    }
+
+    /// Lets the task that acts at a certain moment know of one, unix milliseconds.
+    pub fn wake_at(&self, _at_ms: i64) {
+        self.alarm.notify_one();
+    }
+
+    /// Values that wait to be freed.
+    pub fn lazy_pending(&self) -> u64 {
+        self.lazy.pending()
+    }
+
+    /// The primary that we follow, or are about to.
+    pub fn primary(&self) -> Option<crate::config::PrimaryAddress> {
+        match &self.new_role {
+            Some(NewRole::Primary) => None,
+            Some(NewRole::ReplicaOf(host, port)) => {
+                Some(crate::config::PrimaryAddress { host: host.clone(), port: *port })
+            }
+            None => self.replication.link.as_ref().map(|link| crate::config::PrimaryAddress {
+                host: link.host.clone(),
+                port: link.port,
+            }),
+        }
+    }
+
+    /// Wakes the clients whose replies waited for the disk.
+    pub fn wake_gated(&mut self) {
+        for slot in std::mem::take(&mut self.gated) {
+            self.clients.wake(slot);
+        }
+    }
+
+    /// Bytes came from a client.
+    #[inline]
+    pub fn note_input(&mut self, slot: usize, bytes: usize) {
+        self.stats.input_bytes += bytes as u64;
+        if let Some(client) = self.clients.get_mut(slot) {
+            client.input_total += bytes as u64;
+            client.active = true;
+        }
+    }
+
+    /// Bytes went to a client.
+    #[inline]
+    pub fn note_output(&mut self, slot: usize, bytes: usize) {
+        self.stats.output_bytes += bytes as u64;
+        if let Some(client) = self.clients.get_mut(slot) {
+            client.output_total += bytes as u64;
+        }
+    }
+
+    /// Bytes went to a replica.
+    pub fn note_feed_output(&mut self, slot: usize, bytes: usize) {
+        self.stats.repl_output_bytes += bytes as u64;
+        self.note_output(slot, bytes);
+    }
+
+    /// Appends to the journal what belongs to no database.
+    pub fn journal_control(&mut self, bytes: &[u8]) {
+        self.journal.append_raw(Kind::Control, bytes);
+        self.flush.notify_one();
+    }
+}
+
+impl Host for Outside {
+    #[inline]
+    fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
+        let kind = match kind {
+            EntryKind::Effect => Kind::Effect,
+            EntryKind::Control => Kind::Control,
+            EntryKind::Local => Kind::Local,
+        };
+        self.journal.append(kind, dbs, unit);
+        self.journaled += unit.len() as u64;
+        Receipt { offset: self.journal.end(), token: self.journaled }
+    }
+
+    fn perform(
+        &mut self,
+        call: HostCall,
+        context: &mut Context<'_>,
+        args: Args<'_>,
+    ) -> Result<Done, Refusal> {
+        crate::admin::perform(self, call, context, args)
+    }
+}
+
+impl Outside {
+    /// Bytes journaled in all; what [`Receipt::token`] counts.
+    pub fn journaled(&self) -> u64 {
+        self.journaled
+    }
+
+    /// Appends what our primary sent, verbatim.
+    pub fn journal_verbatim(&mut self, kind: Kind, bytes: &[u8]) {
+        self.journal.append_raw(kind, bytes);
+        self.journaled += bytes.len() as u64;
+        self.flush.notify_one();
+    }
+}
+
+/// A new, random name for a history or a process.
+pub fn new_replication_id() -> ReplicationId {
+    ReplicationId::from_random(rand::random())
+}
+
+/// What a replica's connection sends next.
+pub type Feed = VecDeque<Bytes>;

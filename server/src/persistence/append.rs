@@ -1,0 +1,445 @@
+//! The append-only file: shipping the journal to it, rewriting it, switching it on and off.
+//!
+//! ```text
+//! journal ──cursor──► ship (once per loop iteration) ──orders──► append thread ──► file, fsync
+//!                                                                      └── published ──► replies released
+//! ```
+//!
+//! A rewrite begins a new incremental file, forks a child that writes a base of what was before it, and then puts both into
+//! the manifest. Switching on at run time is the same with a file that no manifest names until the base is there.
+//!
+//! # Invariants
+//! - what was journaled before a switch of files is in the old one, everything after it in the new one
+//! - every file begins with its own SELECT
+
+use super::snapshots::watch;
+use super::{ChildKind, policy};
+use crate::clock;
+use crate::node::{Node, Outside, SharedNode};
+use backup::aof::{AofDir, AppendThread, Appender, FirstBase, FsyncPolicy, Order};
+use backup::fork::{SaveJob, rewrite_child, rewrite_names};
+use bytes::Bytes;
+use engine::Engine;
+use engine::context::{Context, Done};
+use engine::refusal::Refusal;
+use journal::{Class, CursorId, Kind};
+use protocol::resp::encode;
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of journal shipped with one order.
+const SHIP_BYTES: usize = 4 * 1024 * 1024;
+/// After so many failures in a row, rewrites by themselves are tried ever more seldom. Source: Redis.
+const FAILURES_BEFORE_DELAY: u32 = 3;
+/// The longest such delay, minutes.
+const DELAY_MINUTES_MAX: i64 = 60;
+
+/// What the child at work on a base is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewriting {
+    /// A smaller file; the files from this number on are kept.
+    Shrink {
+        /// The first incremental file that is kept.
+        first_kept: u64,
+    },
+    /// The first base after switching on.
+    SwitchOn,
+}
+
+/// The append-only file.
+pub struct Aof {
+    /// The thread that writes.
+    pub thread: AppendThread,
+    /// When it fsyncs, and so when replies leave.
+    pub policy: FsyncPolicy,
+    /// The size of the base.
+    pub base_bytes: u64,
+    /// The size of base and incremental files when the present file was begun.
+    pub before_bytes: u64,
+    /// What the child at work is for.
+    pub rewriting: Option<Rewriting>,
+    dir: AofDir,
+    cursor: CursorId,
+    /// Offsets at the end of shipped orders, by token, oldest first.
+    shipped: VecDeque<(u64, u64)>,
+    /// The token of the last order.
+    shipped_token: u64,
+    durable_offset: u64,
+}
+
+impl Aof {
+    /// The replication offset that is on disk.
+    pub fn durable_offset(&self) -> u64 {
+        let durable = self.thread.status().durable_up_to();
+        let reached = self.shipped.iter().take_while(|(token, _)| *token <= durable).last();
+        reached.map_or(self.durable_offset, |(_, offset)| *offset)
+    }
+
+    /// Whether no order that stands for `token` was ever given: there was nothing to write.
+    pub fn is_empty_up_to(&self, token: u64) -> bool {
+        self.shipped_token < token && self.shipped.is_empty()
+    }
+
+    /// Bytes of base and incremental files.
+    pub fn size(&self) -> u64 {
+        self.before_bytes + self.thread.status().size()
+    }
+}
+
+fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
+    let settings = &host.settings;
+    AofDir::open(
+        Path::new("."),
+        OsStr::new(&settings.appenddirname),
+        OsStr::new(&settings.appendfilename),
+    )
+    .map_err(|error| error.to_string())
+}
+
+impl Outside {
+    /// Begins to append to `file` of `dir`.
+    fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+        let published = Arc::clone(&self.persistence.published);
+        let notify = Box::new(move || published.notify_one());
+        let policy = policy(&self.settings);
+        let clock = Box::new(clock::monotonic_ms);
+        let thread = AppendThread::spawn(Appender::new(file)?, policy, clock, notify)?;
+        self.journal.seal();
+        let cursor = self.journal.subscribe(Class::Disk);
+        let (base_bytes, all_bytes) = dir.sizes().unwrap_or((0, 0));
+        let size = thread.status().size();
+        self.persistence.aof = Some(Aof {
+            thread,
+            policy,
+            base_bytes,
+            before_bytes: all_bytes.saturating_sub(size),
+            rewriting: None,
+            dir,
+            cursor,
+            shipped: VecDeque::new(),
+            shipped_token: 0,
+            durable_offset: self.journal.end(),
+        });
+        self.persistence.note_history(self.journal.history);
+        self.begin_file();
+        Ok(())
+    }
+
+    /// Makes the next bytes for the disk begin with a SELECT.
+    fn begin_file(&mut self) {
+        if !self.replication.is_replica() {
+            self.journal.forget_selected();
+            return;
+        }
+        // Our primary's stream says SELECT when it likes: the file needs its own, which does not count.
+        if let Some(db) = self.journal.selected() {
+            let mut select = Vec::new();
+            let text = db.to_string();
+            encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
+            self.journal.append_raw(Kind::Local, &select);
+        }
+    }
+
+    /// Opens what is there for appending, after a load; makes the first files if there are none.
+    pub fn open_aof(&mut self, engine: &Engine, dir: Option<AofDir>) -> Result<(), String> {
+        let mut dir = match dir {
+            Some(dir) => dir,
+            None => open_dir(self)?.0,
+        };
+        let file = if dir.manifest().base.is_none() && dir.manifest().incremental.is_empty() {
+            let meta = self.snapshot_meta(engine, true);
+            let options = self.save_options();
+            let base = FirstBase { dbs: &engine.dbs, meta: &meta, options };
+            tracing::info!(
+                "Creating AOF base file {}.1.base.rdb on server start",
+                self.settings.appendfilename
+            );
+            tracing::info!(
+                "Creating AOF incr file {}.1.incr.aof on server start",
+                self.settings.appendfilename
+            );
+            dir.initialize(base).map_err(|error| error.to_string())?
+        } else {
+            dir.open_last().map_err(|error| error.to_string())?
+        };
+        self.start_appending(dir, file).map_err(|error| error.to_string())
+    }
+
+    /// The directory to load from.
+    pub fn aof_to_load(&self) -> Result<(AofDir, backup::aof::Opened), String> {
+        open_dir(self)
+    }
+
+    /// Ships what was journaled to the append thread.
+    pub fn ship_to_disk(&mut self) {
+        let token = self.journaled();
+        let Some(aof) = &mut self.persistence.aof else { return };
+        loop {
+            let mut pieces = Vec::new();
+            if self.journal.read(aof.cursor, SHIP_BYTES, &mut pieces) == 0 {
+                break;
+            }
+            let (start, end) = (pieces[0].start, pieces[pieces.len() - 1].end);
+            let bytes: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
+            // Only the last order of a turn stands for all that was journaled.
+            let sequence = if self.journal.behind(aof.cursor) == 0 { token } else { token - 1 };
+            aof.shipped_token = sequence;
+            aof.shipped.push_back((sequence, end));
+            aof.thread.order(Order::Append { bytes, start, end, sequence });
+        }
+        let durable = aof.thread.status().durable_up_to();
+        while let Some((token, offset)) = aof.shipped.front().copied() {
+            if token > durable {
+                break;
+            }
+            aof.durable_offset = offset;
+            aof.shipped.pop_front();
+        }
+    }
+
+    /// `BGREWRITEAOF`.
+    pub fn bgrewriteaof(&mut self, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
+        let child = self.persistence.child.map(|child| child.kind);
+        if child == Some(ChildKind::Rewrite) {
+            return Err(Refusal::fixed(
+                "ERR Background append only file rewriting already in progress",
+            ));
+        }
+        if child.is_some() || self.replication.sync.is_some() || ctx.session.in_exec {
+            self.persistence.rewrite_scheduled = true;
+            ctx.reply.simple("Background append only file rewriting scheduled");
+        } else if self.start_rewrite(ctx.engine).is_ok() {
+            ctx.reply.simple("Background append only file rewriting started");
+        } else {
+            return Err(Refusal::fixed(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ));
+        }
+        Ok(Done::NOTHING)
+    }
+
+    /// Whether the file has grown enough to be rewritten by itself.
+    pub fn rewrite_is_due(&self, now_ms: i64) -> bool {
+        let Some(aof) = &self.persistence.aof else { return false };
+        let percentage = self.settings.auto_aof_rewrite_percentage as u64;
+        let size = aof.size();
+        if percentage == 0
+            || size < self.settings.auto_aof_rewrite_min_size
+            || now_ms < self.persistence.rewrite_not_before_ms
+        {
+            return false;
+        }
+        let base = aof.base_bytes.max(1);
+        let growth = (size * 100 / base).saturating_sub(100);
+        if growth >= percentage {
+            tracing::info!("Starting automatic rewriting of AOF on {growth}% growth");
+            return true;
+        }
+        false
+    }
+
+    /// Begins a rewrite: new file, then the child.
+    pub fn start_rewrite(&mut self, engine: &mut Engine) -> Result<(), String> {
+        self.persistence.rewrite_scheduled = false;
+        if self.persistence.aof.is_none() {
+            // Without an append-only file the base alone is made, as Redis does.
+            return self.fork_base(engine, None);
+        }
+        self.journal.seal();
+        self.ship_to_disk();
+        let aof = self.persistence.aof.as_mut().expect("looked at above");
+        let (file, first_kept) = aof.dir.begin_rewrite().map_err(|error| {
+            tracing::warn!("Can't begin a rewrite: {error}");
+            error.to_string()
+        })?;
+        aof.before_bytes += aof.thread.status().size();
+        aof.thread.order(Order::Switch(file));
+        self.begin_file();
+        self.fork_base(engine, Some(Rewriting::Shrink { first_kept }))
+    }
+
+    fn fork_base(&mut self, engine: &mut Engine, purpose: Option<Rewriting>) -> Result<(), String> {
+        let meta = self.snapshot_meta(engine, true);
+        let options = self.save_options();
+        let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
+        let start = clock::now();
+        let child = rewrite_child(job, Path::new(".")).map_err(|error| {
+            tracing::warn!("Can't rewrite append only file in background: fork: {error}");
+            self.persistence.last_rewrite_ok = false;
+            error.to_string()
+        })?;
+        self.note_fork(clock::since(start));
+        if let Some(aof) = &mut self.persistence.aof {
+            aof.rewriting = purpose;
+        }
+        tracing::info!("Background append only file rewriting started by pid {}", child.pid);
+        self.begin_child(engine, ChildKind::Rewrite, &child);
+        tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Rewrite));
+        Ok(())
+    }
+
+    /// CONFIG SET appendonly: on or off, at run time.
+    pub fn switch_aof(&mut self, engine: &mut Engine) -> Result<(), String> {
+        if !self.settings.appendonly {
+            self.stop_aof();
+            engine.nobody_reads = !self.journal.has_readers();
+            return Ok(());
+        }
+        if self.persistence.aof.is_some() {
+            return Ok(());
+        }
+        let (mut dir, _) = open_dir(self)?;
+        let file = dir.begin_switch_on().map_err(|error| error.to_string())?;
+        if !self.journal.has_readers() {
+            // What happened so far was not journaled: the offsets of the old name are void.
+            self.journal.history = journal::History::new(crate::node::new_replication_id());
+        }
+        self.start_appending(dir, file).map_err(|error| error.to_string())?;
+        engine.nobody_reads = false;
+        if let Some(aof) = &mut self.persistence.aof {
+            aof.rewriting = Some(Rewriting::SwitchOn);
+        }
+        if self.persistence.has_child() || self.replication.sync.is_some() {
+            self.persistence.rewrite_scheduled = true;
+            tracing::info!(
+                "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible."
+            );
+            return Ok(());
+        }
+        self.fork_base(engine, Some(Rewriting::SwitchOn))
+    }
+
+    /// Switches the append-only file off: what is journaled is written and fsynced first.
+    pub fn stop_aof(&mut self) {
+        self.journal.seal();
+        self.ship_to_disk();
+        let Some(mut aof) = self.persistence.aof.take() else { return };
+        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
+            self.kill_child();
+        }
+        if aof.rewriting == Some(Rewriting::SwitchOn) {
+            let _ = aof.dir.cancel_switch_on();
+        }
+        self.journal.unsubscribe(aof.cursor);
+        aof.thread.stop();
+        self.wake_gated();
+    }
+}
+
+impl Node {
+    /// The data was replaced as a whole: the append-only file begins anew with it.
+    pub fn replace_aof(&mut self) {
+        if !self.host.persistence.aof_is_on() {
+            return;
+        }
+        self.host.stop_aof();
+        self.refresh_conditions();
+        if let Err(error) = self.host.switch_aof(&mut self.engine) {
+            tracing::warn!(
+                "Failed enabling the AOF after successful master synchronization! {error}"
+            );
+        }
+    }
+
+    /// What the append thread published has changed.
+    pub fn disk_progress(&mut self) {
+        self.host.wake_gated();
+        self.check_waits();
+        let Some(aof) = &self.host.persistence.aof else { return };
+        let status = aof.thread.status();
+        if status.is_fatal() {
+            let error = status.error().unwrap_or_default();
+            tracing::error!(
+                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {error}. Exiting..."
+            );
+            std::process::exit(1);
+        }
+        let failed = status.failed();
+        if failed != self.engine.conditions.disk_error.is_some() {
+            match status.error() {
+                Some(error) => tracing::warn!("Error writing to the AOF file: {error}"),
+                None => tracing::info!("AOF write error looks solved. The server can write again."),
+            }
+            self.refresh_conditions();
+        }
+    }
+
+    fn rewrite_failed(&mut self, pid: i32, error: &str) {
+        let now = clock::unix_ms();
+        let (temporary, complete) = rewrite_names(pid);
+        let _ = backup::files::remove(Path::new(&temporary));
+        let _ = backup::files::remove(Path::new(&complete));
+        let persistence = &mut self.host.persistence;
+        if std::mem::take(&mut persistence.killed) {
+            tracing::warn!("Background AOF rewrite terminated by signal 9");
+            return;
+        }
+        tracing::warn!("Background AOF rewrite terminated with error: {error}");
+        persistence.last_rewrite_ok = false;
+        persistence.figures.rewrite_failures += 1;
+        let over = persistence.figures.rewrite_failures.saturating_sub(FAILURES_BEFORE_DELAY);
+        if persistence.figures.rewrite_failures >= FAILURES_BEFORE_DELAY {
+            let minutes = (1i64 << over.min(6)).min(DELAY_MINUTES_MAX);
+            persistence.rewrite_not_before_ms = now + minutes * 60_000;
+        }
+        if persistence.aof.as_ref().is_some_and(|a| a.rewriting == Some(Rewriting::SwitchOn)) {
+            persistence.rewrite_scheduled = true;
+        }
+    }
+
+    /// Puts a finished base into the manifest.
+    fn install_base(&mut self, pid: i32) -> Result<(), String> {
+        let base = PathBuf::from(rewrite_names(pid).1);
+        let persistence = &mut self.host.persistence;
+        let Some(aof) = &mut persistence.aof else {
+            return backup::files::remove(&base).map_err(|error| error.to_string());
+        };
+        let done = match aof.rewriting.take() {
+            Some(Rewriting::Shrink { first_kept }) => {
+                aof.dir.finish_rewrite(&base, true, first_kept)
+            }
+            Some(Rewriting::SwitchOn) => aof.dir.finish_switch_on(&base, true),
+            None => backup::files::remove(&base),
+        };
+        done.map_err(|error| error.to_string())?;
+        if let Ok((base, all)) = aof.dir.sizes() {
+            aof.base_bytes = base;
+            aof.before_bytes = all.saturating_sub(aof.thread.status().size());
+        }
+        if !self.host.settings.aof_disable_auto_gc
+            && let Err(error) = aof.dir.delete_history()
+        {
+            tracing::warn!("Deleting old AOF files: {error}");
+        }
+        Ok(())
+    }
+}
+
+/// A child that made a base has ended.
+pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>) {
+    let node = &mut *node.borrow_mut();
+    let now = clock::unix_ms();
+    let Some(child) = node.host.persistence.child.take() else { return };
+    node.host.persistence.figures.last_rewrite_s = (now - child.started_ms) / 1000;
+    node.host.persistence.figures.last_rewrite_cow_bytes = child.copied_bytes;
+    let result = result.and_then(|()| {
+        tracing::info!("Background AOF rewrite terminated with success");
+        node.install_base(pid)
+    });
+    match result {
+        Ok(()) => {
+            let persistence = &mut node.host.persistence;
+            persistence.last_rewrite_ok = true;
+            persistence.figures.rewrites += 1;
+            persistence.figures.rewrite_failures = 0;
+            persistence.rewrite_not_before_ms = 0;
+            tracing::info!("Background AOF rewrite finished successfully");
+        }
+        Err(error) => node.rewrite_failed(pid, &error),
+    }
+    node.child_ended();
+}

@@ -1,0 +1,357 @@
+//! What is loaded at the start, and where it leaves us in the stream.
+//!
+//! Another thread loads into an engine of its own, so that clients get `-LOADING` meanwhile instead of silence; the databases
+//! are put in place when all is well. Both files there: the append-only file counts.
+
+use super::LoadProgress;
+use crate::clock;
+use crate::config::Settings;
+use crate::node::{Node, SharedNode, new_replication_id};
+use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
+use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
+use engine::Engine;
+use engine::context::{Context, Done};
+use engine::host::{EntryKind, Host, HostCall, Receipt};
+use engine::refusal::Refusal;
+use engine::session::{Peer, Session};
+use journal::{History, ReplicationId};
+use keyspace::db::Db;
+use keyspace::limits::Limits;
+use protocol::resp::{Args, Batch};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Where the data was in a replication stream.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    history: History,
+    offset: u64,
+    selected: usize,
+}
+
+/// What loading gave.
+struct Outcome {
+    dbs: Vec<Db>,
+    functions: Vec<Vec<u8>>,
+    point: Option<Point>,
+    source: &'static str,
+    aof: Option<AofDir>,
+    meta: Option<LoadedMeta>,
+    loaded: u64,
+}
+
+/// A host for commands from a file: they are not journaled, and those that need a host are none of data's.
+struct NoHost;
+
+impl Host for NoHost {
+    fn journal(&mut self, _: (usize, usize), _: EntryKind, _: &[u8]) -> Receipt {
+        Receipt::default()
+    }
+
+    fn perform(
+        &mut self,
+        _: HostCall,
+        ctx: &mut Context<'_>,
+        _: Args<'_>,
+    ) -> Result<Done, Refusal> {
+        // PING and REPLCONF GETACK may stand in the file of a replica; they mean nothing here.
+        ctx.reply.ok();
+        Ok(Done::NOTHING)
+    }
+}
+
+/// Executes what an append-only file holds.
+struct Loader {
+    engine: Engine,
+    session: Box<Session>,
+    replies: Vec<u8>,
+    progress: Arc<AtomicU64>,
+    report: Box<dyn FnMut(u64) + Send>,
+}
+
+impl Loader {
+    fn new(databases: usize, limits: Limits, string_max: u64, progress: Arc<AtomicU64>) -> Loader {
+        let mut engine = Engine::new(databases, 0);
+        engine.limits = limits;
+        engine.string_max = string_max.max(512 << 20);
+        engine.now_ms = clock::unix_ms();
+        engine.active_expire = false;
+        let slot = engine.connect();
+        let mut session = engine.take_session(slot);
+        session.peer = Peer::Loader;
+        session.authenticated = true;
+        let counter = Arc::clone(&progress);
+        let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
+        Loader { engine, session, replies: Vec::new(), progress, report }
+    }
+}
+
+impl Apply for Loader {
+    fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64)) {
+        (&mut self.engine.dbs, &mut self.report)
+    }
+
+    fn begin_file(&mut self, _path: &Path) {
+        self.session.db = 0;
+    }
+
+    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
+        for (index, request) in batch.requests().iter().enumerate() {
+            let args = batch.args(buffer, request);
+            if engine::command::resolve(args).is_none() {
+                let name = String::from_utf8_lossy(args.at(0)).into_owned();
+                let reason = format!("Unknown command '{name}' reading the append only file");
+                return Err(CommandRefused { index, reason });
+            }
+        }
+        self.replies.clear();
+        self.engine.execute_batch(
+            &mut NoHost,
+            &mut self.session,
+            buffer,
+            batch,
+            0,
+            &mut self.replies,
+        );
+        self.engine.garbage.clear();
+        self.engine.garbage_dbs.clear();
+        Ok(())
+    }
+
+    fn progress(&mut self, bytes: u64) {
+        self.progress.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a loading thread needs to know.
+struct Job {
+    databases: usize,
+    limits: Limits,
+    string_max: u64,
+    checksum: bool,
+    truncated: bool,
+    drop_expired: bool,
+    progress: Arc<AtomicU64>,
+}
+
+fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
+    let now_ms = clock::unix_ms();
+    let access = |_: &_| (now_ms / 1000) as u32 & 0xff_ffff;
+    let snapshot =
+        LoadOptions { now_ms, drop_expired: false, checksum: job.checksum, clock: &access };
+    let options = LoadLimits { truncated: job.truncated, limits: &job.limits, snapshot };
+    let progress = Arc::clone(&job.progress);
+    let mut loader = Loader::new(job.databases, job.limits, job.string_max, progress);
+    let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
+    if let Some(cut) = &loaded.cut {
+        tracing::warn!("!!! Warning: short read while loading the AOF file !!!");
+        tracing::warn!("AOF loaded anyway because aof-load-truncated is enabled: {cut:?}");
+    }
+    let id = |text: &[u8; 40]| ReplicationId::parse(text).unwrap_or(ReplicationId::NONE);
+    let selected = loaded.selected_db as usize;
+    let point = match (&loaded.history, loaded.position) {
+        (Some(mark), Some(offset)) => Some(Point {
+            history: History {
+                id: id(&mark.id),
+                second_id: id(&mark.second_id),
+                second_offset: mark.second_offset,
+            },
+            offset,
+            selected,
+        }),
+        // Nothing was appended to the base yet.
+        (None, _) if loaded.commands == 0 => point_of(loaded.base.as_ref()),
+        _ => None,
+    };
+    let keys = loader.engine.dbs.iter().map(|db| db.len() as u64).sum();
+    Ok(Outcome {
+        dbs: std::mem::take(&mut loader.engine.dbs),
+        functions: loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone()),
+        point,
+        source: "append only file",
+        aof: Some(dir),
+        meta: loaded.base,
+        loaded: keys,
+    })
+}
+
+fn point_of(meta: Option<&LoadedMeta>) -> Option<Point> {
+    let point = meta?.replication?;
+    Some(Point {
+        history: History::new(ReplicationId::parse(&point.id)?),
+        offset: point.offset,
+        selected: point.stream_db as usize,
+    })
+}
+
+fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
+    let now_ms = clock::unix_ms();
+    let access = |_: &_| (now_ms / 1000) as u32 & 0xff_ffff;
+    let mut dbs: Vec<Db> = (0..job.databases).map(|_| Db::new()).collect();
+    let options = LoadOptions {
+        now_ms,
+        drop_expired: job.drop_expired,
+        checksum: job.checksum,
+        clock: &access,
+    };
+    let mut progress = |bytes| job.progress.store(bytes, Ordering::Relaxed);
+    let meta = load_file(path, &mut dbs, &job.limits, options, &mut progress)
+        .map_err(|error| error.to_string())?;
+    Ok(Outcome {
+        dbs,
+        functions: meta.functions.clone(),
+        point: point_of(Some(&meta)),
+        source: "disk",
+        aof: None,
+        loaded: meta.keys_loaded,
+        meta: Some(meta),
+    })
+}
+
+fn job(node: &Node, progress: &Arc<AtomicU64>) -> Job {
+    let settings = &node.host.settings;
+    Job {
+        databases: node.engine.dbs.len(),
+        limits: node.engine.limits,
+        string_max: settings.proto_max_bulk_len,
+        checksum: settings.rdbchecksum,
+        truncated: settings.aof_load_truncated,
+        drop_expired: settings.replicaof.is_none(),
+        progress: Arc::clone(progress),
+    }
+}
+
+/// Loads what the files hold, and opens the append-only file if it is to be on. An error means that the server must not
+/// start: nothing was changed.
+pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
+    let start = clock::now();
+    let progress = Arc::new(AtomicU64::new(0));
+    let (task, total) = {
+        let node = node.borrow();
+        let job = job(&node, &progress);
+        prepare(&node, job)?
+    };
+    {
+        let node = &mut *node.borrow_mut();
+        let started_ms = clock::unix_ms();
+        node.host.persistence.loading =
+            Some(LoadProgress { started_ms, total_bytes: total, loaded_bytes: 0 });
+        node.refresh_conditions();
+    }
+    let mut loading = tokio::task::spawn_blocking(task);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let loaded = loop {
+        tokio::select! {
+            loaded = &mut loading => break loaded.map_err(|error| error.to_string())?,
+            _ = tick.tick() => {
+                let node = &mut *node.borrow_mut();
+                if let Some(loading) = &mut node.host.persistence.loading {
+                    loading.loaded_bytes = progress.load(Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    let outcome = loaded?;
+    let node = &mut *node.borrow_mut();
+    node.host.persistence.loading = None;
+    let seconds = clock::since(start).as_secs_f64();
+    if let Some(outcome) = outcome {
+        tracing::info!("DB loaded from {}: {seconds:.3} seconds", outcome.source);
+        node.take_over(outcome)?;
+    }
+    if node.host.settings.appendonly && !node.host.persistence.aof_is_on() {
+        node.host.open_aof(&node.engine, None)?;
+    }
+    node.refresh_conditions();
+    Ok(())
+}
+
+type Task = Box<dyn FnOnce() -> Result<Option<Outcome>, String> + Send>;
+
+fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
+    let settings: &Settings = &node.host.settings;
+    if settings.appendonly {
+        let (dir, opened) = node.host.aof_to_load()?;
+        if opened == Opened::Nothing {
+            return Ok((Box::new(|| Ok(None)), 0));
+        }
+        let total = dir.sizes().map_or(0, |(_, all)| all);
+        return Ok((Box::new(move || load_aof(&job, dir).map(Some)), total));
+    }
+    let path = PathBuf::from(&settings.dbfilename);
+    match backup::files::size(&path).map_err(|error| error.to_string())? {
+        None => Ok((Box::new(|| Ok(None)), 0)),
+        Some(size) => Ok((Box::new(move || load_rdb(&job, &path).map(Some)), size)),
+    }
+}
+
+impl Node {
+    fn take_over(&mut self, outcome: Outcome) -> Result<(), String> {
+        self.engine.dbs = outcome.dbs;
+        self.engine.functions = outcome.functions;
+        let figures = &mut self.host.persistence.figures;
+        figures.last_load_loaded = outcome.loaded;
+        if let Some(meta) = &outcome.meta {
+            figures.last_load_expired = meta.keys_expired;
+            tracing::info!(
+                "Done loading RDB, keys loaded: {}, keys expired: {}.",
+                meta.keys_loaded,
+                meta.keys_expired
+            );
+        }
+        if let Some(point) = outcome.point {
+            self.continue_from(point, outcome.meta.as_ref());
+        }
+        if self.host.settings.appendonly {
+            self.host.open_aof(&self.engine, outcome.aof)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
+    fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
+        let backlog_bytes = self.host.settings.repl_backlog_size;
+        let will_follow = self.host.settings.replicaof.is_some();
+        let journal = &mut self.host.journal;
+        journal.restart_at(point.offset);
+        journal.history = point.history;
+        journal.start_backlog(backlog_bytes);
+        if will_follow {
+            journal.set_selected(Some(point.selected));
+            return;
+        }
+        journal.history.fork(new_replication_id(), point.offset);
+        // Replicas of the process before us go on from here: they have to hear what we dropped as expired.
+        for (db, key) in meta.map_or(&[][..], |meta| &meta.expired) {
+            let mut del = Vec::new();
+            protocol::resp::encode::command(&mut del, [&b"DEL"[..], key].into_iter());
+            journal.append(journal::Kind::Effect, (*db, *db), &del);
+        }
+    }
+
+    /// DEBUG RELOAD and LOADAOF: loads what is on disk in the place of the data, while nothing else happens.
+    pub fn reload_in_place(
+        engine: &mut Engine,
+        settings: &Settings,
+        aof: Option<AofDir>,
+    ) -> Result<(), String> {
+        let job = Job {
+            databases: engine.dbs.len(),
+            limits: engine.limits,
+            string_max: settings.proto_max_bulk_len,
+            checksum: settings.rdbchecksum,
+            truncated: settings.aof_load_truncated,
+            drop_expired: false,
+            progress: Arc::default(),
+        };
+        let outcome = match aof {
+            Some(dir) => load_aof(&job, dir)?,
+            None => load_rdb(&job, Path::new(&settings.dbfilename))?,
+        };
+        let old = std::mem::replace(&mut engine.dbs, outcome.dbs);
+        engine.garbage_dbs.extend(old);
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! Data at rest, as the process does it: when to save, what waits for the disk, what happens at the start.
+//!
+//! - [`snapshots`]: SAVE, BGSAVE and save points
+//! - [`append`]: the append-only file: shipping the journal to it, rewriting it, switching it on and off
+//! - [`load`]: what is loaded at the start, and where it leaves us in the stream
+//!
+//! # Not here
+//! - formats and files: `backup`
+
+pub mod append;
+pub mod load;
+pub mod snapshots;
+
+use crate::config::{AppendFsync, Settings};
+use append::Aof;
+use backup::aof::{FsyncPolicy, Order};
+use journal::History;
+use protocol::aof::HistoryMark;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Which child is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildKind {
+    /// A snapshot for the file.
+    Snapshot,
+    /// A new base of the append-only file.
+    Rewrite,
+}
+
+/// A child at work.
+#[derive(Clone, Copy, Debug)]
+pub struct RunningChild {
+    /// What it does.
+    pub kind: ChildKind,
+    /// Its process.
+    pub pid: i32,
+    /// When it started, unix milliseconds.
+    pub started_ms: i64,
+    /// Keys that it has written.
+    pub keys: u64,
+    /// Keys that it is to write.
+    pub keys_total: u64,
+    /// Memory copied on write, bytes.
+    pub copied_bytes: u64,
+}
+
+/// How loading goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadProgress {
+    /// When it began, unix milliseconds.
+    pub started_ms: i64,
+    /// Bytes to load.
+    pub total_bytes: u64,
+    /// Bytes loaded.
+    pub loaded_bytes: u64,
+}
+
+/// Figures of INFO.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::missing_docs_in_private_items, reason = "named after the fields of INFO")]
+pub struct Figures {
+    pub saves: u64,
+    pub last_bgsave_s: i64,
+    pub last_cow_bytes: u64,
+    pub rewrites: u64,
+    pub last_rewrite_s: i64,
+    pub last_rewrite_cow_bytes: u64,
+    pub rewrite_failures: u32,
+    pub last_load_loaded: u64,
+    pub last_load_expired: u64,
+}
+
+/// The persistence side of the process.
+pub struct Persistence {
+    /// The append-only file, if it is on.
+    pub aof: Option<Aof>,
+    /// The child at work.
+    pub child: Option<RunningChild>,
+    /// Loading at the start.
+    pub loading: Option<LoadProgress>,
+    /// When data was last saved, unix milliseconds; the start if never.
+    pub saved_ms: i64,
+    /// Whether the last BGSAVE succeeded.
+    pub last_bgsave_ok: bool,
+    /// Whether the last rewrite succeeded.
+    pub last_rewrite_ok: bool,
+    /// A BGSAVE is to follow the child at work.
+    pub bgsave_scheduled: bool,
+    /// A rewrite is to follow the child at work.
+    pub rewrite_scheduled: bool,
+    /// When the last attempt to save began, unix milliseconds.
+    pub tried_ms: i64,
+    /// When a rewrite may be tried by itself again, unix milliseconds.
+    pub rewrite_not_before_ms: i64,
+    /// Changes that the child at work will have saved.
+    pub dirty_at_fork: u64,
+    /// Figures of INFO.
+    pub figures: Figures,
+    /// Wakes the task that looks at what the append thread published.
+    pub published: Arc<Notify>,
+    history: Option<HistoryMark>,
+    /// The child at work was told to stop: its end is no failure.
+    pub killed: bool,
+}
+
+impl Persistence {
+    /// Nothing saved, nothing on.
+    pub fn new(_settings: &Settings, now_ms: i64) -> Persistence {
+        let figures = Figures { last_bgsave_s: -1, last_rewrite_s: -1, ..Figures::default() };
+        Persistence {
+            aof: None,
+            child: None,
+            loading: None,
+            saved_ms: now_ms,
+            last_bgsave_ok: true,
+            last_rewrite_ok: true,
+            bgsave_scheduled: false,
+            rewrite_scheduled: false,
+            tried_ms: 0,
+            rewrite_not_before_ms: 0,
+            dirty_at_fork: 0,
+            figures,
+            published: Arc::new(Notify::new()),
+            history: None,
+            killed: false,
+        }
+    }
+
+    /// Whether data is loaded at the start.
+    pub fn is_loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// Whether a child is at work.
+    pub fn has_child(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// When data was last saved, unix seconds.
+    pub fn last_save_s(&self) -> i64 {
+        self.saved_ms / 1000
+    }
+
+    /// Why writes are refused, after `MISCONF `.
+    pub fn refusal(&self, settings: &Settings) -> Option<String> {
+        if let Some(error) = self.aof.as_ref().and_then(|aof| aof.thread.status().error()) {
+            return Some(format!("Errors writing to the AOF file: {error}"));
+        }
+        let saves = !settings.save.0.is_empty();
+        (saves && settings.stop_writes_on_bgsave_error && !self.last_bgsave_ok).then(|| {
+            "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify \
+             the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting \
+             fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+                .to_string()
+        })
+    }
+
+    /// Up to which token replies may leave.
+    #[inline]
+    pub fn released(&self) -> u64 {
+        match &self.aof {
+            Some(aof) if aof.policy == FsyncPolicy::Always => aof.thread.status().durable_up_to(),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether what is journaled up to `token` is on disk.
+    pub fn durable(&self, token: u64) -> bool {
+        self.aof.as_ref().is_some_and(|aof| aof.thread.status().durable_up_to() >= token)
+    }
+
+    /// The replication offset that is on disk, if there is an append-only file.
+    pub fn durable_offset(&self) -> Option<u64> {
+        self.aof.as_ref().map(Aof::durable_offset)
+    }
+
+    /// Whether the append-only file is on.
+    pub fn aof_is_on(&self) -> bool {
+        self.aof.is_some()
+    }
+
+    /// Asks for an fsync now.
+    pub fn request_sync(&self) {
+        if let Some(aof) = &self.aof {
+            aof.thread.order(Order::Sync);
+        }
+    }
+
+    /// The policy was changed.
+    pub fn set_policy(&mut self, settings: &Settings) {
+        let policy = policy(settings);
+        if let Some(aof) = &mut self.aof {
+            aof.policy = policy;
+            aof.thread.order(Order::SetPolicy(policy));
+            aof.thread.order(Order::Sync);
+        }
+    }
+
+    /// The history has another name: what follows in the file counts in it.
+    pub fn note_history(&mut self, history: History) {
+        let mark = HistoryMark {
+            id: *history.id.as_bytes(),
+            second_id: *history.second_id.as_bytes(),
+            second_offset: history.second_offset,
+        };
+        self.history = Some(mark);
+        if let Some(aof) = &self.aof {
+            aof.thread.order(Order::History(mark));
+        }
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.figures.saves = 0;
+        self.figures.rewrites = 0;
+    }
+}
+
+/// `appendfsync` as the append thread knows it.
+pub fn policy(settings: &Settings) -> FsyncPolicy {
+    match settings.appendfsync {
+        AppendFsync::Always => FsyncPolicy::Always,
+        AppendFsync::EverySecond => FsyncPolicy::EverySec,
+        AppendFsync::No => FsyncPolicy::No,
+    }
+}

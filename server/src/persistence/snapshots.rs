@@ -1,0 +1,319 @@
+//! SAVE, BGSAVE and save points.
+
+use super::{ChildKind, RunningChild};
+use crate::clock;
+use crate::node::{Node, Outside, SharedNode};
+use backup::fork::{
+    Child, Exit, Report, ReportParser, SaveJob, save_to_file_child, temporary_name,
+};
+use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save_file};
+use engine::Engine;
+use engine::arguments::is;
+use engine::context::{Context, Done};
+use engine::refusal::Refusal;
+use protocol::resp::Args;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// After a failed save, the next one by itself comes no sooner, milliseconds. Source: Redis.
+const RETRY_MS: i64 = 5000;
+
+impl Outside {
+    /// What a snapshot of now says about itself.
+    pub fn snapshot_meta(&self, engine: &Engine, aof_base: bool) -> SnapshotMeta {
+        let journal = &self.journal;
+        let replication = journal.has_readers().then(|| ReplicationPoint {
+            id: *journal.history.id.as_bytes(),
+            offset: journal.end(),
+            stream_db: journal.selected().unwrap_or(0) as u64,
+        });
+        SnapshotMeta {
+            redis_ver: crate::admin::connection::REDIS_VERSION.into(),
+            ctime_s: engine.now_ms / 1000,
+            used_mem_bytes: crate::memory::used() as u64,
+            replication,
+            aof_base,
+            functions: engine.functions.clone(),
+        }
+    }
+
+    /// How snapshots are written.
+    pub fn save_options(&self) -> SaveOptions<'static> {
+        SaveOptions {
+            format: protocol::rdb::Options {
+                checksum: self.settings.rdbchecksum,
+                compression: self.settings.rdbcompression,
+            },
+            access: Access::None,
+        }
+    }
+
+    /// A fork took so long.
+    pub fn note_fork(&mut self, took: Duration) {
+        self.stats.forks += 1;
+        self.stats.fork_us = took.as_micros() as u64;
+    }
+
+    /// `SAVE`: while nothing else happens.
+    pub fn save_now(&mut self, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
+        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
+            return Err(Refusal::fixed("ERR Background save already in progress"));
+        }
+        match self.save_here(ctx.engine) {
+            Ok(()) => {
+                ctx.reply.ok();
+                Ok(Done::NOTHING)
+            }
+            Err(_) => Err(Refusal::fixed("ERR")),
+        }
+    }
+
+    /// Saves on this thread.
+    pub fn save_here(&mut self, engine: &mut Engine) -> Result<(), String> {
+        let meta = self.snapshot_meta(engine, false);
+        let temporary = PathBuf::from(temporary_name(std::process::id() as i32));
+        let target = PathBuf::from(&self.settings.dbfilename);
+        let options = self.save_options();
+        let saved = save_file(&target, &temporary, &engine.dbs, &meta, options, &mut |_| ());
+        match saved {
+            Ok(_) => {
+                tracing::info!("DB saved on disk");
+                engine.dirty = 0;
+                self.persistence.saved_ms = engine.now_ms;
+                self.persistence.last_bgsave_ok = true;
+                self.persistence.figures.saves += 1;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!("Error saving DB on disk: {error}");
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// `BGSAVE [SCHEDULE]`.
+    pub fn bgsave(&mut self, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+        let schedule = match args.get(1) {
+            None => false,
+            Some(word) if args.len() == 2 && is(word, "SCHEDULE") => true,
+            Some(_) => return Err(Refusal::SYNTAX),
+        };
+        match self.persistence.child.map(|child| child.kind) {
+            Some(ChildKind::Snapshot) => {
+                return Err(Refusal::fixed("ERR Background save already in progress"));
+            }
+            Some(ChildKind::Rewrite) if !schedule => {
+                return Err(Refusal::fixed(
+                    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule \
+                     a BGSAVE whenever possible.",
+                ));
+            }
+            Some(ChildKind::Rewrite) => {
+                self.persistence.bgsave_scheduled = true;
+                ctx.reply.simple("Background saving scheduled");
+            }
+            None if self.replication.sync.is_some() || ctx.session.in_exec => {
+                self.persistence.bgsave_scheduled = true;
+                ctx.reply.simple("Background saving scheduled");
+            }
+            None => match self.start_bgsave(ctx.engine) {
+                Ok(()) => ctx.reply.simple("Background saving started"),
+                Err(_) => return Err(Refusal::fixed("ERR")),
+            },
+        }
+        Ok(Done::NOTHING)
+    }
+
+    /// Forks a child that saves.
+    pub fn start_bgsave(&mut self, engine: &mut Engine) -> io::Result<()> {
+        let persistence = &mut self.persistence;
+        persistence.bgsave_scheduled = false;
+        persistence.tried_ms = engine.now_ms;
+        persistence.dirty_at_fork = engine.dirty;
+        self.journal.seal();
+        let meta = self.snapshot_meta(engine, false);
+        let options = self.save_options();
+        let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
+        let target = PathBuf::from(&self.settings.dbfilename);
+        let start = clock::now();
+        let child = match save_to_file_child(job, &target) {
+            Ok(child) => child,
+            Err(error) => {
+                tracing::warn!("Can't save in background: fork: {error}");
+                self.persistence.last_bgsave_ok = false;
+                return Err(error);
+            }
+        };
+        self.note_fork(clock::since(start));
+        tracing::info!("Background saving started by pid {}", child.pid);
+        self.begin_child(engine, ChildKind::Snapshot, &child);
+        tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Snapshot));
+        Ok(())
+    }
+
+    /// A child has been forked.
+    pub fn begin_child(&mut self, engine: &mut Engine, kind: ChildKind, child: &Child) {
+        engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
+        self.persistence.killed = false;
+        self.persistence.child = Some(RunningChild {
+            kind,
+            pid: child.pid,
+            started_ms: engine.now_ms,
+            keys: 0,
+            keys_total: engine.dbs.iter().map(|db| db.len() as u64).sum(),
+            copied_bytes: 0,
+        });
+    }
+
+    /// Ends the child at work, if there is one; what it did is thrown away.
+    pub fn kill_child(&mut self) {
+        if let Some(child) = self.persistence.child {
+            tracing::warn!("Killing running child: {}", child.pid);
+            self.persistence.killed = true;
+            let pid = rustix::process::Pid::from_raw(child.pid);
+            if let Some(pid) = pid {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Follows a child until it ends.
+pub async fn watch(node: std::rc::Weak<std::cell::RefCell<Node>>, child: Child, kind: ChildKind) {
+    let pid = child.pid;
+    let Ok(reports) = child.reports.try_clone() else { return };
+    let mut ended = tokio::task::spawn_blocking(move || child.wait());
+    let mut parser = ReportParser::default();
+    let mut failure = None;
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let exit = loop {
+        tokio::select! {
+            exit = &mut ended => break exit,
+            _ = tick.tick() => read_reports(&node, &reports, &mut parser, &mut failure),
+        }
+    };
+    read_reports(&node, &reports, &mut parser, &mut failure);
+    let result = match exit {
+        Ok(Ok(Exit::Code(0))) => Ok(()),
+        Ok(Ok(Exit::Code(code))) => Err(failure.unwrap_or_else(|| format!("exit code {code}"))),
+        Ok(Ok(Exit::Signal(signal))) => Err(format!("terminated by signal {signal}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let Some(node) = node.upgrade() else { return };
+    match kind {
+        ChildKind::Snapshot => node.borrow_mut().end_bgsave(pid, result),
+        ChildKind::Rewrite => super::append::end_rewrite(&node, pid, result).await,
+    }
+    node.borrow_mut().run_scheduled();
+}
+
+fn read_reports(
+    node: &std::rc::Weak<std::cell::RefCell<Node>>,
+    reports: &std::os::fd::OwnedFd,
+    parser: &mut ReportParser,
+    failure: &mut Option<String>,
+) {
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = rustix::io::read(reports, &mut buffer) {
+        parser.feed(&buffer[..read]);
+    }
+    let Some(node) = node.upgrade() else { return };
+    let mut node = node.borrow_mut();
+    let Some(running) = &mut node.host.persistence.child else { return };
+    while let Ok(Some(report)) = parser.next_report() {
+        match report {
+            Report::Progress { keys, copied_bytes } | Report::Succeeded { keys, copied_bytes } => {
+                (running.keys, running.copied_bytes) = (keys, copied_bytes);
+            }
+            Report::Failed { reason, .. } => *failure = Some(reason),
+        }
+    }
+}
+
+impl Node {
+    fn end_bgsave(&mut self, pid: i32, result: Result<(), String>) {
+        let now = clock::unix_ms();
+        let persistence = &mut self.host.persistence;
+        let Some(child) = persistence.child.take() else { return };
+        let killed = std::mem::take(&mut persistence.killed);
+        persistence.figures.last_bgsave_s = (now - child.started_ms) / 1000;
+        persistence.figures.last_cow_bytes = child.copied_bytes;
+        match result {
+            Ok(()) => {
+                tracing::info!("Background saving terminated with success");
+                self.engine.dirty -= persistence.dirty_at_fork.min(self.engine.dirty);
+                persistence.saved_ms = now;
+                persistence.last_bgsave_ok = true;
+                persistence.figures.saves += 1;
+            }
+            Err(error) => {
+                let _ = backup::files::remove(Path::new(&temporary_name(pid)));
+                if killed {
+                    tracing::warn!("Background saving terminated by signal 9");
+                } else {
+                    tracing::warn!("Background saving error: {error}");
+                    persistence.last_bgsave_ok = false;
+                }
+            }
+        }
+        self.child_ended();
+    }
+
+    /// No child shares the memory any more.
+    pub fn child_ended(&mut self) {
+        if self.host.replication.sync.is_none() {
+            self.engine.dbs.iter_mut().for_each(|db| db.set_dense(false));
+        }
+        self.host.replication.kick.notify_one();
+        self.refresh_conditions();
+    }
+
+    /// Starts what was waiting for a child to end.
+    pub fn run_scheduled(&mut self) {
+        let host = &mut self.host;
+        if host.persistence.has_child() || host.replication.sync.is_some() {
+            return;
+        }
+        if host.persistence.rewrite_scheduled {
+            let _ = host.start_rewrite(&mut self.engine);
+        } else if host.persistence.bgsave_scheduled {
+            let _ = host.start_bgsave(&mut self.engine);
+        }
+    }
+
+    /// What the timer does for persistence, ten times a second.
+    pub fn persistence_timer(&mut self) {
+        let now = self.engine.now_ms;
+        let host = &mut self.host;
+        if host.persistence.has_child()
+            || host.persistence.is_loading()
+            || host.replication.sync.is_some()
+        {
+            return;
+        }
+        let due = host.settings.save.0.iter().find(|point| {
+            self.engine.dirty >= point.changes
+                && now - host.persistence.saved_ms > point.seconds as i64 * 1000
+        });
+        let may_try = host.persistence.last_bgsave_ok || now - host.persistence.tried_ms > RETRY_MS;
+        if let Some(point) = due.filter(|_| may_try) {
+            tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+            // The failure is logged and remembered where it happened.
+            let _ = host.start_bgsave(&mut self.engine);
+            return;
+        }
+        if host.rewrite_is_due(now) {
+            let _ = host.start_rewrite(&mut self.engine);
+        } else {
+            self.run_scheduled();
+        }
+    }
+}
+
+/// The node's weak form, for a task that must not keep it alive.
+pub fn weak(node: &SharedNode) -> std::rc::Weak<std::cell::RefCell<Node>> {
+    Rc::downgrade(node)
+}

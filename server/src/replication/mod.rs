@@ -1,0 +1,182 @@
+//! Data elsewhere, as the process does it: sockets, forks and timers around the state machines of the `replica` crate.
+//!
+//! - [`feed`]: what our replicas get: snapshot, then stream
+//! - [`link`]: following a primary
+//! - [`wait`]: clients that wait until replicas have their writes
+
+pub mod feed;
+pub mod link;
+pub mod wait;
+
+use crate::config::Settings;
+use crate::node::{Node, Outside, new_replication_id};
+use feed::Replica;
+use link::Link;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tokio::sync::Notify;
+use wait::Wait;
+
+/// The replication side of the process.
+pub struct Replication {
+    /// The primary that we follow, if we are a replica.
+    pub link: Option<Link>,
+    /// Our replicas, by slot. From their first REPLCONF on.
+    pub replicas: BTreeMap<usize, Replica>,
+    /// Clients that wait for acknowledgements.
+    pub waits: Vec<Wait>,
+    /// The full sync under way: its number, and the child's process.
+    pub sync: Option<feed::RunningSync>,
+    /// Makes the timer look for waiting replicas at once.
+    pub kick: Rc<Notify>,
+    /// Full syncs begun so far: their numbers.
+    syncs: u64,
+    /// When the last PING went into the stream, unix milliseconds.
+    pinged_ms: i64,
+    /// Since when there has been no replica, unix milliseconds.
+    alone_since_ms: i64,
+}
+
+impl Replication {
+    /// A primary without replicas.
+    pub fn new(_settings: &Settings) -> Replication {
+        Replication {
+            link: None,
+            replicas: BTreeMap::new(),
+            waits: Vec::new(),
+            sync: None,
+            kick: Rc::new(Notify::new()),
+            syncs: 0,
+            pinged_ms: 0,
+            alone_since_ms: 0,
+        }
+    }
+
+    /// Whether we follow a primary.
+    pub fn is_replica(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// Whether the link to our primary carries the stream.
+    pub fn link_is_up(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_up)
+    }
+
+    /// Whether a snapshot of our primary is being loaded in place of the data.
+    pub fn is_loading(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.loading)
+    }
+}
+
+impl Node {
+    /// `REPLICAOF host port`: follows a primary. Our own data and history stay until that one says otherwise.
+    pub fn follow(&mut self, host: &str, port: u16) {
+        self.stop_following();
+        let slot = self.engine.connect();
+        if let Some(session) = self.engine.session_mut(slot) {
+            session.peer = engine::session::Peer::Primary;
+            session.authenticated = true;
+            session.db = self.host.journal.selected().unwrap_or(0);
+        }
+        self.end_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+        let link = Link::start(host, port, slot, self.host.myself.clone(), self.engine.now_ms);
+        self.host.replication.link = Some(link);
+        self.refresh_conditions();
+    }
+
+    /// Ends the link, if there is one, without changing what we are a continuation of.
+    fn stop_following(&mut self) {
+        if let Some(link) = self.host.replication.link.take() {
+            link.stop();
+            self.engine.disconnect(link.slot);
+        }
+    }
+
+    /// `REPLICAOF NO ONE`: becomes a primary. The old history is continued under a new name.
+    pub fn promote(&mut self) {
+        if self.host.replication.link.is_none() {
+            return;
+        }
+        self.stop_following();
+        let end = self.host.journal.end();
+        self.host.journal.history.fork(new_replication_id(), end);
+        self.host.journal.forget_selected();
+        let history = self.host.journal.history;
+        tracing::info!(
+            "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+            history.second_id,
+            history.second_offset,
+            history.id
+        );
+        self.host.persistence.note_history(history);
+        // They have to learn the new name; with it they go on where they are.
+        self.close_replicas();
+        self.refresh_conditions();
+        tracing::info!("MASTER MODE enabled (user request)");
+    }
+
+    /// Closes the connections of all replicas.
+    pub fn close_replicas(&mut self) {
+        let slots: Vec<usize> = self.host.replication.replicas.keys().copied().collect();
+        for slot in slots {
+            if self.engine.session(slot).is_some_and(|s| s.peer == engine::session::Peer::Replica) {
+                self.replica_gone(slot);
+                if let Some(client) = self.host.clients.get(slot) {
+                    client.handle.kill();
+                }
+            }
+        }
+    }
+
+    /// What the timer does for replication, ten times a second.
+    pub fn replication_timer(&mut self) {
+        let now = self.engine.now_ms;
+        self.drop_silent_replicas(now);
+        self.ping_replicas(now);
+        self.expire_backlog(now);
+        self.check_waits();
+        self.refresh_conditions();
+    }
+
+    fn ping_replicas(&mut self, now: i64) {
+        let period = self.host.settings.repl_ping_replica_period as i64 * 1000;
+        let host = &mut self.host;
+        if host.replication.is_replica() || now - host.replication.pinged_ms < period {
+            return;
+        }
+        host.replication.pinged_ms = now;
+        if host.replication.replicas.values().any(Replica::is_fed) {
+            host.journal_control(b"*1\r\n$4\r\nping\r\n");
+        }
+    }
+
+    /// Gives the backlog up when no replica has come back for long: a primary's history then ends.
+    fn expire_backlog(&mut self, now: i64) {
+        let host = &mut self.host;
+        if !host.replication.replicas.is_empty() || host.replication.alone_since_ms == 0 {
+            host.replication.alone_since_ms = now;
+        }
+        let ttl = host.settings.repl_backlog_ttl as i64 * 1000;
+        let alone = now - host.replication.alone_since_ms;
+        if ttl == 0 || alone <= ttl || host.replication.is_replica() || !host.journal.has_backlog()
+        {
+            return;
+        }
+        host.journal.drop_backlog();
+        host.journal.history = journal::History::new(new_replication_id());
+        host.persistence.note_history(host.journal.history);
+        tracing::info!(
+            "Replication backlog freed after {} seconds without connected replicas.",
+            host.settings.repl_backlog_ttl
+        );
+    }
+}
+
+impl Outside {
+    /// How many replicas are online and answered lately.
+    pub fn good_replicas(&self, now_ms: i64) -> usize {
+        let lag = self.settings.min_replicas_max_lag as i64 * 1000;
+        let good = |r: &&Replica| r.is_online() && now_ms - r.acked_ms <= lag;
+        self.replication.replicas.values().filter(good).count()
+    }
+}

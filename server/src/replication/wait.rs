@@ -1,0 +1,166 @@
+//! Clients that wait until replicas (or the disk) have their writes: WAIT and WAITAOF.
+
+use crate::node::Node;
+use engine::context::{Context, Done};
+use engine::refusal::Refusal;
+use engine::session::Session;
+use protocol::number::parse_i64;
+use protocol::resp::{Args, Reply};
+
+/// `REPLCONF GETACK *` as it goes into the stream.
+pub const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
+
+/// A client that waits.
+pub struct Wait {
+    /// Its slot.
+    pub slot: usize,
+    /// The offset that replicas must have.
+    pub offset: u64,
+    /// The token that the disk must have.
+    pub token: u64,
+    /// How many replicas.
+    pub replicas: usize,
+    /// Whether the own disk must have it (WAITAOF), and whether the reply has two parts.
+    pub local: Option<bool>,
+    /// When it gives up, unix milliseconds.
+    pub until_ms: Option<i64>,
+}
+
+fn milliseconds(text: &[u8]) -> Result<i64, Refusal> {
+    match parse_i64(text) {
+        None => Err(Refusal::fixed("ERR timeout is not an integer or out of range")),
+        Some(ms) if ms < 0 => Err(Refusal::fixed("ERR timeout is negative")),
+        Some(ms) => Ok(ms),
+    }
+}
+
+impl crate::node::Outside {
+    /// How many replicas have acknowledged `offset`; with `durable`, as being on their disk.
+    pub fn acknowledged(&self, offset: u64, durable: bool) -> usize {
+        let reached = |r: &&super::feed::Replica| {
+            let at = if durable { r.durable.unwrap_or(0) } else { r.acked };
+            r.is_online() && at >= offset && (!durable || r.durable.is_some())
+        };
+        self.replication.replicas.values().filter(reached).count()
+    }
+
+    /// `WAIT numreplicas timeout`.
+    pub fn wait(&mut self, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+        if self.replication.is_replica() {
+            return Err(Refusal::fixed(
+                "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is \
+                 configured to be writable (which is not the default) writes to replicas are just local and are not propagated.",
+            ));
+        }
+        let wanted = parse_i64(args.at(1)).ok_or(Refusal::NOT_INTEGER)?;
+        let timeout = milliseconds(args.at(2))?;
+        let offset = ctx.session.receipt.offset;
+        let have = self.acknowledged(offset, false);
+        if have as i64 >= wanted || ctx.session.in_exec {
+            ctx.reply.int(have as i64);
+            return Ok(Done::NOTHING);
+        }
+        self.suspend(ctx.session, wanted as usize, None, timeout, ctx.engine.now_ms);
+        Ok(Done::NOTHING)
+    }
+
+    /// `WAITAOF numlocal numreplicas timeout`.
+    pub fn wait_aof(&mut self, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+        let local = match parse_i64(args.at(1)) {
+            Some(n @ 0..=1) => n == 1,
+            _ => return Err(Refusal::fixed("ERR value is out of range, must be between 0 and 1")),
+        };
+        let wanted = parse_i64(args.at(2)).filter(|n| *n >= 0).ok_or(Refusal::OUT_OF_RANGE)?;
+        let timeout = milliseconds(args.at(3))?;
+        if self.replication.is_replica() {
+            return Err(Refusal::fixed(
+                "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local \
+                 and are not propagated.",
+            ));
+        }
+        if local && !self.persistence.aof_is_on() {
+            return Err(Refusal::fixed(
+                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+            ));
+        }
+        let receipt = ctx.session.receipt;
+        let on_disk = self.persistence.durable(receipt.token);
+        let have = self.acknowledged(receipt.offset, true);
+        if ((!local || on_disk) && have as i64 >= wanted) || ctx.session.in_exec {
+            ctx.reply.array(2);
+            ctx.reply.int(on_disk as i64);
+            ctx.reply.int(have as i64);
+            return Ok(Done::NOTHING);
+        }
+        self.persistence.request_sync();
+        self.suspend(ctx.session, wanted as usize, Some(local), timeout, ctx.engine.now_ms);
+        Ok(Done::NOTHING)
+    }
+
+    fn suspend(
+        &mut self,
+        session: &mut Session,
+        replicas: usize,
+        local: Option<bool>,
+        timeout_ms: i64,
+        now_ms: i64,
+    ) {
+        session.suspended = true;
+        self.replication.waits.push(Wait {
+            slot: session.slot,
+            offset: session.receipt.offset,
+            token: session.receipt.token,
+            replicas,
+            local,
+            until_ms: (timeout_ms > 0).then(|| now_ms.saturating_add(timeout_ms)),
+        });
+        if self.replication.replicas.values().any(super::feed::Replica::is_fed) {
+            self.journal_control(GETACK);
+        }
+        if let Some(until) = self.replication.waits.last().and_then(|wait| wait.until_ms) {
+            self.wake_at(until);
+        }
+    }
+}
+
+impl Node {
+    /// Answers the clients whose wait is over.
+    pub fn check_waits(&mut self) {
+        if self.host.replication.waits.is_empty() {
+            return;
+        }
+        let now = crate::clock::unix_ms();
+        let waits = std::mem::take(&mut self.host.replication.waits);
+        for wait in waits {
+            let durable = wait.local.is_some();
+            let have = self.host.acknowledged(wait.offset, durable);
+            let on_disk = self.host.persistence.durable(wait.token);
+            let reached = have >= wait.replicas && (wait.local != Some(true) || on_disk);
+            if !reached && wait.until_ms.is_none_or(|until| now < until) {
+                self.host.replication.waits.push(wait);
+                continue;
+            }
+            if let Some(session) = self.engine.session_mut(wait.slot) {
+                let resp3 = session.resp3;
+                let mut reply = Reply::new(&mut session.outbox, resp3);
+                if durable {
+                    reply.array(2);
+                    reply.int(on_disk as i64);
+                }
+                reply.int(have as i64);
+            }
+            self.resume(wait.slot);
+        }
+    }
+
+    /// Ends all waits with an error: we are no primary any more.
+    pub fn end_waits(&mut self, text: &str) {
+        for wait in std::mem::take(&mut self.host.replication.waits) {
+            if let Some(session) = self.engine.session_mut(wait.slot) {
+                Reply::new(&mut session.outbox, false).error(text.as_bytes());
+                session.close_after_reply = true;
+            }
+            self.resume(wait.slot);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What happens by itself: ten times a second, once a second, and when something was put off until a certain moment.
+
+use crate::clock;
+use crate::node::{Node, SharedNode};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Milliseconds between two ticks.
+const TICK_MS: u64 = 100;
+/// The most time that a tick spends on expired keys, microseconds.
+const SWEEP_US: u128 = 2_500;
+
+/// Ticks until the process ends.
+pub async fn run(node: SharedNode) {
+    let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut count = 0u64;
+    loop {
+        tick.tick().await;
+        let node_mut = &mut *node.borrow_mut();
+        node_mut.begin_turn();
+        node_mut.sweep();
+        node_mut.replication_timer();
+        node_mut.persistence_timer();
+        node_mut.start_full_sync(&node);
+        node_mut.check_clients(count.is_multiple_of(10));
+        if count.is_multiple_of(10) {
+            node_mut.keep_waiting_replicas();
+            node_mut.host.measure_rates(&node_mut.engine);
+        }
+        node_mut.end_turn();
+        count += 1;
+    }
+}
+
+/// Reacts at once to what cannot wait for the next tick: a replica that waits, an acknowledgement, a new role.
+pub async fn react(node: SharedNode) {
+    let kick = Rc::clone(&node.borrow().host.replication.kick);
+    loop {
+        kick.notified().await;
+        let node_mut = &mut *node.borrow_mut();
+        node_mut.begin_turn();
+        node_mut.check_waits();
+        node_mut.run_scheduled();
+        node_mut.start_full_sync(&node);
+        node_mut.end_turn();
+    }
+}
+
+/// Ships the journal after the writes of a loop iteration.
+pub async fn flush(node: SharedNode) {
+    let notify = Rc::clone(&node.borrow().host.flush);
+    loop {
+        notify.notified().await;
+        let node = &mut *node.borrow_mut();
+        node.host.journal.seal();
+        node.host.ship_to_disk();
+        let fed = node.host.replication.replicas.iter().filter(|(_, r)| r.is_online());
+        fed.for_each(|(slot, _)| node.host.clients.wake(*slot));
+    }
+}
+
+/// Looks at what the append thread published.
+pub async fn disk(node: SharedNode) {
+    let published = std::sync::Arc::clone(&node.borrow().host.persistence.published);
+    loop {
+        published.notified().await;
+        node.borrow_mut().disk_progress();
+    }
+}
+
+/// Ends waits and pauses at their moment.
+pub async fn alarms(node: SharedNode) {
+    let (alarm, unpaused) = {
+        let node = node.borrow();
+        (Rc::clone(&node.host.alarm), Rc::clone(&node.host.unpaused))
+    };
+    loop {
+        let next = node.borrow().next_alarm_ms();
+        let sleep = match next {
+            Some(at) => Duration::from_millis((at - clock::unix_ms()).max(0) as u64),
+            None => Duration::from_secs(3600),
+        };
+        tokio::select! {
+            _ = tokio::time::sleep(sleep) => {}
+            _ = alarm.notified() => {}
+            _ = unpaused.notified() => node.borrow_mut().end_pause(),
+        }
+        let node = &mut *node.borrow_mut();
+        node.begin_turn();
+        node.check_waits();
+        let until = node.host.pause_until_ms;
+        if until > 0 && until <= node.engine.now_ms {
+            node.end_pause();
+        }
+        node.end_turn();
+    }
+}
+
+impl Node {
+    /// Removes expired keys, for a bounded time.
+    fn sweep(&mut self) {
+        let start = clock::now();
+        while self.engine.sweep(&mut self.host) {
+            if clock::since(start).as_micros() > SWEEP_US {
+                break;
+            }
+        }
+    }
+
+    /// When something that waits is due, unix milliseconds.
+    fn next_alarm_ms(&self) -> Option<i64> {
+        let waits = self.host.replication.waits.iter().filter_map(|wait| wait.until_ms);
+        let pause = Some(self.host.pause_until_ms).filter(|until| *until > 0);
+        waits.chain(pause).min()
+    }
+
+    /// Notes who was active; once a second closes who is idle or does not read its replies.
+    fn check_clients(&mut self, each_second: bool) {
+        let now = self.engine.now_ms;
+        let timeout_ms = self.host.settings.timeout as i64 * 1000;
+        for (slot, client) in self.host.clients.iter_mut() {
+            if std::mem::take(&mut client.active) {
+                client.last_active_ms = now;
+            }
+            if !each_second || timeout_ms == 0 || now - client.last_active_ms <= timeout_ms {
+                continue;
+            }
+            let idle = self.engine.session(slot).is_some_and(|session| {
+                session.peer == engine::session::Peer::Client
+                    && session.subscriptions() == 0
+                    && !session.suspended
+            });
+            if idle {
+                tracing::debug!("Closing idle client");
+                client.handle.kill();
+            }
+        }
+        if each_second {
+            let slots: Vec<usize> = self.host.clients.iter().map(|(slot, _)| slot).collect();
+            slots.into_iter().for_each(|slot| self.check_output_limit(slot));
+        }
+    }
+
+    /// Closes a client whose replies pile up beyond its class's limits.
+    pub fn check_output_limit(&mut self, slot: usize) {
+        let Some(session) = self.engine.session(slot) else { return };
+        let limits = &self.host.settings.client_output_buffer_limit;
+        let replica = session.peer == engine::session::Peer::Replica;
+        let limit = match (replica, session.subscriptions() > 0) {
+            (true, _) => limits.replica,
+            (false, true) => limits.pubsub,
+            (false, false) => limits.normal,
+        };
+        let least = if replica { self.host.settings.repl_backlog_size } else { 0 };
+        let now = self.engine.now_ms;
+        let Some(client) = self.host.clients.get_mut(slot) else { return };
+        let bytes = client.output_bytes as u64;
+        let over = |limit: u64| limit > 0 && bytes >= limit.max(least);
+        let too_long = if over(limit.soft_bytes) {
+            let since = *client.soft_limit_since_ms.get_or_insert(now);
+            now - since > limit.soft_seconds as i64 * 1000
+        } else {
+            client.soft_limit_since_ms = None;
+            false
+        };
+        if (over(limit.hard_bytes) || too_long) && !client.handle.is_killed() {
+            tracing::warn!(
+                "Client id={} addr={} closed for overcoming of output buffer limits.",
+                client.id,
+                client.address
+            );
+            client.handle.kill();
+            self.host.stats.output_buffer_limit_disconnections += 1;
+        }
+    }
+}
