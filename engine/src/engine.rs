@@ -402,7 +402,7 @@ impl Engine {
         self.change_or_put(scope, key, |_| T::empty())
     }
 
-    /// The same, with a word in what is made: an empty collection in the form that suits what will be added.
+    /// The same, where the caller makes the empty collection, in the form that suits what it will add.
     pub fn change_or_put<T: Collection>(
         &mut self,
         scope: Scope,
