@@ -1,7 +1,7 @@
 //! String commands: SET, GET, INCR and their kin.
 //!
 //! # Not here
-//! - how a string is kept: `keyspace::entry`; single bits: [`super::bitmaps`]
+//! - how a string is kept: `keyspace::entry`; single bits come with the bitmap family
 
 use crate::arguments::{self, float, int, is};
 use crate::command::{Group::String as G, *};
