@@ -113,10 +113,9 @@ fn start(loaded: Loaded) -> Result<(), String> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, serve(loaded))
+    runtime.block_on(serve(loaded))
 }
 
 /// Goes on in the background, without a terminal.
