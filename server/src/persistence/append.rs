@@ -101,8 +101,8 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 }
 
 impl Outside {
-    /// Begins to append to `file` of `dir`.
-    fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+    /// Begins to append to `file` of `dir`, in the stream of a primary that we follow, or in our own.
+    fn start_appending(&mut self, dir: AofDir, file: File, follows: bool) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -125,13 +125,13 @@ impl Outside {
             durable_offset: self.journal.end(),
         });
         self.persistence.note_history(self.journal.history);
-        self.begin_file();
+        self.begin_file(follows);
         Ok(())
     }
 
     /// Makes the next bytes for the disk begin with a SELECT.
-    fn begin_file(&mut self) {
-        if !self.replication.is_replica() {
+    fn begin_file(&mut self, follows: bool) {
+        if !follows {
             self.journal.forget_selected();
             return;
         }
@@ -166,7 +166,9 @@ impl Outside {
         } else {
             dir.open_last().map_err(|error| error.to_string())?
         };
-        self.start_appending(dir, file).map_err(|error| error.to_string())
+        // The link does not exist yet at the start, but where the stream stands was loaded for it.
+        let follows = self.settings.replicaof.is_some();
+        self.start_appending(dir, file, follows).map_err(|error| error.to_string())
     }
 
     /// The directory to load from.
@@ -258,7 +260,7 @@ impl Outside {
         })?;
         aof.before_bytes += aof.thread.status().size();
         aof.thread.order(Order::Switch(file));
-        self.begin_file();
+        self.begin_file(self.replication.is_replica());
         self.fork_base(engine, Some(Rewriting::Shrink { first_kept }))
     }
 
@@ -298,7 +300,8 @@ impl Outside {
             // What happened so far was not journaled: the offsets of the old name are void.
             self.journal.history = journal::History::new(crate::node::new_replication_id());
         }
-        self.start_appending(dir, file).map_err(|error| error.to_string())?;
+        let follows = self.replication.is_replica();
+        self.start_appending(dir, file, follows).map_err(|error| error.to_string())?;
         engine.nobody_reads = false;
         if let Some(aof) = &mut self.persistence.aof {
             aof.rewriting = Some(Rewriting::SwitchOn);
