@@ -176,9 +176,11 @@ impl Journal {
     /// behind it the stream's own database is selected again.
     #[inline]
     pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
-        self.open(kind);
         let stream = self.selected;
+        // All who read the stream have to know which database it is in, also those who skip this entry.
+        self.open(if kind == Kind::Control { Kind::Effect } else { kind });
         self.select(dbs.0);
+        self.open(kind);
         self.put(unit);
         self.selected = Some(dbs.1);
         if kind == Kind::Local {

@@ -46,6 +46,18 @@ fn a_select_comes_where_the_database_changes_and_where_a_reader_may_start() {
 }
 
 #[test]
+fn the_disk_learns_of_a_database_that_a_control_entry_selects() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    let replica = journal.subscribe(Class::Replica);
+    let select = b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n";
+    journal.append(Kind::Control, (3, 3), b"A");
+    journal.append(Kind::Effect, (3, 3), b"B");
+    assert_eq!(drain(&mut journal, replica), [&select[..], b"AB"].concat());
+    assert_eq!(drain(&mut journal, disk), [&select[..], b"B"].concat());
+}
+
+#[test]
 fn what_is_local_leaves_the_stream_in_its_database() {
     let mut journal = journal();
     let disk = journal.subscribe(Class::Disk);

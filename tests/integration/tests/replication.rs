@@ -275,6 +275,26 @@ fn a_replica_takes_no_writes_unless_it_may() {
 }
 
 #[test]
+fn writes_of_a_replicas_own_do_not_move_the_stream_to_their_database() {
+    let options = [("appendonly", "yes"), ("replica-read-only", "no")];
+    let (primary, mut replica) = pair(&[], &options);
+    eventually(TIMEOUT, "the base is written", || replica.number("aof_rewrites") >= 1);
+    let mut connection = primary.connect();
+    let mut push = |key: &str| -> i64 {
+        redis::cmd("RPUSH").arg(key).arg("x").query(&mut connection).expect("a push")
+    };
+    push("before");
+    replica.wait_for_sync(&primary);
+    let mut other = replica.connect_as("1");
+    let _: String = redis::cmd("SET").arg("own").arg("1").query(&mut other).expect("a write");
+    push("after");
+    eventually(TIMEOUT, "the write arrives", || replica.run::<i64>(&["EXISTS", "after"]) == 1);
+    let digest = replica.digest();
+    replica.restart();
+    assert_eq!(replica.digest(), digest);
+}
+
+#[test]
 fn too_few_replicas_refuse_writes() {
     let (primary, mut replica) = pair(&[], &[]);
     let _: String = primary.run(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
@@ -331,6 +351,14 @@ fn published_messages_reach_subscribers_of_replicas() {
     let _: i64 = primary.run(&["PUBLISH", "news", "hello"]);
     let message = subscriber.get_message().expect("a message");
     assert_eq!(message.get_payload::<String>().expect("a text"), "hello");
+    // One published on a replica stays there, and moves no offset.
+    let _: i64 = replica.run(&["PUBLISH", "news", "local"]);
+    let message = subscriber.get_message().expect("a message");
+    assert_eq!(message.get_payload::<String>().expect("a text"), "local");
+    let _: String = primary.run(&["SET", "key", "value"]);
+    eventually(TIMEOUT, "the offsets are equal", || {
+        replica.number("master_repl_offset") == primary.number("master_repl_offset")
+    });
 }
 
 #[test]

@@ -51,6 +51,23 @@ fn a_rewritten_file_is_loaded() {
 }
 
 #[test]
+fn a_message_does_not_move_the_next_write_to_another_database() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let replica = Node::start("replica", &[]);
+    replica.follow(&node);
+    replica.wait_for_sync(&node);
+    let _: String = node.run(&["SET", "key", "zero"]);
+    let mut connection = node.connect_as("3");
+    let _: i64 = redis::cmd("PUBLISH").arg("a").arg("b").query(&mut connection).expect("a message");
+    let _: String =
+        redis::cmd("SET").arg("key").arg("three").query(&mut connection).expect("a write");
+    let digest = node.digest();
+    replica.wait_for_sync(&node);
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
 fn where_both_are_there_the_append_only_file_counts() {
     let mut node = Node::start("node", &[("appendonly", "yes")]);
     let _: String = node.run(&["SET", "key", "old"]);
