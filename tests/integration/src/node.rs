@@ -40,6 +40,7 @@ pub struct Node {
     port: u16,
     folder: TempDir,
     child: Option<Child>,
+    has_served: bool,
     connection: RefCell<Option<Connection>>,
 }
 
@@ -67,6 +68,7 @@ impl Node {
             port,
             folder,
             child: None,
+            has_served: false,
             connection: RefCell::new(None),
         };
         let given = |name: &str| options.iter().any(|(other, _)| *other == name);
@@ -109,13 +111,25 @@ impl Node {
 
     /// Starts the process and waits until it serves: its data is loaded.
     pub fn launch(&mut self) {
+        let mut said = self.all_output().len();
         self.spawn();
         eventually(TIMEOUT, &format!("{} serves", self.name), || {
             if let Some(status) = self.exited() {
-                panic!("{} did not start: {status}\n{}", self.name, self.all_output());
+                let output = self.all_output();
+                let in_use = output.get(said..).is_some_and(|new| new.contains("already in use"));
+                assert!(in_use, "{} did not start: {status}\n{output}", self.name);
+                // Somebody was quicker. Before the first start any other port will do; later it has to be this one.
+                if !self.has_served {
+                    self.port = free_port();
+                    self.set_option("port", &self.port.to_string());
+                }
+                said = output.len();
+                self.child = None;
+                self.spawn();
             }
             self.is_serving()
         });
+        self.has_served = true;
     }
 
     /// Starts the process, which is to end by itself with an error. Returns all that it said.
@@ -213,7 +227,7 @@ impl Node {
 
     fn all_output(&self) -> String {
         let output = std::fs::read(self.path("output.log")).unwrap_or_default();
-        format!("{}{}", self.log(), String::from_utf8_lossy(&output))
+        format!("{}{}", String::from_utf8_lossy(&output), self.log())
     }
 
     // --- asking it ---
