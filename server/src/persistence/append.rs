@@ -64,24 +64,31 @@ pub struct Aof {
     pub rewriting: Option<Rewriting>,
     dir: AofDir,
     cursor: CursorId,
-    /// Offsets at the end of shipped orders, by token, oldest first.
+    /// Offsets at the end of what was shipped, by token, oldest first.
     shipped: VecDeque<(u64, u64)>,
-    /// The token of the last order.
+    /// All up to this token was shipped, or journaled before the file was begun.
     shipped_token: u64,
+    /// What was journaled up to this token is none of the file's: its replies wait for nothing.
+    first_token: u64,
     durable_offset: u64,
 }
 
 impl Aof {
     /// The replication offset that is on disk.
     pub fn durable_offset(&self) -> u64 {
-        let durable = self.thread.status().durable_up_to();
+        let durable = self.durable_token();
         let reached = self.shipped.iter().take_while(|(token, _)| *token <= durable).last();
         reached.map_or(self.durable_offset, |(_, offset)| *offset)
     }
 
-    /// Whether no order that stands for `token` was ever given: there was nothing to write.
-    pub fn is_empty_up_to(&self, token: u64) -> bool {
-        self.shipped_token < token && self.shipped.is_empty()
+    /// All up to this token is on disk, as far as it belongs there.
+    pub fn durable_token(&self) -> u64 {
+        self.thread.status().durable_up_to().max(self.first_token)
+    }
+
+    /// All up to this token was handed to the thread.
+    pub fn shipped_token(&self) -> u64 {
+        self.shipped_token
     }
 
     /// Bytes of base and incremental files.
@@ -121,7 +128,8 @@ impl Outside {
             dir,
             cursor,
             shipped: VecDeque::new(),
-            shipped_token: 0,
+            shipped_token: self.journaled(),
+            first_token: self.journaled(),
             durable_offset: self.journal.end(),
         });
         self.persistence.note_history(self.journal.history);
@@ -193,7 +201,7 @@ impl Outside {
             aof.shipped.push_back((sequence, end));
             aof.thread.order(Order::Append { bytes, start, end, sequence });
         }
-        let durable = aof.thread.status().durable_up_to();
+        let durable = aof.durable_token();
         while let Some((token, offset)) = aof.shipped.front().copied() {
             if token > durable {
                 break;

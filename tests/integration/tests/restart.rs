@@ -68,6 +68,16 @@ fn a_message_does_not_move_the_next_write_to_another_database() {
 }
 
 #[test]
+fn an_end_right_behind_a_message_waits_for_nothing() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    let _: i64 = node.run(&["PUBLISH", "a", "b"]);
+    node.restart();
+    assert!(!node.log().contains("takes too long"), "{}", node.log());
+    assert_eq!(node.run::<String>(&["GET", "key"]), "value");
+}
+
+#[test]
 fn where_both_are_there_the_append_only_file_counts() {
     let mut node = Node::start("node", &[("appendonly", "yes")]);
     let _: String = node.run(&["SET", "key", "old"]);
