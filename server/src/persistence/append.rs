@@ -188,18 +188,24 @@ impl Outside {
     pub fn ship_to_disk(&mut self) {
         let token = self.journaled();
         let Some(aof) = &mut self.persistence.aof else { return };
-        loop {
-            let mut pieces = Vec::new();
-            if self.journal.read(aof.cursor, SHIP_BYTES, &mut pieces) == 0 {
-                break;
+        let mut pieces = Vec::new();
+        self.journal.read(aof.cursor, usize::MAX, &mut pieces);
+        let mut pieces = pieces.into_iter().peekable();
+        while let Some(first) = pieces.next() {
+            let (start, mut end, mut len) = (first.start, first.end, first.bytes.len());
+            let mut bytes: Vec<Bytes> = vec![first.bytes];
+            while len < SHIP_BYTES
+                && let Some(piece) = pieces.next()
+            {
+                (end, len) = (piece.end, len + piece.bytes.len());
+                bytes.push(piece.bytes);
             }
-            let (start, end) = (pieces[0].start, pieces[pieces.len() - 1].end);
-            let bytes: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
-            // Only the last order of a turn stands for all that was journaled.
-            let sequence = if self.journal.behind(aof.cursor) == 0 { token } else { token - 1 };
-            aof.shipped_token = sequence;
-            aof.shipped.push_back((sequence, end));
-            aof.thread.order(Order::Append { bytes, start, end, sequence });
+            // Only the last order stands for this turn: the others may end anywhere in it.
+            if pieces.peek().is_none() {
+                aof.shipped_token = token;
+                aof.shipped.push_back((token, end));
+            }
+            aof.thread.order(Order::Append { bytes, start, end, sequence: aof.shipped_token });
         }
         let durable = aof.durable_token();
         while let Some((token, offset)) = aof.shipped.front().copied() {
