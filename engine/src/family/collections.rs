@@ -30,10 +30,16 @@ pub(super) struct Pick {
 
 impl Pick {
     /// How many of `len` members will come.
-    pub fn of(&self, len: usize) -> usize {
-        if self.repeats { self.count } else { self.count.min(len) }
+    pub fn of(&self, len: usize) -> Result<usize, Refusal> {
+        match self.repeats {
+            true if self.count > REPEATS_MAX => Err(OUT_OF_RANGE),
+            true => Ok(self.count),
+            false => Ok(self.count.min(len)),
+        }
     }
 }
+
+const OUT_OF_RANGE: Refusal = Refusal::fixed("ERR value is out of range");
 
 /// Reads `[count [word]]` after the key. `None`: one member is wanted, not in an array.
 pub(super) fn pick(args: Args<'_>, word: Option<&str>) -> Result<Option<Pick>, Refusal> {
@@ -49,8 +55,8 @@ pub(super) fn pick(args: Args<'_>, word: Option<&str>) -> Result<Option<Pick>, R
     };
     let repeats = wanted < 0;
     let count = wanted.unsigned_abs() as usize;
-    if (pairs && count > i64::MAX as usize / 2) || (repeats && count > REPEATS_MAX) {
-        return Err(Refusal::fixed("ERR value is out of range"));
+    if pairs && count > i64::MAX as usize / 2 {
+        return Err(OUT_OF_RANGE);
     }
     Ok(Some(Pick { count, repeats, pairs }))
 }

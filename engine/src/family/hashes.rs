@@ -362,7 +362,7 @@ fn hrandfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         ctx.reply.array(0);
         return Ok(Done::NOTHING);
     };
-    let count = pick.of(hash.len());
+    let count = pick.of(hash.len())?;
     open_members(&mut ctx.reply, count, pick.pairs);
     let mut show = |field: Text<'_>, value: Text<'_>| {
         if pick.pairs {

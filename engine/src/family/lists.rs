@@ -497,7 +497,7 @@ fn lrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 /// `LREM key count element` → how many were removed.
 fn lrem(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let count = signed(args.at(2))?;
+    let count = int(args.at(2))?;
     let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
     let list = ctx.engine.change::<List>(ctx.scope, key)?;
     let removed = list.map_or(0, |list| list.remove(count, args.at(3), &limits));

@@ -31,3 +31,6 @@ pub static FAMILIES: &[&[Spec]] = &[
     zset_ranges::COMMANDS,
     zset_algebra::COMMANDS,
 ];
+
+#[cfg(test)]
+mod tests;

@@ -517,7 +517,7 @@ fn srandmember(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         },
         (None, Some(_)) => ctx.reply.array(0),
         (Some(set), Some(pick)) => {
-            let count = pick.of(set.len());
+            let count = pick.of(set.len())?;
             ctx.reply.array(count);
             if pick.repeats {
                 for _ in 0..count {

@@ -437,7 +437,7 @@ fn zrandmember(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         ctx.reply.array(0);
         return Ok(Done::NOTHING);
     };
-    let count = pick.of(zset.len());
+    let count = pick.of(zset.len())?;
     open_members(&mut ctx.reply, count, pick.pairs);
     let mut show = |member: Text<'_>, score: f64| {
         if pick.pairs {

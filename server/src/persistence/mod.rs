@@ -58,7 +58,6 @@ pub struct LoadProgress {
 
 /// Figures of INFO.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::missing_docs_in_private_items, reason = "named after the fields of INFO")]
 pub struct Figures {
     pub saves: u64,
     pub last_bgsave_s: i64,

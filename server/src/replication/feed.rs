@@ -152,9 +152,6 @@ impl Replica {
 
 /// A full sync under way.
 pub struct RunningSync {
-    number: u64,
-    /// The child's process.
-    pub pid: i32,
     /// Wakes the task that reads the pipe when a queue has room again.
     room: Rc<Notify>,
 }
@@ -421,7 +418,7 @@ impl Node {
                     journal.history.second_id
                 );
             }
-            journal.start_backlog(self.host.settings.repl_backlog_size as u64);
+            journal.start_backlog(self.host.settings.repl_backlog_size);
             self.host.persistence.note_history(self.host.journal.history);
         }
         let target = if by_pipe { "replicas sockets" } else { "disk" };
@@ -439,7 +436,7 @@ impl Node {
         replication.syncs += 1;
         let number = replication.syncs;
         let room = Rc::new(Notify::new());
-        replication.sync = Some(RunningSync { number, pid: child.pid, room: Rc::clone(&room) });
+        replication.sync = Some(RunningSync { room: Rc::clone(&room) });
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
         self.engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
         self.refresh_conditions();

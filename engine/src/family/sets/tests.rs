@@ -53,6 +53,7 @@ fn a_missing_key_is_an_empty_set() {
             ("SPOP t 2", "[]"),
             ("SRANDMEMBER t", "nil"),
             ("SRANDMEMBER t 2", "[]"),
+            ("SRANDMEMBER t -1000000000", "[]"),
             ("SREM t a", "0"),
             ("SSCAN t 0", "[0 []]"),
             ("SUNION t u", "[]"),
