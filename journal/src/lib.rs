@@ -171,17 +171,34 @@ impl Journal {
     }
 
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
+    ///
+    /// What is local stands between two entries of a stream that does not know of it, and that goes on verbatim:
+    /// behind it the stream's own database is selected again.
     #[inline]
     pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
+        let stream = self.selected;
+        // All who read the stream have to know which database it is in, also those who skip this entry.
+        self.open(if kind == Kind::Control { Kind::Effect } else { kind });
+        self.select(dbs.0);
         self.open(kind);
-        if self.selected != Some(dbs.0) {
+        self.put(unit);
+        self.selected = Some(dbs.1);
+        if kind == Kind::Local {
+            if let Some(db) = stream {
+                self.select(db);
+            }
+            self.selected = stream;
+        }
+    }
+
+    #[inline]
+    fn select(&mut self, db: usize) {
+        if self.selected != Some(db) {
             let mut select = Vec::with_capacity(24);
-            let text = dbs.0.to_string();
+            let text = db.to_string();
             encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
             self.put(&select);
         }
-        self.selected = Some(dbs.1);
-        self.put(unit);
     }
 
     /// Appends bytes that belong to no database, or that come from our primary: verbatim.

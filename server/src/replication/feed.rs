@@ -80,6 +80,8 @@ pub struct Replica {
     cursor: Option<CursorId>,
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
+    /// The snapshot's header is in the queue, or was: what is sent now is part of the snapshot.
+    begun: bool,
     /// The whole snapshot is in the queue.
     complete: bool,
     /// The stream may begin right behind the snapshot.
@@ -99,6 +101,7 @@ impl Replica {
             cursor: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            begun: false,
             complete: false,
             streams_at_once: false,
         }
@@ -141,6 +144,7 @@ impl Replica {
     }
 
     fn queue(&mut self, bytes: Bytes) {
+        self.begun = true;
         self.queued_bytes += bytes.len();
         self.queue.push_back(bytes);
     }
@@ -352,7 +356,7 @@ impl Node {
     pub fn keep_waiting_replicas(&mut self) {
         let waiting = |r: &Replica| match r.state {
             State::Waiting { .. } => true,
-            State::Bulk { .. } => r.streams_at_once && r.queue.is_empty() && !r.complete,
+            State::Bulk { .. } => r.streams_at_once && !r.begun,
             _ => false,
         };
         let slots: Vec<usize> = self
