@@ -28,6 +28,8 @@ pub struct Client {
     pub output_bytes: usize,
     /// Since when its output is above the soft limit, unix milliseconds.
     pub soft_limit_since_ms: Option<i64>,
+    /// Its replies wait for the disk.
+    pub gated: bool,
     /// Wakes its task.
     pub handle: Rc<Handle>,
     /// Whether it is a Unix socket.
@@ -50,6 +52,7 @@ impl Client {
             output_total: 0,
             output_bytes: 0,
             soft_limit_since_ms: None,
+            gated: false,
             handle,
             is_unix: matches!(stream, Stream::Unix(_)),
         }

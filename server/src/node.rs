@@ -360,7 +360,8 @@ impl Outside {
 
     /// A client's replies wait for the disk: it is woken when that is through.
     pub fn wait_for_release(&mut self, slot: usize) {
-        if !self.gated.contains(&slot) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        if !std::mem::replace(&mut client.gated, true) {
             self.gated.push(slot);
         }
     }
@@ -392,7 +393,10 @@ impl Outside {
     /// Wakes the clients whose replies waited for the disk.
     pub fn wake_gated(&mut self) {
         for slot in std::mem::take(&mut self.gated) {
-            self.clients.wake(slot);
+            if let Some(client) = self.clients.get_mut(slot) {
+                client.gated = false;
+                client.handle.wake();
+            }
         }
     }
 
