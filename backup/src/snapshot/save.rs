@@ -19,8 +19,8 @@
 //! - formats.md 2.2, 2.8
 
 use super::PROGRESS_KEYS;
-use super::value::write_value;
 use keyspace::db::{Db, EntryRef};
+use keyspace::rdb::write_value;
 use protocol::aof::REPLICATION_ID_BYTES;
 use protocol::rdb::{self, Sink, Writer};
 
