@@ -106,6 +106,8 @@ pub struct Piece {
 
 /// Bytes of the open block's allocation.
 const TAIL_BYTES: usize = 128 * 1024;
+/// What a unit begins with that is a transaction.
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 
 /// The one log.
 pub struct Journal {
@@ -171,10 +173,16 @@ impl Journal {
     }
 
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
+    ///
+    /// A SELECT that a transaction needs is inside it: so it comes or is lost with the rest.
     #[inline]
-    pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
+    pub fn append(&mut self, kind: Kind, dbs: (usize, usize), mut unit: &[u8]) {
         self.open(kind);
         if self.selected != Some(dbs.0) {
+            if let Some(rest) = unit.strip_prefix(MULTI) {
+                self.put(MULTI);
+                unit = rest;
+            }
             let mut select = Vec::with_capacity(24);
             let text = dbs.0.to_string();
             encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
