@@ -291,7 +291,10 @@ impl Node {
         let slot = self.engine.connect();
         let id = self.engine.session(slot).map_or(0, |session| session.id);
         self.host.stats.connections += 1;
-        self.host.clients.add(slot, Client::new(id, stream, handle, clock::unix_ms()));
+        let mut client =
+            Client::new(id, stream.addresses(), stream.number(), handle, clock::unix_ms());
+        client.is_unix = matches!(stream, Stream::Unix(_));
+        self.host.clients.add(slot, client);
         slot
     }
 
