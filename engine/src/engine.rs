@@ -358,20 +358,17 @@ impl Engine {
     /// Looks a key up for reading. Counts hit or miss, sets its access clock.
     #[inline]
     pub fn read(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let found = self.dbs[scope.db].get(key.hash, key.bytes).map(|entry| entry.expiry());
-        let hidden = match found {
-            Some(Some(_)) => self.reap(scope, key),
-            Some(None) => false,
-            None => true,
-        };
-        if hidden {
+        if self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key) {
             self.stats.keyspace_misses += 1;
             return None;
         }
-        self.stats.keyspace_hits += 1;
         let clock = self.clock();
         let db = &self.dbs[scope.db];
-        let entry = db.get(key.hash, key.bytes)?;
+        let Some(entry) = db.get(key.hash, key.bytes) else {
+            self.stats.keyspace_misses += 1;
+            return None;
+        };
+        self.stats.keyspace_hits += 1;
         if !scope.no_touch {
             db.touch(entry, clock);
         }
@@ -381,7 +378,7 @@ impl Engine {
     /// Looks a key up without leaving a trace, for writing or for looking at its properties.
     #[inline]
     pub fn peek(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
-        if self.reap(scope, key) {
+        if self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key) {
             return None;
         }
         self.dbs[scope.db].get(key.hash, key.bytes)

@@ -80,6 +80,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// DEBUG is allowed (`enable-debug-command`).
+    pub may_debug: bool,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
     /// The transaction being collected.

@@ -174,22 +174,45 @@ impl Journal {
 
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
     ///
-    /// A SELECT that a transaction needs is inside it: so it comes or is lost with the rest.
+    /// What is local stands between two entries of a stream that does not know of it, and that goes on verbatim:
+    /// behind it the stream's own database is selected again. A SELECT that a transaction needs is inside it: so it
+    /// comes or is lost with the rest.
     #[inline]
-    pub fn append(&mut self, kind: Kind, dbs: (usize, usize), mut unit: &[u8]) {
-        self.open(kind);
-        if self.selected != Some(dbs.0) {
-            if let Some(rest) = unit.strip_prefix(MULTI) {
-                self.put(MULTI);
-                unit = rest;
-            }
-            let mut select = Vec::with_capacity(24);
-            let text = dbs.0.to_string();
-            encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
-            self.put(&select);
+    pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
+        let stream = self.selected;
+        // All who read the stream have to know which database it is in, also those who skip this entry.
+        self.open(if kind == Kind::Control { Kind::Effect } else { kind });
+        if stream != Some(dbs.0)
+            && kind != Kind::Control
+            && let Some(rest) = unit.strip_prefix(MULTI)
+        {
+            // In one piece: no block ends inside a unit.
+            let mut whole = Vec::with_capacity(unit.len() + 32);
+            whole.extend_from_slice(MULTI);
+            encode_select(&mut whole, dbs.0);
+            whole.extend_from_slice(rest);
+            self.put(&whole);
+        } else {
+            self.select(dbs.0);
+            self.open(kind);
+            self.put(unit);
         }
         self.selected = Some(dbs.1);
-        self.put(unit);
+        if kind == Kind::Local {
+            if let Some(db) = stream {
+                self.select(db);
+            }
+            self.selected = stream;
+        }
+    }
+
+    #[inline]
+    fn select(&mut self, db: usize) {
+        if self.selected != Some(db) {
+            let mut select = Vec::with_capacity(24);
+            encode_select(&mut select, db);
+            self.put(&select);
+        }
     }
 
     /// Appends bytes that belong to no database, or that come from our primary: verbatim.
@@ -382,6 +405,11 @@ impl Journal {
     pub fn held_bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.bytes.len()).sum::<usize>() + self.tail.len()
     }
+}
+
+fn encode_select(out: &mut Vec<u8>, db: usize) {
+    let text = db.to_string();
+    encode::command(out, [&b"SELECT"[..], text.as_bytes()].into_iter());
 }
 
 #[cfg(test)]

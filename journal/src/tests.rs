@@ -46,6 +46,38 @@ fn a_select_comes_where_the_database_changes_and_where_a_reader_may_start() {
 }
 
 #[test]
+fn the_disk_learns_of_a_database_that_a_control_entry_selects() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    let replica = journal.subscribe(Class::Replica);
+    let select = b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n";
+    journal.append(Kind::Control, (3, 3), b"A");
+    journal.append(Kind::Effect, (3, 3), b"B");
+    assert_eq!(drain(&mut journal, replica), [&select[..], b"AB"].concat());
+    assert_eq!(drain(&mut journal, disk), [&select[..], b"B"].concat());
+}
+
+#[test]
+fn what_is_local_leaves_the_stream_in_its_database() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    let replica = journal.subscribe(Class::Replica);
+    let select = |db: u8| [&b"*2\r\n$6\r\nSELECT\r\n$1\r\n"[..], &[b'0' + db], b"\r\n"].concat();
+    journal.append(Kind::Local, (1, 1), b"A");
+    assert_eq!(journal.selected(), None, "the stream has not begun");
+    journal.append_raw(Kind::Effect, &[&select(0)[..], b"B"].concat());
+    journal.set_selected(Some(0));
+    journal.append(Kind::Local, (1, 2), b"C");
+    journal.append(Kind::Local, (0, 0), b"D");
+    journal.append_raw(Kind::Effect, b"E");
+    let streamed = [&select(0)[..], b"BE"].concat();
+    assert_eq!(drain(&mut journal, replica), streamed);
+    let expected =
+        [&select(1)[..], b"A", &select(0), b"B", &select(1), b"C", &select(0), b"DE"].concat();
+    assert_eq!(drain(&mut journal, disk), expected);
+}
+
+#[test]
 fn a_replica_goes_on_from_any_offset_in_the_backlog() {
     let mut journal = journal();
     journal.restart_at(1000);

@@ -60,6 +60,13 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Whether it connects from this machine.
+    pub fn is_local(&self) -> bool {
+        self.is_unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")
+    }
+}
+
 /// All connections, by slot.
 #[derive(Default)]
 pub struct Clients {

@@ -43,6 +43,11 @@ fn main() {
         Some("-h" | "--help") => {
             println!("Usage: tidemark-server [/path/to/redis.conf] [--name value] [...]");
             println!("       tidemark-server -v or --version");
+            println!("       tidemark-server --directives");
+            return;
+        }
+        Some("--directives") => {
+            print_directives();
             return;
         }
         _ => {}
@@ -54,6 +59,16 @@ fn main() {
     if let Err(error) = start(loaded) {
         tracing::error!("{error}");
         fail(&error);
+    }
+}
+
+/// Prints what can be configured: name, default, how it can be changed, and what is to be known of it.
+fn print_directives() {
+    for row in config::ROWS.iter().filter(|row| !row.is(config::HIDDEN)) {
+        let when = if row.is(config::IMMUTABLE) { "at start" } else { "any time" };
+        let effect = if row.is(config::NO_EFFECT) { "no effect: " } else { "" };
+        let note = row.note.unwrap_or("");
+        println!("{}\t{}\t{when}\t{effect}{note}", row.name, row.default());
     }
 }
 
@@ -98,10 +113,9 @@ fn start(loaded: Loaded) -> Result<(), String> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, serve(loaded))
+    runtime.block_on(serve(loaded))
 }
 
 /// Goes on in the background, without a terminal.

@@ -1,6 +1,5 @@
 //! What the allocator and the system say about memory and processor time.
 
-use rustix::process::Pid;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tikv_jemalloc_ctl::{epoch, stats};
 
@@ -92,9 +91,4 @@ pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
     let seconds =
         |index: usize| fields.get(index).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / ticks;
     (seconds(first), seconds(first + 1))
-}
-
-/// Whether a process with this number is there.
-pub fn is_alive(pid: i32) -> bool {
-    Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

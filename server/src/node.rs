@@ -48,7 +48,6 @@ pub struct Scratch {
 
 /// Counters of the outside; see INFO.
 #[derive(Default)]
-#[expect(missing_docs, reason = "named after the fields of INFO")]
 pub struct HostStats {
     pub connections: u64,
     pub rejected_connections: u64,
@@ -177,10 +176,10 @@ impl Node {
     pub fn apply_settings(&mut self) {
         let settings = &self.host.settings;
         self.engine.password = settings.requirepass.clone().into_bytes();
-        self.engine.string_max = settings.proto_max_bulk_len as u64;
+        self.engine.string_max = settings.proto_max_bulk_len;
         self.engine.limits = crate::config_apply::limits(settings);
         self.engine.events = crate::config_apply::events(settings);
-        self.host.journal.resize_backlog(settings.repl_backlog_size as u64);
+        self.host.journal.resize_backlog(settings.repl_backlog_size);
         self.refresh_conditions();
     }
 
@@ -188,6 +187,7 @@ impl Node {
     pub fn refresh_conditions(&mut self) {
         let host = &self.host;
         let replica = host.replication.is_replica();
+        crate::log::set_replica(replica);
         let conditions = &mut self.engine.conditions;
         self.engine.is_replica = replica;
         conditions.read_only = replica && host.settings.replica_read_only;
@@ -289,12 +289,16 @@ impl Node {
     /// Registers a client that was let in.
     pub fn add_client(&mut self, stream: &Stream, handle: Rc<Handle>) -> usize {
         let slot = self.engine.connect();
-        let id = self.engine.session(slot).map_or(0, |session| session.id);
-        self.host.stats.connections += 1;
-        let mut client =
-            Client::new(id, stream.addresses(), stream.number(), handle, clock::unix_ms());
+        let now_ms = clock::unix_ms();
+        let mut client = Client::new(0, stream.addresses(), stream.number(), handle, now_ms);
         client.is_unix = matches!(stream, Stream::Unix(_));
-        self.host.clients.add(slot, client);
+        let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
+        let id = self.engine.session_mut(slot).map_or(0, |session| {
+            session.may_debug = allowed;
+            session.id
+        });
+        self.host.stats.connections += 1;
+        self.host.clients.add(slot, Client { id, ..client });
         slot
     }
 
@@ -355,7 +359,7 @@ impl Outside {
     /// The most that a client's unfinished requests may take.
     #[inline]
     pub fn query_buffer_limit(&self, _slot: usize) -> u64 {
-        self.settings.client_query_buffer_limit as u64
+        self.settings.client_query_buffer_limit
     }
 
     /// Whether more memory is used than `maxmemory` allows. A replica leaves that to its primary, unless configured.

@@ -180,11 +180,12 @@ impl Outside {
         self.journal.seal();
         self.ship_to_disk();
         self.persistence.request_sync();
-        let token = self.journaled();
         let Some(aof) = &self.persistence.aof else { return Ok(()) };
+        // Not what was journaled last: that may be for replicas only.
+        let token = aof.shipped_token();
         let status = std::sync::Arc::clone(aof.thread.status());
         let start = clock::now();
-        while status.durable_up_to() < token && !aof.is_empty_up_to(token) {
+        while aof.durable_token() < token {
             if let Some(error) = status.error() {
                 return Err(format!("writing the append only file: {error}"));
             }

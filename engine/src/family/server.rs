@@ -700,6 +700,12 @@ fn dbsize(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 
 /// What the engine can answer of DEBUG; the rest is the host's.
 fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    if !ctx.session.may_debug && !ctx.session.is_trusted() {
+        return Err(Refusal::fixed(
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+             local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+        ));
+    }
     let word = args.at(1);
     if is(word, "OBJECT") && args.len() == 3 {
         let key = Key::new(args.at(2));
@@ -738,6 +744,7 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 /// A sample of each type of reply, for tests of clients.
+#[expect(clippy::approx_constant, reason = "the sample is Redis's")]
 fn debug_protocol(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), Refusal> {
     let reply = &mut ctx.reply;
     match name.to_ascii_lowercase().as_slice() {

@@ -1,7 +1,7 @@
 //! String commands: SET, GET, INCR and their kin.
 //!
 //! # Not here
-//! - how a string is kept: `keyspace::entry`; single bits: [`super::bitmaps`]
+//! - how a string is kept: `keyspace::entry`; single bits come with the bitmap family
 
 use crate::arguments::{self, float, int, is};
 use crate::command::{Group::String as G, *};
@@ -581,7 +581,7 @@ fn set_timed(ctx: &mut Context<'_>, args: Args<'_>, at: i64) -> Result<Done, Ref
 fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, value) = (ctx.key(args, 1), args.at(2));
     if args.len() == 3 {
-        ctx.engine.peek(ctx.scope, key);
+        // Whether the old value had expired makes no difference to anyone: it is replaced either way.
         ctx.engine.put_bytes(ctx.scope.db, key, value, None);
         ctx.changed(key, Class::String, "set");
         ctx.reply.ok();

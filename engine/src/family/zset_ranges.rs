@@ -1,6 +1,6 @@
 //! Sorted set commands on ranges: ZRANGE, ZCOUNT, ZREMRANGEBYSCORE and their kin.
 //!
-//! All of them read a [`Query`], which a sorted set turns into a range of ranks; what remains is to count, show, store or
+//! All of them read a `Query`, which a sorted set turns into a range of ranks; what remains is to count, show, store or
 //! remove it.
 //!
 //! # Not here

@@ -429,7 +429,7 @@ impl Parser {
         };
         let first = batch.spans.len();
         split_inline(buffer, start, end, &mut batch.spans)
-            .map_err(|()| ProtocolError::new("unbalanced quotes in request"))?;
+            .map_err(|UnbalancedQuotes| ProtocolError::new("unbalanced quotes in request"))?;
         if let Some(span) = batch.spans.get(first) {
             let word = &buffer[span.start as usize..][..span.len as usize];
             if word.eq_ignore_ascii_case(b"POST") || word.eq_ignore_ascii_case(b"Host:") {
@@ -463,15 +463,19 @@ fn hex(byte: u8) -> Option<u8> {
     (byte as char).to_digit(16).map(|digit| digit as u8)
 }
 
+/// A quote was opened and not closed, or something follows directly behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnbalancedQuotes;
+
 /// Splits a line into words as a shell would, unescaping in place: `"…"` knows `\n \r \t \b \a \xHH`, `'…'` knows `\'`.
 ///
-/// A closing quote must be followed by a blank or the end. `Err` means unbalanced quotes.
+/// A closing quote must be followed by a blank or the end. The line is good for nothing after an error.
 pub fn split_inline(
     buffer: &mut [u8],
     start: usize,
     end: usize,
     spans: &mut Vec<Span>,
-) -> Result<(), ()> {
+) -> Result<(), UnbalancedQuotes> {
     let blank = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0);
     let mut read = start;
     loop {
@@ -493,13 +497,13 @@ pub fn split_inline(
             read += 1;
             loop {
                 if read >= end {
-                    return Err(());
+                    return Err(UnbalancedQuotes);
                 }
                 let byte = buffer[read];
                 if byte == quote {
                     read += 1;
                     if read < end && !blank(buffer[read]) {
-                        return Err(());
+                        return Err(UnbalancedQuotes);
                     }
                     break;
                 }

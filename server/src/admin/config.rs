@@ -1,6 +1,6 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, LogLevel, SetError};
+use crate::config::{Caller, SetError};
 use crate::node::Outside;
 use engine::context::{Context, Done};
 use engine::glob;
@@ -57,9 +57,7 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let pairs: Vec<(Vec<u8>, Vec<u8>)> =
         words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
     let before = host.settings.clone();
-    let local = host.clients.get(ctx.session.slot).is_none_or(|client| {
-        client.is_unix || client.address.starts_with("127.") || client.address.starts_with("[::1]")
-    });
+    let local = host.clients.get(ctx.session.slot).is_none_or(crate::clients::Client::is_local);
     let caller = Caller { local, loading: ctx.engine.conditions.loading };
     let refused = |error: SetError| Refusal::new(error.text);
     let changed = host.settings.set(&pairs, caller).map_err(refused)?;
@@ -127,16 +125,4 @@ fn write_rewritten(path: &Path, rewrite: impl FnOnce(&str) -> String) -> Result<
     let contents = rewrite(&original);
     backup::files::write_whole(path, Path::new(&temporary), contents.as_bytes())
         .map_err(|error| error.to_string())
-}
-
-/// How a level is named to the log.
-pub fn level_of(level: LogLevel) -> tracing::level_filters::LevelFilter {
-    use tracing::level_filters::LevelFilter;
-    match level {
-        LogLevel::Debug => LevelFilter::TRACE,
-        LogLevel::Verbose => LevelFilter::DEBUG,
-        LogLevel::Notice => LevelFilter::INFO,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Nothing => LevelFilter::OFF,
-    }
 }

@@ -19,8 +19,8 @@ const WRONG: Refusal =
 /// Compares without telling by the time taken how much was right.
 fn same(a: &[u8], b: &[u8]) -> bool {
     let mut difference = a.len() ^ b.len();
-    for index in 0..a.len() {
-        difference |= usize::from(a[index] ^ b.get(index).copied().unwrap_or(0));
+    for (index, byte) in a.iter().enumerate() {
+        difference |= usize::from(byte ^ b.get(index).copied().unwrap_or(0));
     }
     difference == 0
 }

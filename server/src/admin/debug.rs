@@ -1,6 +1,5 @@
 //! DEBUG: what tests and experiments need.
 
-use crate::config::Permission;
 use crate::node::{Node, Outside};
 use engine::arguments::is;
 use engine::context::{Context, Done};
@@ -42,11 +41,6 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
     }
     ctx.reply.ok();
     Ok(Done::NOTHING)
-}
-
-/// Whether DEBUG is allowed for a connection.
-pub fn is_allowed(permission: Permission, local: bool) -> bool {
-    permission.allows(local)
 }
 
 /// `DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]`: saves and loads again.

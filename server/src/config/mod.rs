@@ -35,19 +35,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use compound::{
-    Addresses, KeyspaceEvents, OomScores, OutputLimit, OutputLimits, Percentiles, PrimaryAddress,
-    SavePoint, SavePoints, ShutdownFlags,
-};
-pub use file::{ConfigError, Loaded};
-pub use table::{
-    DENY_LOADING, HIDDEN, IMMUTABLE, MUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, SENSITIVE, Settings,
-};
-pub use types::{
-    AppendFsync, DisklessLoad, EndpointType, EvictionPolicy, LogLevel, MemoryOrPercent,
-    OomScoreAdjustment, Permission, PropagationError, PubsubDefault, SanitizePayload, Supervision,
-    SyslogFacility,
-};
+pub use compound::{PrimaryAddress, ShutdownFlags};
+pub use file::Loaded;
+pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
+pub use types::{AppendFsync, LogLevel};
 
 /// Who asks for CONFIG SET, and when: some directives depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +77,6 @@ impl SetError {
     fn loading() -> SetError {
         SetError { text: "LOADING Redis is loading the dataset in memory".into() }
     }
-}
-
-/// Whether there is a directive with this name or alias.
-pub fn name_exists(name: &str) -> bool {
-    Row::find(name).is_some()
 }
 
 impl Settings {

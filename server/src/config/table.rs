@@ -42,6 +42,7 @@ const TLS: &str = "TLS is not supported";
 const CLUSTER: &str = "cluster mode is not supported";
 const DEFRAG: &str = "active defragmentation is not supported";
 const CRASH: &str = "a crash leaves the operating system's core dump and the panic's message";
+const SYSLOG: &str = "logging to syslog is not supported";
 const TITLE: &str = "the process keeps its title";
 const CPULIST: &str = "threads and processes are not pinned to processors";
 const THREADS: &str = "one thread serves all connections";
@@ -187,7 +188,7 @@ settings! {
     // ---- Network
     "port"                       => port: u16                          = 6379,                      within(0, 65535), MUTABLE;
     "bind"                       => bind: Addresses                    = Addresses::all(),          (),               MUTABLE;
-    "bind-source-addr"           => bind_source_addr: String           = NONE,                      any,              MUTABLE;
+    "bind-source-addr"           => bind_source_addr: String           = NONE,                      any,              MUTABLE | NO_EFFECT, "the system chooses the address of outgoing connections";
     "unixsocket"                 => unixsocket: String                 = NONE,                      any,              IMMUTABLE;
     "unixsocketperm"             => unixsocketperm: u32                = 0,                         octal(0, 0o777),  IMMUTABLE;
     "tcp-backlog"                => tcp_backlog: u32                   = 511,                       within(0, INT),   IMMUTABLE;
@@ -200,20 +201,20 @@ settings! {
     "client-query-buffer-limit"  => client_query_buffer_limit: u64     = 1 << 30,                   memory(1 << 20, LONG), MUTABLE;
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::usual(),     (),               MUTABLE;
     "proto-max-bulk-len"         => proto_max_bulk_len: u64            = 512 << 20,                 memory(1 << 20, LONG), MUTABLE;
-    "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE;
+    "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
     "tls-port"                   => tls_port: u16                      = 0,                         only_zero(TLS),   MUTABLE, TLS;
     "tls-replication"            => tls_replication: bool              = false,                     OnlyNo(TLS),      MUTABLE, TLS;
     "tls-cluster"                => tls_cluster: bool                  = false,                     OnlyNo(TLS),      MUTABLE, TLS;
 
     // ---- Process
     "daemonize"              => daemonize: bool                    = false,                    Either,         IMMUTABLE;
-    "supervised"             => supervised: Supervision            = Supervision::No,          (),             IMMUTABLE;
+    "supervised"             => supervised: Supervision            = Supervision::No,          (),             IMMUTABLE | NO_EFFECT, "readiness is told by the log alone";
     "pidfile"                => pidfile: String                    = NONE,                     any,            IMMUTABLE;
     "loglevel"               => loglevel: LogLevel                 = LogLevel::Notice,         (),             MUTABLE;
     "logfile"                => logfile: String                    = NONE,                     any,            IMMUTABLE;
-    "syslog-enabled"         => syslog_enabled: bool               = false,                    Either,         IMMUTABLE;
-    "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE;
-    "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE;
+    "syslog-enabled"         => syslog_enabled: bool               = false,                    OnlyNo(SYSLOG),         IMMUTABLE;
+    "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
+    "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
     "crash-log-enabled"      => crash_log_enabled: bool            = true,                     Either,         MUTABLE | NO_EFFECT, CRASH;
     "crash-memcheck-enabled" => crash_memcheck_enabled: bool       = true,                     Either,         MUTABLE | NO_EFFECT, CRASH;
     "use-exit-on-panic"      => use_exit_on_panic: bool            = false,                    Either,         MUTABLE | HIDDEN | NO_EFFECT, CRASH;
@@ -229,9 +230,9 @@ settings! {
         "texts are compared by their bytes";
     "ignore-warnings"        => ignore_warnings: String            = NONE,                     any,            MUTABLE | NO_EFFECT,
         "the warnings that it silences do not exist";
-    "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE;
-    "oom-score-adj"          => oom_score_adj: OomScoreAdjustment  = OomScoreAdjustment::No,   (),             MUTABLE;
-    "oom-score-adj-values"   => oom_score_adj_values: OomScores    = OomScores::usual(),       (),             MUTABLE;
+    "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE | NO_EFFECT, "the system's setting for huge pages is kept";
+    "oom-score-adj"          => oom_score_adj: OomScoreAdjustment  = OomScoreAdjustment::No,   (),             MUTABLE | NO_EFFECT, "the process keeps its score";
+    "oom-score-adj-values"   => oom_score_adj_values: OomScores    = OomScores::usual(),       (),             MUTABLE | NO_EFFECT, "the process keeps its score";
     "server_cpulist"         => server_cpulist: String             = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
     "bio_cpulist"            => bio_cpulist: String                = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
     "aof_rewrite_cpulist"    => aof_rewrite_cpulist: String        = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
@@ -245,8 +246,8 @@ settings! {
     // ---- Security
     "requirepass"              => requirepass: String                  = NONE,           any,             MUTABLE | SENSITIVE;
     "aclfile"                  => aclfile: String                      = NONE,           any,             IMMUTABLE;
-    "acl-pubsub-default"       => acl_pubsub_default: PubsubDefault    = PubsubDefault::ResetChannels, (),              MUTABLE;
-    "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE;
+    "acl-pubsub-default"       => acl_pubsub_default: PubsubDefault    = PubsubDefault::ResetChannels, (),              MUTABLE | NO_EFFECT, "there are no ACL users yet";
+    "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE | NO_EFFECT, "there are no ACL users yet";
     "enable-protected-configs" => enable_protected_configs: Permission = Permission::No, (),              IMMUTABLE;
     "enable-debug-command"     => enable_debug_command: Permission     = Permission::No, (),              IMMUTABLE;
     "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE | NO_EFFECT,
@@ -254,20 +255,20 @@ settings! {
 
     // ---- Databases and memory
     "databases"                     => databases: u32                     = 16,                         within(1, INT),   IMMUTABLE;
-    "maxmemory"                     => maxmemory: u64                     = 0,                          memory(0, ULONG), MUTABLE;
-    "maxmemory-policy"              => maxmemory_policy: EvictionPolicy   = EvictionPolicy::NoEviction, (),               MUTABLE;
-    "maxmemory-samples"             => maxmemory_samples: u32             = 5,                          within(1, INT),   MUTABLE;
-    "maxmemory-eviction-tenacity"   => maxmemory_eviction_tenacity: u32   = 10,                         within(0, 100),   MUTABLE;
-    "lfu-log-factor"                => lfu_log_factor: u32                = 10,                         within(0, INT),   MUTABLE;
-    "lfu-decay-time"                => lfu_decay_time: u32                = 1,                          within(0, INT),   MUTABLE;
-    "lazyfree-lazy-eviction"        => lazyfree_lazy_eviction: bool       = false,                      Either,           MUTABLE;
-    "lazyfree-lazy-expire"          => lazyfree_lazy_expire: bool         = false,                      Either,           MUTABLE;
-    "lazyfree-lazy-server-del"      => lazyfree_lazy_server_del: bool     = false,                      Either,           MUTABLE;
-    "lazyfree-lazy-user-del"        => lazyfree_lazy_user_del: bool       = false,                      Either,           MUTABLE;
-    "lazyfree-lazy-user-flush"      => lazyfree_lazy_user_flush: bool     = false,                      Either,           MUTABLE;
-    "active-expire-effort"          => active_expire_effort: u32          = 1,                          within(1, 10),    MUTABLE;
-    "hz"                            => hz: u32                            = 10,                         clamped(1, 500),  MUTABLE;
-    "dynamic-hz"                    => dynamic_hz: bool                   = true,                       Either,           MUTABLE;
+    "maxmemory"                     => maxmemory: u64                     = 0,                          memory(0, ULONG), MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "maxmemory-policy"              => maxmemory_policy: EvictionPolicy   = EvictionPolicy::NoEviction, (),               MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "maxmemory-samples"             => maxmemory_samples: u32             = 5,                          within(1, INT),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "maxmemory-eviction-tenacity"   => maxmemory_eviction_tenacity: u32   = 10,                         within(0, 100),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "lfu-log-factor"                => lfu_log_factor: u32                = 10,                         within(0, INT),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "lfu-decay-time"                => lfu_decay_time: u32                = 1,                          within(0, INT),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "lazyfree-lazy-eviction"        => lazyfree_lazy_eviction: bool       = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "lazyfree-lazy-expire"          => lazyfree_lazy_expire: bool         = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "lazyfree-lazy-server-del"      => lazyfree_lazy_server_del: bool     = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "lazyfree-lazy-user-del"        => lazyfree_lazy_user_del: bool       = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "lazyfree-lazy-user-flush"      => lazyfree_lazy_user_flush: bool     = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "active-expire-effort"          => active_expire_effort: u32          = 1,                          within(1, 10),    MUTABLE | NO_EFFECT, "every sweep finds all that is due";
+    "hz"                            => hz: u32                            = 10,                         clamped(1, 500),  MUTABLE | NO_EFFECT, "the timer ticks ten times a second";
+    "dynamic-hz"                    => dynamic_hz: bool                   = true,                       Either,           MUTABLE | NO_EFFECT, "the timer ticks ten times a second";
     "activerehashing"               => activerehashing: bool              = true,                       Either,           MUTABLE | NO_EFFECT,
         "tables grow piece by piece, there is nothing to rehash";
     "activedefrag"                  => activedefrag: bool                 = false,                      OnlyNo(DEFRAG),   MUTABLE, DEFRAG;
@@ -277,8 +278,8 @@ settings! {
     "active-defrag-cycle-min"       => active_defrag_cycle_min: u32       = 1,                          within(1, 99),    MUTABLE | NO_EFFECT, DEFRAG;
     "active-defrag-cycle-max"       => active_defrag_cycle_max: u32       = 25,                         within(1, 99),    MUTABLE | NO_EFFECT, DEFRAG;
     "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: u64 = 1000,                       within(1, LONG),  MUTABLE | NO_EFFECT, DEFRAG;
-    "jemalloc-bg-thread"            => jemalloc_bg_thread: bool           = true,                       Either,           MUTABLE;
-    "tracking-table-max-keys"       => tracking_table_max_keys: usize     = 1000000,                    within(0, LONG),  MUTABLE;
+    "jemalloc-bg-thread"            => jemalloc_bg_thread: bool           = true,                       Either,           MUTABLE | NO_EFFECT, "the allocator returns memory by itself as it is used";
+    "tracking-table-max-keys"       => tracking_table_max_keys: usize     = 1000000,                    within(0, LONG),  MUTABLE | NO_EFFECT, "there is no client tracking yet";
     "notify-keyspace-events"        => notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default(),  (),               MUTABLE;
 
     // ---- Encodings
@@ -292,9 +293,9 @@ settings! {
     "list-max-listpack-size" | "list-max-ziplist-size" => list_max_listpack_size: i32      = -2,   within(-INT - 1, INT), MUTABLE;
     "list-compress-depth"      => list_compress_depth: u32         = 0,    within(0, INT),  MUTABLE | NO_EFFECT,
         "nodes of lists are not compressed";
-    "stream-node-max-bytes"    => stream_node_max_bytes: usize     = 4096, memory(0, LONG), MUTABLE;
-    "stream-node-max-entries"  => stream_node_max_entries: usize   = 100,  within(0, LONG), MUTABLE;
-    "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE;
+    "stream-node-max-bytes"    => stream_node_max_bytes: usize     = 4096, memory(0, LONG), MUTABLE | NO_EFFECT, "there are no streams yet";
+    "stream-node-max-entries"  => stream_node_max_entries: usize   = 100,  within(0, LONG), MUTABLE | NO_EFFECT, "there are no streams yet";
+    "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE | NO_EFFECT, "there are no HyperLogLogs yet";
 
     // ---- Snapshots
     "save"                                  => save: SavePoints                  = SavePoints::usual(), (),                MUTABLE;
@@ -302,26 +303,26 @@ settings! {
     "dbfilename"                            => dbfilename: String                = text("dump.rdb"),    snapshot_name,     MUTABLE | PROTECTED;
     "rdbcompression"                        => rdbcompression: bool              = true,                Either,            MUTABLE;
     "rdbchecksum"                           => rdbchecksum: bool                 = true,                Either,            IMMUTABLE;
-    "sanitize-dump-payload"                 => sanitize_dump_payload: SanitizePayload = SanitizePayload::No, (),                MUTABLE;
-    "rdb-del-sync-files"                    => rdb_del_sync_files: bool          = false,               Either,            MUTABLE;
-    "rdb-save-incremental-fsync"            => rdb_save_incremental_fsync: bool  = true,                Either,            MUTABLE;
+    "sanitize-dump-payload"                 => sanitize_dump_payload: SanitizePayload = SanitizePayload::No, (),                MUTABLE | NO_EFFECT, "every foreign payload is verified";
+    "rdb-del-sync-files"                    => rdb_del_sync_files: bool          = false,               Either,            MUTABLE | NO_EFFECT, "files of a full sync are removed or become the own snapshot";
+    "rdb-save-incremental-fsync"            => rdb_save_incremental_fsync: bool  = true,                Either,            MUTABLE | NO_EFFECT, "long files are always fsynced in parts";
     "stop-writes-on-bgsave-error"           => stop_writes_on_bgsave_error: bool = true,                Either,            MUTABLE;
-    "rdb-key-save-delay"                    => rdb_key_save_delay: i32           = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN;
-    "key-load-delay"                        => key_load_delay: i32               = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN;
-    "loading-process-events-interval-bytes" => loading_process_events_interval_bytes: u64 = 2 << 20,             within(1024, INT), MUTABLE | HIDDEN;
+    "rdb-key-save-delay"                    => rdb_key_save_delay: i32           = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN | NO_EFFECT, "there is no artificial delay";
+    "key-load-delay"                        => key_load_delay: i32               = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN | NO_EFFECT, "there is no artificial delay";
+    "loading-process-events-interval-bytes" => loading_process_events_interval_bytes: u64 = 2 << 20,             within(1024, INT), MUTABLE | HIDDEN | NO_EFFECT, "loading happens on another thread";
 
     // ---- Append-only file
     "appendonly"                    => appendonly: bool                    = false,                    Either,           MUTABLE | DENY_LOADING;
     "appendfilename"                => appendfilename: String              = text("appendonly.aof"),   append_file_name, IMMUTABLE;
     "appenddirname"                 => appenddirname: String               = text("appendonlydir"),    append_dir_name,  IMMUTABLE;
     "appendfsync"                   => appendfsync: AppendFsync            = AppendFsync::EverySecond, (),               MUTABLE;
-    "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE;
+    "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE | NO_EFFECT, "another thread fsyncs, a child does not hold up replies";
     "auto-aof-rewrite-percentage"   => auto_aof_rewrite_percentage: u32    = 100,                      within(0, INT),   MUTABLE;
     "auto-aof-rewrite-min-size"     => auto_aof_rewrite_min_size: u64      = 64 << 20,                 memory(0, LONG),  MUTABLE;
     "aof-load-truncated"            => aof_load_truncated: bool            = true,                     Either,           MUTABLE;
-    "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE;
-    "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE;
-    "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true,                     Either,           MUTABLE;
+    "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE | NO_EFFECT, "the base is always written as RDB";
+    "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE | NO_EFFECT, "positions are written instead of times";
+    "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true,                     Either,           MUTABLE | NO_EFFECT, "long files are always fsynced in parts";
     "aof-disable-auto-gc"           => aof_disable_auto_gc: bool           = false,                    Either,           MUTABLE | HIDDEN;
 
     // ---- Replication
@@ -334,29 +335,29 @@ settings! {
     "replica-announced"                     => replica_announced: bool              = true,                     Either,           MUTABLE;
     "replica-announce-ip" | "slave-announce-ip" => replica_announce_ip: String          = NONE,                     any,              MUTABLE;
     "replica-announce-port" | "slave-announce-port" => replica_announce_port: u16           = 0,                        within(0, 65535), MUTABLE;
-    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool       = true,                     Either,           MUTABLE;
-    "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool             = false,                    Either,           MUTABLE;
-    "replica-ignore-disk-write-errors"      => replica_ignore_disk_write_errors: bool = false,                    Either,           MUTABLE;
+    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool       = true,                     Either,           MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool             = false,                    Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "replica-ignore-disk-write-errors"      => replica_ignore_disk_write_errors: bool = false,                    Either,           MUTABLE | NO_EFFECT, "a replica goes on and says so in its log";
     "repl-diskless-sync"                    => repl_diskless_sync: bool             = true,                     Either,           MUTABLE;
     "repl-diskless-sync-delay"              => repl_diskless_sync_delay: u32        = 5,                        within(0, INT),   MUTABLE;
     "repl-diskless-sync-max-replicas"       => repl_diskless_sync_max_replicas: u32 = 0,                        within(0, INT),   MUTABLE;
-    "repl-diskless-load"                    => repl_diskless_load: DisklessLoad     = DisklessLoad::Disabled,   (),               MUTABLE | DENY_LOADING;
+    "repl-diskless-load"                    => repl_diskless_load: DisklessLoad     = DisklessLoad::Disabled,   (),               MUTABLE | DENY_LOADING | NO_EFFECT, "a snapshot goes through a file, and the old data serves until it is loaded";
     "repl-ping-replica-period" | "repl-ping-slave-period" => repl_ping_replica_period: u32        = 10,                       within(1, INT),   MUTABLE;
     "repl-timeout"                          => repl_timeout: u32                    = 60,                       within(1, INT),   MUTABLE;
-    "repl-disable-tcp-nodelay"              => repl_disable_tcp_nodelay: bool       = false,                    Either,           MUTABLE;
+    "repl-disable-tcp-nodelay"              => repl_disable_tcp_nodelay: bool       = false,                    Either,           MUTABLE | NO_EFFECT, "delaying is never switched on";
     "repl-backlog-size"                     => repl_backlog_size: u64               = 1 << 20,                  memory(1, LONG),  MUTABLE;
     "repl-backlog-ttl"                      => repl_backlog_ttl: u64                = 3600,                     within(0, LONG),  MUTABLE;
     "min-replicas-to-write" | "min-slaves-to-write" => min_replicas_to_write: u32           = 0,                        within(0, INT),   MUTABLE;
     "min-replicas-max-lag" | "min-slaves-max-lag" => min_replicas_max_lag: u32            = 10,                       within(0, INT),   MUTABLE;
-    "propagation-error-behavior"            => propagation_error_behavior: PropagationError = PropagationError::Ignore, (),               MUTABLE;
+    "propagation-error-behavior"            => propagation_error_behavior: PropagationError = PropagationError::Ignore, (),               MUTABLE | NO_EFFECT, "an error of the primary's commands is counted in INFO";
 
     // ---- Observation and scripts
-    "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE;
-    "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE;
-    "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE;
-    "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
-    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
-    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE;
+    "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE | NO_EFFECT, "there is no slow log yet";
+    "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE | NO_EFFECT, "there is no slow log yet";
+    "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
 
     // ---- Cluster mode: refused; what only tunes it is accepted, so that files made for Redis load
     "cluster-enabled"                     => cluster_enabled: bool                = false,              OnlyNo(CLUSTER),  IMMUTABLE, CLUSTER;

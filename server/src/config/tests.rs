@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::types::EvictionPolicy;
 use super::*;
 
 const ANYONE: Caller = Caller { local: false, loading: false };
@@ -84,9 +85,9 @@ fn names_are_unique_and_in_lower_case() {
     for name in ROWS.iter().flat_map(Row::names) {
         assert_eq!(name, name.to_ascii_lowercase());
         assert!(seen.insert(name), "{name} occurs twice");
-        assert!(name_exists(&name.to_uppercase()));
+        assert!(Row::find(&name.to_uppercase()).is_some());
     }
-    assert!(!name_exists("no-such-directive"));
+    assert!(Row::find("no-such-directive").is_none());
 }
 
 #[test]

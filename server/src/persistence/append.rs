@@ -66,24 +66,31 @@ pub struct Aof {
     waits_for_base: bool,
     dir: AofDir,
     cursor: CursorId,
-    /// Offsets at the end of shipped orders, by token, oldest first.
+    /// Offsets at the end of what was shipped, by token, oldest first.
     shipped: VecDeque<(u64, u64)>,
-    /// The token of the last order.
+    /// All up to this token was shipped, or journaled before the file was begun.
     shipped_token: u64,
+    /// What was journaled up to this token is none of the file's: its replies wait for nothing.
+    first_token: u64,
     durable_offset: u64,
 }
 
 impl Aof {
     /// The replication offset that is on disk.
     pub fn durable_offset(&self) -> u64 {
-        let durable = self.thread.status().durable_up_to();
+        let durable = self.durable_token();
         let reached = self.shipped.iter().take_while(|(token, _)| *token <= durable).last();
         reached.map_or(self.durable_offset, |(_, offset)| *offset)
     }
 
-    /// Whether no order that stands for `token` was ever given: there was nothing to write.
-    pub fn is_empty_up_to(&self, token: u64) -> bool {
-        self.shipped_token < token && self.shipped.is_empty()
+    /// All up to this token is on disk, as far as it belongs there.
+    pub fn durable_token(&self) -> u64 {
+        self.thread.status().durable_up_to().max(self.first_token)
+    }
+
+    /// All up to this token was handed to the thread.
+    pub fn shipped_token(&self) -> u64 {
+        self.shipped_token
     }
 
     /// Bytes of base and incremental files.
@@ -103,8 +110,8 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 }
 
 impl Outside {
-    /// Begins to append to `file` of `dir`.
-    fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+    /// Begins to append to `file` of `dir`, in the stream of a primary that we follow, or in our own.
+    fn start_appending(&mut self, dir: AofDir, file: File, follows: bool) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -123,17 +130,18 @@ impl Outside {
             dir,
             cursor,
             shipped: VecDeque::new(),
-            shipped_token: 0,
+            shipped_token: self.journaled(),
+            first_token: self.journaled(),
             durable_offset: self.journal.end(),
         });
         self.persistence.note_history(self.journal.history);
-        self.begin_file();
+        self.begin_file(follows);
         Ok(())
     }
 
     /// Makes the next bytes for the disk begin with a SELECT.
-    fn begin_file(&mut self) {
-        if !self.replication.is_replica() {
+    fn begin_file(&mut self, follows: bool) {
+        if !follows {
             self.journal.forget_selected();
             return;
         }
@@ -168,7 +176,9 @@ impl Outside {
         } else {
             dir.open_last().map_err(|error| error.to_string())?
         };
-        self.start_appending(dir, file).map_err(|error| error.to_string())
+        // The link does not exist yet at the start, but where the stream stands was loaded for it.
+        let follows = self.settings.replicaof.is_some();
+        self.start_appending(dir, file, follows).map_err(|error| error.to_string())
     }
 
     /// The directory to load from.
@@ -180,20 +190,26 @@ impl Outside {
     pub fn ship_to_disk(&mut self) {
         let token = self.journaled();
         let Some(aof) = &mut self.persistence.aof else { return };
-        loop {
-            let mut pieces = Vec::new();
-            if self.journal.read(aof.cursor, SHIP_BYTES, &mut pieces) == 0 {
-                break;
+        let mut pieces = Vec::new();
+        self.journal.read(aof.cursor, usize::MAX, &mut pieces);
+        let mut pieces = pieces.into_iter().peekable();
+        while let Some(first) = pieces.next() {
+            let (start, mut end, mut len) = (first.start, first.end, first.bytes.len());
+            let mut bytes: Vec<Bytes> = vec![first.bytes];
+            while len < SHIP_BYTES
+                && let Some(piece) = pieces.next()
+            {
+                (end, len) = (piece.end, len + piece.bytes.len());
+                bytes.push(piece.bytes);
             }
-            let (start, end) = (pieces[0].start, pieces[pieces.len() - 1].end);
-            let bytes: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
-            // Only the last order of a turn stands for all that was journaled.
-            let sequence = if self.journal.behind(aof.cursor) == 0 { token } else { token - 1 };
-            aof.shipped_token = sequence;
-            aof.shipped.push_back((sequence, end));
-            aof.thread.order(Order::Append { bytes, start, end, sequence });
+            // Only the last order stands for this turn: the others may end anywhere in it.
+            if pieces.peek().is_none() {
+                aof.shipped_token = token;
+                aof.shipped.push_back((token, end));
+            }
+            aof.thread.order(Order::Append { bytes, start, end, sequence: aof.shipped_token });
         }
-        let durable = aof.thread.status().durable_up_to();
+        let durable = aof.durable_token();
         while let Some((token, offset)) = aof.shipped.front().copied() {
             if token > durable {
                 break;
@@ -292,7 +308,7 @@ impl Outside {
             aof.before_bytes += aof.thread.status().size();
         }
         aof.thread.order(Order::Switch(file));
-        self.begin_file();
+        self.begin_file(self.replication.is_replica());
         self.fork_base(engine, purpose)
     }
 
@@ -332,7 +348,8 @@ impl Outside {
             // What happened so far was not journaled: the offsets of the old name are void.
             self.journal.history = journal::History::new(crate::node::new_replication_id());
         }
-        self.start_appending(dir, file).map_err(|error| error.to_string())?;
+        let follows = self.replication.is_replica();
+        self.start_appending(dir, file, follows).map_err(|error| error.to_string())?;
         engine.nobody_reads = false;
         if let Some(aof) = &mut self.persistence.aof {
             aof.waits_for_base = true;

@@ -58,7 +58,6 @@ pub struct LoadProgress {
 
 /// Figures of INFO.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::missing_docs_in_private_items, reason = "named after the fields of INFO")]
 pub struct Figures {
     pub saves: u64,
     pub last_bgsave_s: i64,
@@ -166,14 +165,14 @@ impl Persistence {
     #[inline]
     pub fn released(&self) -> u64 {
         match &self.aof {
-            Some(aof) if aof.policy == FsyncPolicy::Always => aof.thread.status().durable_up_to(),
+            Some(aof) if aof.policy == FsyncPolicy::Always => aof.durable_token(),
             _ => u64::MAX,
         }
     }
 
     /// Whether what is journaled up to `token` is on disk.
     pub fn durable(&self, token: u64) -> bool {
-        self.aof.as_ref().is_some_and(|aof| aof.thread.status().durable_up_to() >= token)
+        self.aof.as_ref().is_some_and(|aof| aof.durable_token() >= token)
     }
 
     /// The replication offset that is on disk, if there is an append-only file.

@@ -2,7 +2,7 @@
 
 use super::{ChildKind, RunningChild};
 use crate::clock;
-use crate::node::{Node, Outside, SharedNode};
+use crate::node::{Node, Outside};
 use backup::fork::{
     Child, Exit, Report, ReportParser, SaveJob, save_to_file_child, temporary_name,
 };
@@ -14,7 +14,6 @@ use engine::refusal::Refusal;
 use protocol::resp::Args;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 
 /// After a failed save, the next one by itself comes no sooner, milliseconds. Source: Redis.
@@ -313,9 +312,4 @@ impl Node {
             self.run_scheduled();
         }
     }
-}
-
-/// The node's weak form, for a task that must not keep it alive.
-pub fn weak(node: &SharedNode) -> std::rc::Weak<std::cell::RefCell<Node>> {
-    Rc::downgrade(node)
 }

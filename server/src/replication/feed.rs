@@ -80,6 +80,8 @@ pub struct Replica {
     cursor: Option<CursorId>,
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
+    /// The snapshot's header is in the queue, or was: what is sent now is part of the snapshot.
+    begun: bool,
     /// The whole snapshot is in the queue.
     complete: bool,
     /// The stream may begin right behind the snapshot.
@@ -99,6 +101,7 @@ impl Replica {
             cursor: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            begun: false,
             complete: false,
             streams_at_once: false,
         }
@@ -141,6 +144,7 @@ impl Replica {
     }
 
     fn queue(&mut self, bytes: Bytes) {
+        self.begun = true;
         self.queued_bytes += bytes.len();
         self.queue.push_back(bytes);
     }
@@ -148,9 +152,6 @@ impl Replica {
 
 /// A full sync under way.
 pub struct RunningSync {
-    number: u64,
-    /// The child's process.
-    pub pid: i32,
     /// Wakes the task that reads the pipe when a queue has room again.
     room: Rc<Notify>,
 }
@@ -355,7 +356,7 @@ impl Node {
     pub fn keep_waiting_replicas(&mut self) {
         let waiting = |r: &Replica| match r.state {
             State::Waiting { .. } => true,
-            State::Bulk { .. } => r.streams_at_once && r.queue.is_empty() && !r.complete,
+            State::Bulk { .. } => r.streams_at_once && !r.begun,
             _ => false,
         };
         let slots: Vec<usize> = self
@@ -417,7 +418,7 @@ impl Node {
                     journal.history.second_id
                 );
             }
-            journal.start_backlog(self.host.settings.repl_backlog_size as u64);
+            journal.start_backlog(self.host.settings.repl_backlog_size);
             self.host.persistence.note_history(self.host.journal.history);
         }
         let target = if by_pipe { "replicas sockets" } else { "disk" };
@@ -435,7 +436,7 @@ impl Node {
         replication.syncs += 1;
         let number = replication.syncs;
         let room = Rc::new(Notify::new());
-        replication.sync = Some(RunningSync { number, pid: child.pid, room: Rc::clone(&room) });
+        replication.sync = Some(RunningSync { room: Rc::clone(&room) });
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
         self.engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
         self.refresh_conditions();

@@ -419,8 +419,8 @@ impl Node {
 
     fn introduction(&self) -> Introduction {
         let settings = &self.host.settings;
-        let announced = settings.replica_announce_port as u16;
-        let port = if announced > 0 { announced } else { settings.port as u16 };
+        let announced = settings.replica_announce_port;
+        let port = if announced > 0 { announced } else { settings.port };
         let address = &settings.replica_announce_ip;
         let journal = &self.host.journal;
         Introduction {
@@ -442,7 +442,7 @@ impl Node {
             self.close_replicas();
         }
         if !self.host.journal.has_backlog() {
-            self.host.journal.start_backlog(self.host.settings.repl_backlog_size as u64);
+            self.host.journal.start_backlog(self.host.settings.repl_backlog_size);
         }
         self.host.persistence.note_history(self.host.journal.history);
         self.link_is_up();
@@ -459,7 +459,7 @@ impl Node {
         journal.seal();
         journal.history = History::new(id);
         journal.restart_at(offset);
-        journal.start_backlog(self.host.settings.repl_backlog_size as u64);
+        journal.start_backlog(self.host.settings.repl_backlog_size);
         let db = meta.replication.map_or(0, |point| point.stream_db as usize);
         journal.set_selected(Some(db));
         if let Some(link) = &self.host.replication.link
@@ -513,10 +513,8 @@ impl Node {
 /// Takes the stream in until the connection ends.
 async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
     let mut intake = Intake::new(node.borrow().host.journal.end());
-    wire.stream
-        .write_all(&node.borrow().acknowledgement(intake.position.applied))
-        .await
-        .map_err(failed("Error writing to MASTER"))?;
+    let first = node.borrow().acknowledgement(intake.position.applied);
+    wire.send(&first).await?;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut silent = 0u32;

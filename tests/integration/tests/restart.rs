@@ -1,0 +1,245 @@
+//! What is on disk comes back after a restart, and damage is never passed over in silence.
+
+use integration::data::Writes;
+use integration::{Node, TIMEOUT, eventually};
+use std::fs;
+use std::path::PathBuf;
+
+#[test]
+fn a_saved_snapshot_is_loaded() {
+    let mut node = Node::start("node", &[]);
+    Writes::new(1).send(&mut node.connect(), 3000);
+    let _: String = node.run(&["SAVE"]);
+    let digest = node.digest();
+    node.kill();
+    node.launch();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn an_orderly_end_saves_where_save_points_are_set() {
+    let mut node = Node::start("node", &[("save", "3600 1")]);
+    Writes::new(2).send(&mut node.connect(), 500);
+    let digest = node.digest();
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn the_append_only_file_is_loaded() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    Writes::new(3).send(&mut node.connect(), 3000);
+    let digest = node.digest();
+    node.restart();
+    assert_eq!(node.digest(), digest);
+    let _: i64 = node.run(&["RPUSH", "after", "restart"]);
+    let digest = node.digest();
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn a_rewritten_file_is_loaded() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let mut writes = Writes::new(4);
+    writes.send(&mut node.connect(), 1000);
+    rewrite(&node);
+    writes.send(&mut node.connect(), 1000);
+    let digest = node.digest();
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn a_message_does_not_move_the_next_write_to_another_database() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let replica = Node::start("replica", &[]);
+    replica.follow(&node);
+    replica.wait_for_sync(&node);
+    let _: String = node.run(&["SET", "key", "zero"]);
+    let mut connection = node.connect_as("3");
+    let _: i64 = redis::cmd("PUBLISH").arg("a").arg("b").query(&mut connection).expect("a message");
+    let _: String =
+        redis::cmd("SET").arg("key").arg("three").query(&mut connection).expect("a write");
+    let digest = node.digest();
+    replica.wait_for_sync(&node);
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn an_end_right_behind_a_message_waits_for_nothing() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    let _: i64 = node.run(&["PUBLISH", "a", "b"]);
+    node.restart();
+    assert!(!node.log().contains("takes too long"), "{}", node.log());
+    assert_eq!(node.run::<String>(&["GET", "key"]), "value");
+}
+
+#[test]
+fn where_both_are_there_the_append_only_file_counts() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let _: String = node.run(&["SET", "key", "old"]);
+    let _: String = node.run(&["SAVE"]);
+    let _: String = node.run(&["SET", "key", "new"]);
+    node.restart();
+    assert_eq!(node.run::<String>(&["GET", "key"]), "new");
+}
+
+#[test]
+fn switching_on_at_run_time_keeps_what_was_there() {
+    let mut node = Node::start("node", &[]);
+    let mut writes = Writes::new(5);
+    writes.send(&mut node.connect(), 1000);
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    writes.send(&mut node.connect(), 1000);
+    eventually(TIMEOUT, "the first base is there", || node.number("aof_rewrites") == 1);
+    let digest = node.digest();
+    node.stop();
+    node.set_option("appendonly", "yes");
+    node.launch();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn reloading_in_place_changes_no_data() {
+    let node = Node::start("node", &[("appendonly", "yes")]);
+    let mut writes = Writes::new(6);
+    writes.send(&mut node.connect(), 2000);
+    let digest = node.digest();
+    let _: String = node.run(&["DEBUG", "RELOAD"]);
+    assert_eq!(node.digest(), digest);
+    let _: String = node.run(&["DEBUG", "LOADAOF"]);
+    assert_eq!(node.digest(), digest);
+    writes.send(&mut node.connect(), 500);
+    let digest = node.digest();
+    let _: String = node.run(&["DEBUG", "LOADAOF"]);
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn a_rewrite_under_writes_loses_nothing_at_kill_nine() {
+    let mut node = Node::start("node", &[("appendonly", "yes"), ("appendfsync", "always")]);
+    let mut connection = node.connect();
+    let mut writes = Writes::new(7);
+    writes.send(&mut connection, 2000);
+    for round in 1..=3 {
+        let _: String = node.run(&["BGREWRITEAOF"]);
+        eventually(TIMEOUT, "the rewrite ends", || {
+            writes.send(&mut connection, 200);
+            node.number("aof_rewrites") == round
+        });
+    }
+    // Once more, and killed in the middle or right behind it.
+    let _: String = node.run(&["BGREWRITEAOF"]);
+    writes.send(&mut connection, 400);
+    let digest = node.digest();
+    node.kill();
+    node.launch();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_kept_aside() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let _: String = node.run(&["SET", "whole", "1"]);
+    node.stop();
+    let path = node.path("appendonlydir/appendonly.aof.1.incr.aof");
+    let mut bytes = fs::read(&path).expect("an incremental file");
+    let whole = bytes.len();
+    let torn: &[u8] = b"*3\r\n$3\r\nSET\r\n$4\r\ntorn\r\n$5\r\nab";
+    bytes.extend_from_slice(torn);
+    fs::write(&path, &bytes).expect("a torn file");
+    node.launch();
+    assert_eq!(node.run::<Vec<String>>(&["KEYS", "*"]), ["whole"]);
+    assert_eq!(fs::read(&path).expect("the file").get(..whole), bytes.get(..whole));
+    let aside: Vec<PathBuf> = fs::read_dir(node.path("appendonlydir"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().contains(".cut-"))
+        .collect();
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert_eq!(fs::read(&aside[0]).expect("what was cut"), torn);
+    // And what is written from now on comes back.
+    let _: String = node.run(&["SET", "later", "1"]);
+    node.restart();
+    assert_eq!(node.number("rdb_last_load_keys_loaded"), 2);
+}
+
+#[test]
+fn a_torn_tail_is_refused_where_that_is_asked() {
+    let options = [("appendonly", "yes"), ("aof-load-truncated", "no")];
+    let mut node = Node::start("node", &options);
+    let _: String = node.run(&["SET", "whole", "1"]);
+    node.stop();
+    let path = node.path("appendonlydir/appendonly.aof.1.incr.aof");
+    let mut bytes = fs::read(&path).expect("an incremental file");
+    bytes.extend_from_slice(b"*3\r\n$3\r\nSET\r\n");
+    fs::write(&path, &bytes).expect("a torn file");
+    let said = node.launch_refused();
+    assert!(said.contains("appendonly.aof.1.incr.aof"), "{said}");
+    assert_eq!(fs::read(&path).expect("the file"), bytes, "the file is untouched");
+}
+
+#[test]
+fn rot_in_the_middle_of_the_append_only_file_is_refused() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    for number in 0..50 {
+        let _: String = node.run(&["SET", &format!("key:{number}"), "a value that rots"]);
+    }
+    node.stop();
+    let path = node.path("appendonlydir/appendonly.aof.1.incr.aof");
+    let mut bytes = fs::read(&path).expect("an incremental file");
+    let at = bytes.windows(4).position(|part| part == b"rots").expect("a value");
+    bytes[at] = b'n';
+    fs::write(&path, &bytes).expect("a rotten file");
+    let said = node.launch_refused();
+    assert!(said.contains("appendonly.aof.1.incr.aof"), "{said}");
+    assert_eq!(fs::read(&path).expect("the file"), bytes, "the file is untouched");
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused() {
+    let mut node = Node::start("node", &[]);
+    Writes::new(8).send(&mut node.connect(), 500);
+    let _: String = node.run(&["SAVE"]);
+    node.stop();
+    let path = node.path("dump.rdb");
+    let mut bytes = fs::read(&path).expect("a snapshot");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    fs::write(&path, &bytes).expect("a damaged snapshot");
+    let said = node.launch_refused();
+    assert!(said.contains("dump.rdb"), "{said}");
+    assert_eq!(fs::read(&path).expect("the file"), bytes, "the file is untouched");
+}
+
+#[test]
+fn a_damaged_manifest_is_refused() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    node.stop();
+    let path = node.path("appendonlydir/appendonly.aof.manifest");
+    let text = fs::read_to_string(&path).expect("a manifest");
+    fs::write(&path, text.replace("seq 1", "seq one")).expect("a damaged manifest");
+    let said = node.launch_refused();
+    assert!(said.contains("appendonly.aof.manifest"), "{said}");
+}
+
+#[test]
+fn a_missing_file_of_the_manifest_is_refused() {
+    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    node.stop();
+    fs::remove_file(node.path("appendonlydir/appendonly.aof.1.base.rdb")).expect("a base");
+    let said = node.launch_refused();
+    assert!(said.contains("appendonly.aof.1.base.rdb"), "{said}");
+}
+
+/// Rewrites the append-only file and waits for the end.
+fn rewrite(node: &Node) {
+    let before = node.number("aof_rewrites");
+    let _: String = node.run(&["BGREWRITEAOF"]);
+    eventually(TIMEOUT, "the rewrite ends", || node.number("aof_rewrites") == before + 1);
+}
