@@ -1,7 +1,6 @@
 //! Who is connected: what CLIENT LIST and CLIENT KILL need to know of each connection.
 
 use crate::net::handle::Handle;
-use crate::net::stream::Stream;
 use std::rc::Rc;
 
 /// One connection.
@@ -37,14 +36,19 @@ pub struct Client {
 }
 
 impl Client {
-    /// A connection that was just let in.
-    pub fn new(id: u64, stream: &Stream, handle: Rc<Handle>, now_ms: i64) -> Client {
-        let (address, local_address) = stream.addresses();
+    /// A connection over TCP that was just made: their address and ours, and the descriptor's number.
+    pub fn new(
+        id: u64,
+        (address, local_address): (String, String),
+        fd: i32,
+        handle: Rc<Handle>,
+        now_ms: i64,
+    ) -> Client {
         Client {
             id,
             address,
             local_address,
-            fd: stream.number(),
+            fd,
             created_ms: now_ms,
             last_active_ms: now_ms,
             active: false,
@@ -54,7 +58,7 @@ impl Client {
             soft_limit_since_ms: None,
             gated: false,
             handle,
-            is_unix: matches!(stream, Stream::Unix(_)),
+            is_unix: false,
         }
     }
 }

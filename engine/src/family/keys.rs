@@ -184,7 +184,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd(
         "randomkey",
         exactly(1),
-        READ,
+        READ | ANY_KEYS,
         NO_KEYS,
         "1.0.0",
         G,
@@ -228,7 +228,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd(
         "scan",
         at_least(2),
-        READ,
+        READ | ANY_KEYS,
         NO_KEYS,
         "2.8.0",
         G,
