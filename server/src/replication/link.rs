@@ -30,7 +30,7 @@ use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -230,8 +230,8 @@ async fn converse(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
         Outcome::Full { id, offset } => {
             tracing::info!("Full resync from master: {id}:{offset}");
             set_state(node, LinkState::Sync);
-            let path = receive(node, &mut wire).await?;
-            load(node, &mut wire, &path, id, offset).await?;
+            let snapshot = receive(node, &mut wire).await?;
+            load(node, &mut wire, snapshot, id, offset).await?;
             stream_in(node, wire).await
         }
     }
@@ -302,8 +302,8 @@ async fn shake_hands(node: &SharedNode, wire: &mut Wire) -> Result<Outcome, Fail
     }
 }
 
-/// Receives a snapshot into a file, and puts it in the place of our own.
-async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<PathBuf, Failure> {
+/// Receives a snapshot into a file beside our own.
+async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failure> {
     let form = loop {
         let line = wire.line(transfer::HEADER_MAX).await?;
         if let Some(form) = transfer::header(&line).map_err(|error| error.to_string())? {
@@ -334,11 +334,9 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<PathBuf, Failure>
         let read = wire.fill().await?;
         node.borrow_mut().host.stats.repl_input_bytes += read as u64;
     }
-    let target = PathBuf::from(&node.borrow().host.settings.dbfilename);
     let done = tokio::task::spawn_blocking(move || {
         file.sync_all().map_err(|error| error.to_string())?;
-        backup::files::rename_synced(&temporary.0, &target).map_err(|error| error.to_string())?;
-        Ok::<PathBuf, Failure>(target)
+        Ok::<Temporary, Failure>(temporary)
     });
     done.await.map_err(|error| error.to_string())?
 }
@@ -365,11 +363,11 @@ fn note_transfer(node: &SharedNode, transfer: &Transfer) {
     }
 }
 
-/// Loads a received snapshot on another thread, and puts it in the place of the data.
+/// Loads a received snapshot on another thread. If it is good, it takes the place of our own on disk, and then in memory.
 async fn load(
     node: &SharedNode,
     wire: &mut Wire,
-    path: &Path,
+    snapshot: Temporary,
     id: ReplicationId,
     offset: u64,
 ) -> Result<(), Failure> {
@@ -383,7 +381,7 @@ async fn load(
         node.refresh_conditions();
         (node.engine.dbs.len(), node.engine.limits)
     };
-    let file = path.to_path_buf();
+    let file = snapshot.0.clone();
     let mut loading = tokio::task::spawn_blocking(move || {
         let mut dbs: Vec<Db> = (0..databases).map(|_| Db::new()).collect();
         let now_ms = clock::unix_ms();
@@ -402,6 +400,11 @@ async fn load(
     let (dbs, meta) = loaded.map_err(|error| error.to_string())?.map_err(|error| {
         format!("Failed trying to load the MASTER synchronization DB from disk: {error}")
     })?;
+    let target = PathBuf::from(&node.borrow().host.settings.dbfilename);
+    let renamed = tokio::task::spawn_blocking(move || {
+        backup::files::rename_synced(&snapshot.0, &target).map_err(|error| error.to_string())
+    });
+    renamed.await.map_err(|error| error.to_string())??;
     node.borrow_mut().adopt(dbs, &meta, id, offset);
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
     Ok(())

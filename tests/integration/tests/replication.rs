@@ -362,6 +362,23 @@ fn published_messages_reach_subscribers_of_replicas() {
 }
 
 #[test]
+fn a_snapshot_that_is_none_does_not_replace_the_file() {
+    let mut replica = Node::start("replica", &[]);
+    let _: String = replica.run(&["SET", "mine", "value"]);
+    let _: String = replica.run(&["SAVE"]);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let _: String = replica.run(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
+    let (mut stream, _) = listener.accept().expect("a replica");
+    let full = format!("+FULLRESYNC {} 0\r\n$10\r\nREDIS00109", "0".repeat(40));
+    stream.write_all(&shaken(full.as_bytes())).expect("a conversation");
+    wait_until_closed(stream, "half a snapshot");
+    replica.kill();
+    replica.launch();
+    assert_eq!(replica.run::<String>(&["GET", "mine"]), "value");
+}
+
+#[test]
 fn nonsense_from_a_primary_is_dropped_and_tried_again() {
     let replica = Node::start("replica", &[]);
     let _: String = replica.run(&["SET", "mine", "value"]);
