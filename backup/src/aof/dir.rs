@@ -212,6 +212,8 @@ impl AofDir {
     pub fn begin_switch_on(&mut self) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;
         let path = self.temporary_incremental_path();
+        // Not emptied but made anew: one of an attempt before may still be written to, and its base has all of that.
+        files::remove(&path)?;
         files::create(&path)?;
         files::open_append(&path)
     }
