@@ -91,6 +91,11 @@ impl Aof {
         self.shipped_token
     }
 
+    /// Whether the first base is still missing: until it is there, nothing in the file can be loaded.
+    pub fn lacks_base(&self) -> bool {
+        self.rewriting == Some(Rewriting::SwitchOn)
+    }
+
     /// Bytes of base and incremental files.
     pub fn size(&self) -> u64 {
         self.before_bytes + self.thread.status().size()
@@ -268,6 +273,18 @@ impl Outside {
         self.journal.seal();
         self.ship_to_disk();
         let aof = self.persistence.aof.as_mut().expect("looked at above");
+        if aof.rewriting == Some(Rewriting::SwitchOn) {
+            // There is no base yet to go with an incremental file: begin the switch anew. The file before it is only
+            // unlinked, as the thread may still be writing there.
+            let begun = aof.dir.cancel_switch_on().and_then(|()| aof.dir.begin_switch_on());
+            let file = begun.map_err(|error| {
+                tracing::warn!("Can't begin a rewrite: {error}");
+                error.to_string()
+            })?;
+            aof.thread.order(Order::Switch(file));
+            self.begin_file(self.replication.is_replica());
+            return self.fork_base(engine, Some(Rewriting::SwitchOn));
+        }
         let (file, first_kept) = aof.dir.begin_rewrite().map_err(|error| {
             tracing::warn!("Can't begin a rewrite: {error}");
             error.to_string()
@@ -415,13 +432,18 @@ impl Node {
         let Some(aof) = &mut persistence.aof else {
             return backup::files::remove(&base).map_err(|error| error.to_string());
         };
-        let done = match aof.rewriting.take() {
+        let purpose = aof.rewriting.take();
+        let done = match purpose {
             Some(Rewriting::Shrink { first_kept }) => {
                 aof.dir.finish_rewrite(&base, true, first_kept)
             }
             Some(Rewriting::SwitchOn) => aof.dir.finish_switch_on(&base, true),
             None => backup::files::remove(&base),
         };
+        if done.is_err() && purpose == Some(Rewriting::SwitchOn) {
+            // Still without a base.
+            aof.rewriting = purpose;
+        }
         done.map_err(|error| error.to_string())?;
         if let Ok((base, all)) = aof.dir.sizes() {
             aof.base_bytes = base;

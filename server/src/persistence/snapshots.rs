@@ -276,7 +276,9 @@ impl Node {
         if host.persistence.has_child() || host.replication.sync.is_some() {
             return;
         }
-        if host.persistence.rewrite_scheduled {
+        let rewrites = host.persistence.rewrite_scheduled
+            && clock::unix_ms() >= host.persistence.rewrite_not_before_ms;
+        if rewrites {
             let _ = host.start_rewrite(&mut self.engine);
         } else if host.persistence.bgsave_scheduled {
             let _ = host.start_bgsave(&mut self.engine);
