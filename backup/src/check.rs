@@ -9,8 +9,9 @@
 
 use crate::aof::{AofDir, AofError, Handler, Progress, ScanSummary, is_snapshot, scan_file};
 use crate::files::{self, FileError};
-use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError, ValueBuilder};
+use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError};
 use keyspace::limits::Limits;
+use keyspace::rdb::ValueBuilder;
 use protocol::aof::FileKind;
 use protocol::rdb::{Checksum, Item, ObjectType, ReadError, Reader, Version};
 use protocol::resp::Batch;

@@ -12,11 +12,13 @@
 //! # Why this is sound
 //! After a fork in a process of several threads only the calling thread exists in the child; whatever another one
 //! held is held for ever. The threads at that time, and what of theirs the child could meet:
-//! - *main*, which calls this from its one-threaded runtime between two turns. It is the thread that goes on in the
-//!   child, so its own data (the keyspace above all) is whole: no command is half executed.
+//! - *main*, which calls this from its one-threaded runtime, between two turns or inside a command that changes no
+//!   data itself (BGSAVE, BGREWRITEAOF, CONFIG SET; inside EXEC they are put off or refused). It is the thread that
+//!   goes on in the child, so its own data (the keyspace above all) is whole: nothing is half executed.
 //! - *append* and *lazy free*: they own what they work on (file, queue, values given up); the keyspace is not shared
 //!   with them. The child touches neither their channels nor their files.
-//! - *blocking pool* of the runtime (file reads of replicas, names, checks): the same.
+//! - *blocking pool* of the runtime (loading into databases of its own, waiting for children, fsync of a received
+//!   snapshot, names): the same.
 //!
 //! What they do share is the allocator and the standard library:
 //! - *allocating* is safe: jemalloc registers fork handlers (`pthread_atfork`) that take its locks before the fork and

@@ -163,7 +163,12 @@ impl Engine {
             }
         };
         session.last_command = Some(spec);
-        if let Err(refusal) = self.admit(session, spec, args) {
+        if let Err(mut refusal) = self.admit(session, spec, args) {
+            if spec.name == "exec" && session.multi.take().is_some() {
+                self.unwatch_all(session);
+                let text = b"EXECABORT Transaction discarded because of: ";
+                refusal = Refusal([&text[..], &refusal.0].concat().into());
+            }
             self.refuse(session, Some(spec), &refusal, out);
             return self.finish(session, before, out);
         }
@@ -174,6 +179,7 @@ impl Engine {
             return self.finish(session, before, out);
         }
         let changes = self.call(host, session, spec, prepared.hash, args, out);
+        self.unit.loose = spec.flags.has(command::ANY_KEYS);
         if changes > 0 || self.unit.count > 0 {
             self.journal_unit(host, session, changes, args, raw);
         }
@@ -205,6 +211,12 @@ impl Engine {
         match (spec.handler)(&mut context, args) {
             Ok(done) => {
                 self.dirty += done.changes;
+                let ours = !session.is_trusted();
+                if done.changes > 0 && self.wants_writers(ours) {
+                    let positions = spec.keys.positions(args).unwrap_or_default();
+                    let keys = positions.into_iter().map(|at| args.at(at).to_vec());
+                    self.note_writer(scope.db, keys, ours);
+                }
                 done.changes
             }
             Err(refusal) => {
@@ -304,10 +316,7 @@ impl Engine {
             return Err(Refusal::NO_AUTH);
         }
         if session.multi.is_some() && spec.flags.has(command::NO_MULTI) {
-            return Err(Refusal::new(match spec.name {
-                "watch" => "ERR WATCH inside MULTI is not allowed".to_string(),
-                name => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()),
-            }));
+            return Err(Refusal::fixed("ERR Command not allowed inside a transaction"));
         }
         if !session.resp3 && session.subscriptions() > 0 && !spec.flags.has(command::IN_SUBSCRIBED)
         {
@@ -325,12 +334,19 @@ impl Engine {
     #[inline]
     fn admit_by_condition(&self, session: &Session, spec: &Spec) -> Result<(), Refusal> {
         let now = &self.conditions;
-        let mut writes = spec.flags.has(command::WRITE);
-        if spec.name == "exec" {
-            writes = session
-                .multi
-                .as_ref()
-                .is_some_and(|multi| multi.queue.iter().any(|q| q.spec.flags.has(command::WRITE)));
+        // EXEC is all that it is about to execute.
+        let queue: &[Queued] = match &session.multi {
+            Some(multi) if spec.name == "exec" => &multi.queue,
+            _ => &[],
+        };
+        let any = |flag| spec.flags.has(flag) || queue.iter().any(|q| q.spec.flags.has(flag));
+        let all = |flag| spec.flags.has(flag) && queue.iter().all(|q| q.spec.flags.has(flag));
+        let writes = any(command::WRITE);
+        // What is queued takes memory as well, whatever it is.
+        let grows =
+            any(command::GROWS) || session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED);
+        if now.out_of_memory && grows {
+            return Err(Refusal::fixed("OOM command not allowed when used memory > 'maxmemory'."));
         }
         if (writes || spec.name == "ping")
             && !self.is_replica
@@ -344,12 +360,12 @@ impl Engine {
         if writes && now.read_only {
             return Err(Refusal::READ_ONLY);
         }
-        if now.stale && !spec.flags.has(command::STALE) {
+        if now.stale && !all(command::STALE) {
             return Err(Refusal::fixed(
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
             ));
         }
-        if now.loading && !spec.flags.has(command::LOADING) {
+        if now.loading && !all(command::LOADING) {
             return Err(Refusal::fixed("LOADING Redis is loading the dataset in memory"));
         }
         Ok(())
@@ -369,13 +385,6 @@ impl Engine {
         for queued in &queue {
             let args = queued.args.args();
             self.unit.stated = false;
-            match self.admit_by_condition(session, queued.spec) {
-                Err(refusal) if !session.is_trusted() => {
-                    self.refuse(session, Some(queued.spec), &refusal, out);
-                    continue;
-                }
-                _ => {}
-            }
             let db = session.db;
             let changes = self.call(host, session, queued.spec, None, args, out);
             total += changes;

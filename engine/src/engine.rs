@@ -16,7 +16,7 @@ use keyspace::db::{Collection, Db, EntryRef};
 use keyspace::entry::Value;
 use keyspace::limits::Limits;
 use protocol::resp::{Reply, encode};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What the outside allows; a refusal here stops commands before they run.
 #[derive(Default)]
@@ -29,6 +29,8 @@ pub struct Conditions {
     pub stale: bool,
     /// Writes are refused because the disk is: the text after `MISCONF `.
     pub disk_error: Option<String>,
+    /// More memory is used than allowed: commands that may need more are refused.
+    pub out_of_memory: bool,
     /// Writes are refused because too few replicas are there.
     pub too_few_replicas: bool,
     /// Commands wait: CLIENT PAUSE, or a failover.
@@ -72,6 +74,8 @@ pub(crate) struct Unit {
     pub count: u32,
     /// The handler said what the effect is.
     pub stated: bool,
+    /// Its commands need not happen together: keys that a scan came upon and found expired.
+    pub loose: bool,
     /// The databases that the first and the last command belong to.
     dbs: (usize, usize),
 }
@@ -94,6 +98,7 @@ impl Unit {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.count = 0;
+        self.loose = false;
     }
 }
 
@@ -119,6 +124,10 @@ pub struct Engine {
     pub password: Vec<u8>,
     /// The longest string, in bytes (`proto-max-bulk-len`).
     pub string_max: u64,
+    /// Replicas and files are told to UNLINK what is removed on the way (`lazyfree-lazy-server-del`), not to DEL it.
+    pub unlinks_removed: bool,
+    /// The same for what has expired (`lazyfree-lazy-expire`).
+    pub unlinks_expired: bool,
     /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`Class`]; with the two kinds of channels.
@@ -135,13 +144,24 @@ pub struct Engine {
     pub(crate) channels: HashMap<Vec<u8>, Vec<usize>>,
     pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
     late: Vec<(usize, Message)>,
-    watchers: HashMap<(usize, Vec<u8>), Vec<SessionId>>,
+    watchers: HashMap<(usize, Vec<u8>), Vec<Watcher>>,
     spoiled: HashSet<SessionId>,
     sessions: Vec<Option<Box<Session>>>,
     free_slots: Vec<usize>,
     next_id: SessionId,
     random: Random,
     sweep: (usize, u64),
+    /// Keys with an expiry that clients wrote to a replica: the primary knows nothing of them, so they are ours to expire.
+    own_expiring: BTreeSet<(usize, Vec<u8>)>,
+    /// Where the next part of them begins that is looked at.
+    own_sweep: (usize, Vec<u8>),
+}
+
+/// One that watches a key.
+struct Watcher {
+    id: SessionId,
+    /// The key is there, but its time has come: that it goes is no change to this one.
+    expired: bool,
 }
 
 /// A published message on its way to one subscriber.
@@ -195,6 +215,8 @@ impl Engine {
             dirty: 0,
             password: Vec::new(),
             string_max: 512 << 20,
+            unlinks_removed: false,
+            unlinks_expired: false,
             active_expire: true,
             events: EventSettings::default(),
             functions: Vec::new(),
@@ -212,6 +234,8 @@ impl Engine {
             next_id: 1,
             random: Random::new(seed),
             sweep: (0, 0),
+            own_expiring: BTreeSet::new(),
+            own_sweep: Default::default(),
         }
     }
 
@@ -293,6 +317,12 @@ impl Engine {
 
     // --- keys ---
 
+    /// Whether [`Engine::note_writer`] has to be told of a command that changed something.
+    #[inline]
+    pub(crate) fn wants_writers(&self, ours: bool) -> bool {
+        self.is_replica && (ours || !self.own_expiring.is_empty())
+    }
+
     /// Whether a key's expiry has come, and whether it may be removed for that.
     #[inline]
     fn is_due(&self, scope: Scope, entry: EntryRef<'_>) -> bool {
@@ -319,7 +349,8 @@ impl Engine {
         self.touch_watched(db, key.bytes);
         self.notify(db, Class::Expired, "expired", key.bytes);
         if !self.nobody_reads {
-            let del = [&b"DEL"[..], key.bytes];
+            let name = if self.unlinks_expired { &b"UNLINK"[..] } else { b"DEL" };
+            let del = [name, key.bytes];
             self.unit.add(db, |bytes| encode::command(bytes, del.into_iter()));
         }
     }
@@ -453,9 +484,13 @@ impl Engine {
     /// Removes keys whose time has come: the next part of the databases that can have any. The host calls it
     /// again while it returns true and there is time.
     pub fn sweep(&mut self, host: &mut dyn Host) -> bool {
-        if !self.active_expire || self.is_replica || self.conditions.loading {
+        if !self.active_expire || self.conditions.loading {
             return false;
         }
+        if self.is_replica {
+            return self.sweep_own(host);
+        }
+        self.own_expiring.clear();
         let (mut db, mut position) = self.sweep;
         let mut due = Vec::new();
         db %= self.dbs.len();
@@ -476,11 +511,65 @@ impl Engine {
         more || !at_end
     }
 
+    /// Keeps account of who wrote a command's keys last on a replica: keys with an expiry that a client wrote are ours
+    /// to expire, until the primary writes them.
+    pub(crate) fn note_writer(
+        &mut self,
+        db: usize,
+        keys: impl Iterator<Item = Vec<u8>>,
+        ours: bool,
+    ) {
+        for key in keys {
+            let entry = self.dbs[db].get(Key::new(&key).hash, &key);
+            if ours && entry.is_some_and(|entry| entry.expiry().is_some()) {
+                self.own_expiring.insert((db, key));
+            } else {
+                self.own_expiring.remove(&(db, key));
+            }
+        }
+    }
+
+    /// All data is the primary's: no key was written by our own clients.
+    pub fn forget_own_expiring(&mut self) {
+        self.own_expiring.clear();
+    }
+
+    /// On a replica: removes keys written by clients whose time has come, of the next few that there are. The file hears
+    /// of it, replicas of ours do not. True if it is worth going on.
+    fn sweep_own(&mut self, host: &mut dyn Host) -> bool {
+        const PART: usize = 64;
+        let part: Vec<_> = self.own_expiring.range(self.own_sweep.clone()..).take(PART).collect();
+        let (mut due, mut gone) = (Vec::new(), Vec::new());
+        for place in &part {
+            let entry = self.dbs[place.0].get(Key::new(&place.1).hash, &place.1);
+            match entry.and_then(|entry| entry.expiry()) {
+                None => gone.push((*place).clone()),
+                Some(at) if at <= self.now_ms => due.push((*place).clone()),
+                Some(_) => {}
+            }
+        }
+        self.own_sweep = match part.last() {
+            Some(last) if part.len() == PART => (last.0, [&last.1[..], &[0]].concat()),
+            _ => Default::default(),
+        };
+        let go_on = due.len() > PART / 4;
+        gone.iter().chain(&due).for_each(|place| {
+            self.own_expiring.remove(place);
+        });
+        for (db, key) in due {
+            self.expire(db, Key::new(&key));
+            self.stats.expired_by_sweep += 1;
+            self.flush_unit(EntryKind::Local, host);
+        }
+        go_on
+    }
+
     /// Hands the effects collected so far to the journal, as one unit.
     pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) -> Option<Receipt> {
         let receipt = match self.unit.count {
             0 => return None,
             1 => host.journal(self.unit.dbs, kind, &self.unit.bytes),
+            _ if self.unit.loose => host.journal(self.unit.dbs, kind, &self.unit.bytes),
             _ => {
                 let mut whole = Vec::with_capacity(self.unit.bytes.len() + 30);
                 whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
@@ -502,22 +591,22 @@ impl Engine {
     // --- watched keys ---
 
     /// Remembers that a session watches a key.
-    pub(crate) fn watch(&mut self, session: &mut Session, db: usize, key: &[u8], expired: bool) {
-        let entry = crate::session::Watched { db, key: key.to_vec(), expired };
+    pub(crate) fn watch(&mut self, session: &mut Session, db: usize, key: &[u8]) {
         if session.watched.iter().any(|w| w.db == db && w.key == key) {
             return;
         }
-        self.watchers.entry((db, key.to_vec())).or_default().push(session.id);
-        session.watched.push(entry);
+        let watcher = Watcher { id: session.id, expired: self.is_there(db, key) == Some(true) };
+        self.watchers.entry((db, key.to_vec())).or_default().push(watcher);
+        session.watched.push(crate::session::Watched { db, key: key.to_vec() });
     }
 
     /// Forgets all that a session watches.
     pub(crate) fn unwatch_all(&mut self, session: &mut Session) {
         for watched in session.watched.drain(..) {
             let place = (watched.db, watched.key);
-            if let Some(ids) = self.watchers.get_mut(&place) {
-                ids.retain(|id| *id != session.id);
-                if ids.is_empty() {
+            if let Some(watchers) = self.watchers.get_mut(&place) {
+                watchers.retain(|watcher| watcher.id != session.id);
+                if watchers.is_empty() {
                     self.watchers.remove(&place);
                 }
             }
@@ -525,35 +614,63 @@ impl Engine {
         self.spoiled.remove(&session.id);
     }
 
-    /// Whether a key that this session watches was touched.
+    /// Whether a key that this session watches was touched, or has come to its time since it is watched.
     pub(crate) fn is_spoiled(&self, session: &Session) -> bool {
-        self.spoiled.contains(&session.id)
+        let has_expired = |watched: &crate::session::Watched| {
+            let watchers = self.watchers.get(&(watched.db, watched.key.clone()));
+            let mine = watchers.and_then(|all| all.iter().find(|w| w.id == session.id));
+            mine.is_some_and(|watcher| !watcher.expired)
+                && self.is_there(watched.db, &watched.key) == Some(true)
+        };
+        self.spoiled.contains(&session.id) || session.watched.iter().any(has_expired)
     }
 
-    /// Spoils the transactions that watch a key.
+    /// Whether a key is in a database; `Some(true)` if it is there but its time has come.
+    fn is_there(&self, db: usize, key: &[u8]) -> Option<bool> {
+        let entry = self.dbs[db].get(Key::new(key).hash, key)?;
+        Some(entry.expiry().is_some_and(|at| at <= self.now_ms))
+    }
+
+    /// Spoils the transactions that watch a key that was changed or removed.
     #[inline]
     pub(crate) fn touch_watched(&mut self, db: usize, key: &[u8]) {
         if self.watchers.is_empty() {
             return;
         }
-        if let Some(ids) = self.watchers.get(&(db, key.to_vec())) {
-            self.spoiled.extend(ids.iter().copied());
+        let there = self.dbs[db].get(Key::new(key).hash, key).is_some();
+        let Some(watchers) = self.watchers.get_mut(&(db, key.to_vec())) else { return };
+        for watcher in watchers {
+            if std::mem::take(&mut watcher.expired) && !there {
+                // It had expired before, and now it is gone: no change.
+                continue;
+            }
+            self.spoiled.insert(watcher.id);
         }
     }
 
-    /// Spoils the transactions that watch a key of `db` for which `affected` is true.
-    pub(crate) fn touch_watched_where(
-        &mut self,
-        db: usize,
-        affected: impl Fn(&Engine, &[u8]) -> bool,
-    ) {
-        let hit: Vec<SessionId> = self
-            .watchers
-            .iter()
-            .filter(|((at, key), _)| *at == db && affected(self, key))
-            .flat_map(|(_, ids)| ids.iter().copied())
-            .collect();
-        self.spoiled.extend(hit);
+    /// Spoils the transactions that watch a key of `db`, all of whose keys are about to be replaced: by those of
+    /// `replacement`, if any.
+    pub(crate) fn touch_watched_in(&mut self, db: usize, replacement: Option<usize>) {
+        let mut watchers = std::mem::take(&mut self.watchers);
+        for ((_, key), all) in watchers.iter_mut().filter(|((at, _), _)| *at == db) {
+            let before = self.is_there(db, key);
+            let after = replacement.and_then(|other| self.is_there(other, key));
+            if before.is_none() && after.is_none() {
+                continue;
+            }
+            for watcher in all {
+                match (watcher.expired, after) {
+                    // What had expired is gone, or there is something else that has expired.
+                    (true, None) => watcher.expired = false,
+                    (true, Some(true)) => {}
+                    (false, Some(true)) if before.is_none() => watcher.expired = true,
+                    _ => {
+                        self.spoiled.insert(watcher.id);
+                    }
+                }
+            }
+        }
+        self.watchers = watchers;
     }
 
     /// How many keys are watched.

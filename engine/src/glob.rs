@@ -2,15 +2,29 @@
 //!
 //! Matching is linear in pattern times text at worst: a star remembers only its last position.
 
+/// The most stars with something behind them; a pattern with more matches nothing once it comes to them. Source: Redis,
+/// which recurses at each.
+const STARS_MAX: usize = 1000;
+
 /// Whether `text` matches `pattern` as a whole.
 pub fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
     let fold = |byte: u8| if ignore_case { byte.to_ascii_lowercase() } else { byte };
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
+    let mut stars = 0;
     loop {
         if p < pattern.len() && pattern[p] == b'*' {
-            star = Some((p + 1, t));
-            p += 1;
+            while pattern.get(p) == Some(&b'*') {
+                p += 1;
+            }
+            if p == pattern.len() {
+                return true;
+            }
+            stars += 1;
+            if stars > STARS_MAX {
+                return false;
+            }
+            star = Some((p, t));
             continue;
         }
         if t == text.len() {
@@ -104,6 +118,9 @@ mod tests {
             );
         }
         assert!(matches(b"ABC*", b"abcd", true));
+        let text = "a".repeat(1001);
+        assert!(matches("*?".repeat(1000).as_bytes(), text.as_bytes(), false));
+        assert!(!matches("*?".repeat(1001).as_bytes(), text.as_bytes(), false), "Redis's limit");
     }
 
     #[test]

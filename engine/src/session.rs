@@ -55,8 +55,6 @@ pub struct Multi {
 pub(crate) struct Watched {
     pub db: usize,
     pub key: Vec<u8>,
-    /// Whether it was there but expired when WATCH came.
-    pub expired: bool,
 }
 
 /// The state of one client.

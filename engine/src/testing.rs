@@ -80,6 +80,11 @@ impl Server {
         text
     }
 
+    /// Removes what has expired, as the host's timer has it done.
+    pub fn sweep(&mut self) {
+        while self.engine.sweep(&mut self.recorder) {}
+    }
+
     /// Executes a line that is to succeed.
     pub fn ok(&mut self, line: &str) {
         let reply = self.run(line);

@@ -106,6 +106,8 @@ pub struct Piece {
 
 /// Bytes of the open block's allocation.
 const TAIL_BYTES: usize = 128 * 1024;
+/// What a unit begins with that is a transaction.
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 
 /// The one log.
 pub struct Journal {
@@ -173,15 +175,28 @@ impl Journal {
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
     ///
     /// What is local stands between two entries of a stream that does not know of it, and that goes on verbatim:
-    /// behind it the stream's own database is selected again.
+    /// behind it the stream's own database is selected again. A SELECT that a transaction needs is inside it: so it
+    /// comes or is lost with the rest.
     #[inline]
     pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
         let stream = self.selected;
         // All who read the stream have to know which database it is in, also those who skip this entry.
         self.open(if kind == Kind::Control { Kind::Effect } else { kind });
-        self.select(dbs.0);
-        self.open(kind);
-        self.put(unit);
+        if stream != Some(dbs.0)
+            && kind != Kind::Control
+            && let Some(rest) = unit.strip_prefix(MULTI)
+        {
+            // In one piece: no block ends inside a unit.
+            let mut whole = Vec::with_capacity(unit.len() + 32);
+            whole.extend_from_slice(MULTI);
+            encode_select(&mut whole, dbs.0);
+            whole.extend_from_slice(rest);
+            self.put(&whole);
+        } else {
+            self.select(dbs.0);
+            self.open(kind);
+            self.put(unit);
+        }
         self.selected = Some(dbs.1);
         if kind == Kind::Local {
             if let Some(db) = stream {
@@ -195,8 +210,7 @@ impl Journal {
     fn select(&mut self, db: usize) {
         if self.selected != Some(db) {
             let mut select = Vec::with_capacity(24);
-            let text = db.to_string();
-            encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
+            encode_select(&mut select, db);
             self.put(&select);
         }
     }
@@ -391,6 +405,11 @@ impl Journal {
     pub fn held_bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.bytes.len()).sum::<usize>() + self.tail.len()
     }
+}
+
+fn encode_select(out: &mut Vec<u8>, db: usize) {
+    let text = db.to_string();
+    encode::command(out, [&b"SELECT"[..], text.as_bytes()].into_iter());
 }
 
 #[cfg(test)]

@@ -117,3 +117,17 @@ fn what_falls_out_of_the_backlog_is_freed_unless_a_cursor_needs_it() {
     assert_eq!(journal.held_bytes(), 0);
     assert!(!journal.can_serve(1000));
 }
+
+#[test]
+fn a_select_that_a_transaction_needs_is_inside_it() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    let unit = b"*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\nx\r\n*1\r\n$4\r\nEXEC\r\n";
+    journal.append(Kind::Effect, (3, 3), unit);
+    journal.append(Kind::Effect, (3, 3), unit);
+    let bytes = drain(&mut journal, disk);
+    let text = String::from_utf8(bytes).expect("ASCII").replace("\r\n", " ");
+    let rest = "*1 $1 x *1 $4 EXEC ";
+    let first = format!("*1 $5 MULTI *2 $6 SELECT $1 3 {rest}");
+    assert_eq!(text, format!("{first}*1 $5 MULTI {rest}"));
+}

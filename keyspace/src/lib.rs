@@ -5,6 +5,7 @@
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
+//! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
 //! - [`limits`]: when a small form becomes a large one
 
 pub mod block;
@@ -16,6 +17,7 @@ pub mod hash;
 pub mod limits;
 pub mod list;
 pub mod packed;
+pub mod rdb;
 mod sample;
 pub mod set;
 pub mod table;

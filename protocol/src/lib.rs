@@ -8,7 +8,6 @@
 //! - [`rdb`]: the snapshot format; [`lzf`] and [`crc64`] serve it
 //! - [`listpack`], [`intset`], [`ziplist`], [`zipmap`]: packed encodings, in memory and inside RDB
 //! - [`aof`]: manifest and records of the append-only file
-//! - [`psync`]: the replication conversation
 //! - [`number`]: numbers as text, exactly as peers write them
 
 pub mod aof;
@@ -17,7 +16,6 @@ pub mod intset;
 pub mod listpack;
 pub mod lzf;
 pub mod number;
-pub mod psync;
 pub mod rdb;
 pub mod resp;
 pub mod ziplist;

@@ -56,6 +56,12 @@ pub enum HandshakeError {
         /// The reply.
         text: String,
     },
+    /// The primary does not take our password.
+    #[error("Unable to AUTH to MASTER: {text}")]
+    Unauthorized {
+        /// The reply.
+        text: String,
+    },
     /// A line that is no reply.
     #[error("Unexpected reply to {to} from master: '{text}'")]
     Nonsense {
@@ -121,7 +127,7 @@ impl Handshake {
             State::Introducing { expected, next } => {
                 let to = expected[*next];
                 if text.starts_with('-') && to == "AUTH" {
-                    return Err(HandshakeError::Refused { to, text });
+                    return Err(HandshakeError::Unauthorized { text });
                 }
                 *next += 1;
                 if *next < expected.len() {
@@ -250,7 +256,7 @@ mod tests {
         let (mut handshake, _) = Handshake::begin(introduction());
         assert!(matches!(handshake.line(b"+PONG"), Ok(Step::Send(_))));
         let error = handshake.line(b"-WRONGPASS invalid").unwrap_err();
-        assert_eq!(error.to_string(), "Error reply to AUTH from master: '-WRONGPASS invalid'");
+        assert_eq!(error.to_string(), "Unable to AUTH to MASTER: -WRONGPASS invalid");
         let (mut handshake, _) = Handshake::begin(introduction());
         assert!(handshake.line(b"-MISCONF disk").is_err());
     }

@@ -1,7 +1,6 @@
 //! Who is connected: what CLIENT LIST and CLIENT KILL need to know of each connection.
 
 use crate::net::handle::Handle;
-use crate::net::stream::Stream;
 use std::rc::Rc;
 
 /// One connection.
@@ -28,6 +27,8 @@ pub struct Client {
     pub output_bytes: usize,
     /// Since when its output is above the soft limit, unix milliseconds.
     pub soft_limit_since_ms: Option<i64>,
+    /// Its replies wait for the disk.
+    pub gated: bool,
     /// Wakes its task.
     pub handle: Rc<Handle>,
     /// Whether it is a Unix socket.
@@ -35,14 +36,19 @@ pub struct Client {
 }
 
 impl Client {
-    /// A connection that was just let in.
-    pub fn new(id: u64, stream: &Stream, handle: Rc<Handle>, now_ms: i64) -> Client {
-        let (address, local_address) = stream.addresses();
+    /// A connection over TCP that was just made: their address and ours, and the descriptor's number.
+    pub fn new(
+        id: u64,
+        (address, local_address): (String, String),
+        fd: i32,
+        handle: Rc<Handle>,
+        now_ms: i64,
+    ) -> Client {
         Client {
             id,
             address,
             local_address,
-            fd: stream.number(),
+            fd,
             created_ms: now_ms,
             last_active_ms: now_ms,
             active: false,
@@ -50,8 +56,9 @@ impl Client {
             output_total: 0,
             output_bytes: 0,
             soft_limit_since_ms: None,
+            gated: false,
             handle,
-            is_unix: matches!(stream, Stream::Unix(_)),
+            is_unix: false,
         }
     }
 }

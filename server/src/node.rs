@@ -195,17 +195,25 @@ impl Node {
             replica && !host.replication.link_is_up() && !host.settings.replica_serve_stale_data;
         conditions.loading = host.persistence.is_loading() || host.replication.is_loading();
         conditions.disk_error = host.persistence.refusal(&host.settings);
+        conditions.out_of_memory = host.is_out_of_memory();
         let least = host.settings.min_replicas_to_write as usize;
         conditions.too_few_replicas = least > 0
             && host.settings.min_replicas_max_lag > 0
             && host.good_replicas(self.engine.now_ms) < least;
+        self.engine.unlinks_removed = host.settings.lazyfree_lazy_server_del;
+        self.engine.unlinks_expired = host.settings.lazyfree_lazy_expire;
         self.engine.nobody_reads = !host.journal.has_readers();
     }
 
     /// Begins a turn: the time stands still during it.
     #[inline]
     pub fn begin_turn(&mut self) {
-        self.engine.now_ms = clock::unix_ms();
+        let now_ms = clock::unix_ms();
+        // Asking the allocator takes longer than a command: once a millisecond is enough.
+        if now_ms != self.engine.now_ms && self.host.settings.maxmemory > 0 {
+            self.engine.conditions.out_of_memory = self.host.is_out_of_memory();
+        }
+        self.engine.now_ms = now_ms;
     }
 
     /// Ends a turn: whoever got something is woken.
@@ -281,7 +289,9 @@ impl Node {
     /// Registers a client that was let in.
     pub fn add_client(&mut self, stream: &Stream, handle: Rc<Handle>) -> usize {
         let slot = self.engine.connect();
-        let client = Client::new(0, stream, handle, clock::unix_ms());
+        let now_ms = clock::unix_ms();
+        let mut client = Client::new(0, stream.addresses(), stream.number(), handle, now_ms);
+        client.is_unix = matches!(stream, Stream::Unix(_));
         let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
         let id = self.engine.session_mut(slot).map_or(0, |session| {
             session.may_debug = allowed;
@@ -352,6 +362,13 @@ impl Outside {
         self.settings.client_query_buffer_limit
     }
 
+    /// Whether more memory is used than `maxmemory` allows. A replica leaves that to its primary, unless configured.
+    fn is_out_of_memory(&self) -> bool {
+        let ignored = self.replication.is_replica() && self.settings.replica_ignore_maxmemory;
+        let most = self.settings.maxmemory;
+        most > 0 && !ignored && crate::memory::used() as u64 > most
+    }
+
     /// Up to which token replies may leave.
     #[inline]
     pub fn released(&self) -> u64 {
@@ -360,7 +377,8 @@ impl Outside {
 
     /// A client's replies wait for the disk: it is woken when that is through.
     pub fn wait_for_release(&mut self, slot: usize) {
-        if !self.gated.contains(&slot) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        if !std::mem::replace(&mut client.gated, true) {
             self.gated.push(slot);
         }
     }
@@ -392,7 +410,10 @@ impl Outside {
     /// Wakes the clients whose replies waited for the disk.
     pub fn wake_gated(&mut self) {
         for slot in std::mem::take(&mut self.gated) {
-            self.clients.wake(slot);
+            if let Some(client) = self.clients.get_mut(slot) {
+                client.gated = false;
+                client.handle.wake();
+            }
         }
     }
 

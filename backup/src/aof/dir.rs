@@ -127,9 +127,10 @@ impl AofDir {
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), true, u64::MAX));
         let temporary = self.directory.join("temp-base.rdb");
         save_file(&target, &temporary, base.dbs, base.meta, base.options, &mut |_| ())?;
-        let file = files::create(&self.path_of(next.add_incremental(self.prefix.as_bytes())))?;
+        let path = self.path_of(next.add_incremental(self.prefix.as_bytes()));
+        files::create(&path)?;
         self.adopt(next)?;
-        Ok(file)
+        files::open_append(&path)
     }
 
     /// The manifest on disk.

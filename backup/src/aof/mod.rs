@@ -66,7 +66,7 @@ pub enum AofError {
         source: ManifestError,
     },
     /// A file that the manifest names is not there.
-    #[error("{}: named in the manifest, but it is not there", .path.display())]
+    #[error("{} is named in the manifest, but there is none: No such file or directory", .path.display())]
     Missing {
         /// The file.
         path: PathBuf,

@@ -252,7 +252,7 @@ fn a_missing_file_and_a_bad_manifest_are_fatal() {
     let dir = directory(folder.path(), &[b"", b""]);
     assert_eq!(try_load(&dir, true).expect("all empty").0.commands, 0);
     fs::remove_file(dir.directory().join("P.2.incr.aof")).expect("removed");
-    assert!(refused(&dir, true).contains("P.2.incr.aof: named in the manifest"));
+    assert!(refused(&dir, true).contains("P.2.incr.aof is named in the manifest"));
     fs::write(dir.directory().join("P.manifest"), b"").expect("written");
     let error = AofDir::open(folder.path(), "appendonlydir".as_ref(), "P".as_ref());
     assert!(error.expect_err("empty").to_string().contains("P.manifest: manifest, line 1"));

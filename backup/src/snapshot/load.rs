@@ -21,10 +21,10 @@
 
 use super::PROGRESS_KEYS;
 use super::save::ReplicationPoint;
-use super::value::ValueBuilder;
 use keyspace::db::{Db, Duplicate, Loader, UnixMillis};
 use keyspace::entry::Value;
 use keyspace::limits::Limits;
+use keyspace::rdb::ValueBuilder;
 use protocol::number::parse_i64;
 use protocol::rdb::{
     Checksum, Collection, Item, KeyMeta, Malformed, ObjectType, PackedKind, ReadError, Reader,

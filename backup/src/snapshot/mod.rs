@@ -3,7 +3,7 @@
 //! ```text
 //! &[Db] ─► save::write_snapshot ─► any Sink          (a file, a pipe, a vector)
 //! any Source ─► load::load_snapshot ─► fresh &mut [Db] (the caller swaps them in when all is verified)
-//!                 └─ value::Builder: one value, checked while it is converted
+//!                 └─ keyspace::rdb: one value, checked while it is converted
 //! ```
 //!
 //! # Map
@@ -19,12 +19,10 @@ mod load;
 mod save;
 #[cfg(test)]
 mod tests;
-mod value;
 
 pub use file::{FileLoadError, FileSink, FileSource, load_file, save_file};
 pub use load::{InKey, LoadError, LoadOptions, LoadedMeta, load_snapshot, load_values};
 pub use save::{Access, ReplicationPoint, SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
-pub use value::{ValueBuilder, write_value};
 
 /// The keys between two calls of a progress callback.
 pub const PROGRESS_KEYS: u64 = 1024;

@@ -19,8 +19,8 @@
 //! - formats.md 2.2, 2.8
 
 use super::PROGRESS_KEYS;
-use super::value::write_value;
 use keyspace::db::{Db, EntryRef};
+use keyspace::rdb::write_value;
 use protocol::aof::REPLICATION_ID_BYTES;
 use protocol::rdb::{self, Sink, Writer};
 
@@ -71,6 +71,9 @@ pub struct SaveOptions<'a> {
     pub format: rdb::Options,
     /// What is said of the last access.
     pub access: Access<'a>,
+    /// Microseconds to wait after each key; below 0: one microsecond after each so many keys. For experiments with
+    /// slow saves (`rdb-key-save-delay`).
+    pub key_delay_us: i32,
 }
 
 /// What was written.
@@ -105,6 +108,7 @@ pub fn write_snapshot<S: Sink>(
         for entry in db.iter() {
             write_key(&mut writer, entry, options.access)?;
             stats.keys += 1;
+            delay(stats.keys, options.key_delay_us);
             if stats.keys.is_multiple_of(PROGRESS_KEYS) {
                 progress(stats.keys);
             }
@@ -115,6 +119,15 @@ pub fn write_snapshot<S: Sink>(
     progress(stats.keys);
     stats.bytes = writer.bytes_written();
     Ok(stats)
+}
+
+fn delay(keys: u64, delay_us: i32) {
+    let us = match delay_us {
+        0 => return,
+        1.. => delay_us as u64,
+        _ => u64::from(keys.is_multiple_of(u64::from(delay_us.unsigned_abs()))),
+    };
+    std::thread::sleep(std::time::Duration::from_micros(us));
 }
 
 fn write_aux<S: Sink>(writer: &mut Writer<S>, meta: &SnapshotMeta) -> Result<(), S::Error> {

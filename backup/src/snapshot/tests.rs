@@ -171,7 +171,7 @@ fn nothing_is_the_smallest_file_and_no_option_changes_the_contents() {
         let mut bytes = Vec::new();
         let format = Options { checksum, compression };
         let idle = |clock| u64::from(clock) + 100;
-        let options = SaveOptions { format, access: Access::Idle(&idle) };
+        let options = SaveOptions { format, access: Access::Idle(&idle), ..SaveOptions::default() };
         let mut seen = Vec::new();
         let stats = write_snapshot(&mut bytes, &dbs, &meta(), options, &mut |keys| seen.push(keys));
         let stats = stats.expect("a vector takes all");

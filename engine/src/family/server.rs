@@ -8,7 +8,6 @@ use crate::family::keys::encoding;
 use crate::glob;
 use crate::host::HostCall;
 use crate::refusal::Refusal;
-use keyspace::db::Db;
 use protocol::resp::{Args, Reply};
 
 const ANY: Flags = LOADING | STALE;
@@ -725,6 +724,8 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     } else if is(word, "SET-ACTIVE-EXPIRE") && args.len() == 3 {
         ctx.engine.active_expire = int(args.at(2))? != 0;
         ctx.reply.ok();
+    } else if is(word, "PROTOCOL") && args.len() == 3 {
+        debug_protocol(ctx, args.at(2))?;
     } else if is(word, "DIGEST") && args.len() == 2 {
         let text = digest::hex(&digest::of_all(&ctx.engine.dbs));
         ctx.reply.simple(&text);
@@ -742,6 +743,64 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     Ok(Done::NOTHING)
 }
 
+/// A sample of each type of reply, for tests of clients.
+#[expect(clippy::approx_constant, reason = "the sample is Redis's")]
+fn debug_protocol(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), Refusal> {
+    let reply = &mut ctx.reply;
+    match name.to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.int(12345),
+        b"double" => reply.double(3.141),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"map" => {
+            reply.map(3);
+            for n in 0..3 {
+                reply.int(n);
+                reply.boolean(n == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.is_resp3() {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.int(90);
+            }
+            // An attribute belongs to the reply behind it.
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" => {
+            if !reply.is_resp3() {
+                return Err(Refusal::fixed("ERR RESP2 is not supported by this command"));
+            }
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.int(42);
+            // A push answers nothing: the request still gets its reply.
+            reply.bulk(b"Some real reply following the push reply");
+        }
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        _ => {
+            return Err(Refusal::fixed(
+                "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a flush is to free in the background: `[ASYNC|SYNC]`.
 fn flush_mode(args: Args<'_>) -> Result<(), Refusal> {
     match args.get(1) {
@@ -753,10 +812,7 @@ fn flush_mode(args: Args<'_>) -> Result<(), Refusal> {
 
 /// Memory is always given back by another thread: SYNC only promises that the keys are gone, which they are.
 fn flush(ctx: &mut Context<'_>, index: usize) -> usize {
-    ctx.engine.touch_watched_where(index, |engine, key| {
-        let key = Key::new(key);
-        engine.dbs[index].get(key.hash, key.bytes).is_some()
-    });
+    ctx.engine.touch_watched_in(index, None);
     let db = std::mem::take(&mut ctx.engine.dbs[index]);
     let count = db.len();
     if count > 0 {
@@ -790,13 +846,8 @@ fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Err(Refusal::fixed("ERR DB index is out of range"));
     }
     let [a, b] = pair.map(|db| db as usize);
-    for index in [a, b] {
-        let there = |db: &Db, key: &Key<'_>| db.get(key.hash, key.bytes).is_some();
-        ctx.engine.touch_watched_where(index, |engine, key| {
-            let key = Key::new(key);
-            there(&engine.dbs[a], &key) || there(&engine.dbs[b], &key)
-        });
-    }
+    ctx.engine.touch_watched_in(a, Some(b));
+    ctx.engine.touch_watched_in(b, Some(a));
     ctx.engine.dbs.swap(a, b);
     ctx.reply.ok();
     Ok(Done::ONE)

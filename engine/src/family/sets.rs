@@ -328,7 +328,7 @@ fn store(
     let result = match operation {
         Operation::Union => union(&sets.into_iter().flatten().collect::<Vec<_>>(), &limits),
         _ => {
-            let mut result = empty_for(&sets, operation, &limits);
+            let mut result = Set::new();
             let mut buffer = TextBuffer::new();
             combine(&sets, operation, &limits, |member| {
                 result.add(member.to_text(&mut buffer), &limits);
@@ -343,17 +343,6 @@ fn store(
 
 fn set_of<'e>(ctx: &'e Context<'_>, key: Key<'_>) -> &'e Set {
     Set::of(entry(ctx, key).value()).expect("its type was looked at")
-}
-
-/// An empty set in the form that the result of an operation begins with: an intersection follows the smallest set.
-fn empty_for(sets: &[Option<&Set>], operation: Operation, limits: &Limits) -> Set {
-    let smallest = sets.iter().copied().flatten().min_by_key(|set| set.len());
-    if operation == Operation::Intersection
-        && smallest.is_some_and(|set| set.ints_bytes().is_none())
-    {
-        return Set::for_member(b"no integer", 0, limits);
-    }
-    Set::new()
 }
 
 fn sinter(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -484,7 +473,8 @@ fn pop_many(ctx: &mut Context<'_>, args: Args<'_>, count: usize) -> Result<Done,
         ctx.engine.delete(ctx.scope.db, key);
         ctx.changed(key, Class::Set, "spop");
         ctx.changed(key, Class::Generic, "del");
-        ctx.effect(&[b"DEL", key.bytes]);
+        let name: &[u8] = if ctx.engine.unlinks_removed { b"UNLINK" } else { b"DEL" };
+        ctx.effect(&[name, key.bytes]);
         return Ok(Done::changes(len));
     }
     let mut taken = OwnedArgs::default();

@@ -75,37 +75,37 @@ pub struct Manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ManifestReason {
     /// There is no line at all.
-    #[error("the manifest is empty")]
+    #[error("Found an empty AOF manifest")]
     Empty,
     /// More than 1024 bytes.
-    #[error("line is too long")]
+    #[error("The AOF manifest file contains too long line")]
     LongLine,
     /// The last line has no LF.
-    #[error("line does not end in a newline")]
+    #[error("The AOF manifest file contains too long line, or one that does not end in a newline")]
     Unfinished,
     /// Nothing but blanks.
-    #[error("line is blank")]
+    #[error("Invalid AOF manifest file format: line is blank")]
     Blank,
     /// Unbalanced quotes, an odd number of words, or fewer than six.
-    #[error("line is not made of keys and values")]
+    #[error("Invalid AOF manifest file format: line is not made of keys and values")]
     Words,
     /// One of `file`, `seq` and `type` is missing.
-    #[error("file, seq or type is missing")]
+    #[error("Invalid AOF manifest file format: file, seq or type is missing")]
     Missing,
     /// An empty name, one of another directory, or one with a NUL.
-    #[error("file name is not a plain name")]
+    #[error("Invalid AOF manifest file format: File can't be a path, just a filename")]
     Name,
     /// Not a number above 0.
-    #[error("seq is not a number above 0")]
+    #[error("Invalid AOF manifest file format: seq is not a number above 0")]
     Sequence,
     /// Not `b`, `h` or `i`.
-    #[error("unknown type of file")]
+    #[error("Unknown AOF file type")]
     Type,
     /// There was a base already.
-    #[error("second base file")]
+    #[error("Found duplicate base file information")]
     SecondBase,
     /// An incremental number that is not above the one before.
-    #[error("numbers of incremental files do not ascend")]
+    #[error("Found a non-monotonic sequence number")]
     Order,
 }
 
@@ -210,9 +210,9 @@ impl Manifest {
     pub fn replace_base(&mut self, prefix: &[u8], rdb: bool, first_kept: u64) -> &FileEntry {
         let last = self.base.as_ref().map_or(0, |entry| entry.sequence);
         let base = self.unused(prefix, last, if rdb { b"base.rdb" } else { b"base.aof" });
-        self.history.extend(self.base.take());
+        // The newest history comes first, as Redis writes it.
         let old = self.incremental.partition_point(|entry| entry.sequence < first_kept);
-        self.history.extend(self.incremental.drain(..old));
+        self.history.splice(..0, self.incremental.drain(..old).chain(self.base.take()));
         self.base.insert(base)
     }
 
@@ -360,12 +360,12 @@ mod tests {
         assert_eq!(
             text(&next),
             "file P.2.base.aof seq 2 type b\n\
-             file P.1.base.rdb seq 1 type h\n\
              file P.1.incr.aof seq 1 type h\n\
+             file P.1.base.rdb seq 1 type h\n\
              file P.2.incr.aof seq 2 type i\n"
         );
         let names: Vec<_> = next.take_history().into_iter().map(|entry| entry.name).collect();
-        assert_eq!(names, [&b"P.1.base.rdb"[..], b"P.1.incr.aof"]);
+        assert_eq!(names, [&b"P.1.incr.aof"[..], b"P.1.base.rdb"]);
         assert_eq!(next.files().count(), 2);
     }
 

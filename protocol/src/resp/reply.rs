@@ -145,6 +145,12 @@ impl<'a> Reply<'a> {
         self.line(if self.resp3 { b'~' } else { b'*' }, len as i64);
     }
 
+    /// The header of `len` pairs that say something about the reply behind them. Version 2 has no such thing.
+    pub fn attribute(&mut self, len: usize) {
+        debug_assert!(self.resp3);
+        self.line(b'|', len as i64);
+    }
+
     /// The header of a message that answers no request.
     pub fn push(&mut self, len: usize) {
         self.line(if self.resp3 { b'>' } else { b'*' }, len as i64);
@@ -199,6 +205,16 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// An integer of any size, as its digits.
+    pub fn big_number(&mut self, digits: &str) {
+        if !self.resp3 {
+            return self.bulk(digits.as_bytes());
+        }
+        self.out.push(b'(');
+        self.out.extend_from_slice(digits.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+
     /// Text for people, in a format of three letters (`txt`, `mkd`).
     pub fn verbatim(&mut self, format: &str, text: &[u8]) {
         debug_assert_eq!(format.len(), 3);
@@ -226,7 +242,7 @@ mod tests {
     #[test]
     fn each_type_in_both_versions() {
         type Write = fn(&mut Reply<'_>);
-        let cases: [(Write, &str, &str); 10] = [
+        let cases: [(Write, &str, &str); 11] = [
             (|r| r.null(), "$-1\r\n", "_\r\n"),
             (|r| r.null_array(), "*-1\r\n", "_\r\n"),
             (|r| r.map(2), "*4\r\n", "%2\r\n"),
@@ -234,6 +250,7 @@ mod tests {
             (|r| r.push(3), "*3\r\n", ">3\r\n"),
             (|r| r.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"),
             (|r| r.boolean(true), ":1\r\n", "#t\r\n"),
+            (|r| r.big_number("123"), "$3\r\n123\r\n", "(123\r\n"),
             (|r| r.verbatim("txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
             (|r| r.error(b"ERR a\r\nb"), "-ERR a  b\r\n", "-ERR a  b\r\n"),
             (|r| r.text(Text::Int(-12)), "$3\r\n-12\r\n", "$3\r\n-12\r\n"),

@@ -56,6 +56,12 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let words: Vec<Vec<u8>> = args.iter_from(2).map(<[u8]>::to_vec).collect();
     let pairs: Vec<(Vec<u8>, Vec<u8>)> =
         words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    if ctx.session.in_exec && pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"))
+    {
+        // The base would hold what the transaction has done so far, and the file would hold it again.
+        let reason = "it can't be changed inside a transaction";
+        return Err(Refusal::new(SetError::failed("appendonly", reason).text));
+    }
     let before = host.settings.clone();
     let local = host.clients.get(ctx.session.slot).is_none_or(crate::clients::Client::is_local);
     let caller = Caller { local, loading: ctx.engine.conditions.loading };
@@ -86,7 +92,8 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "notify-keyspace-events" => ctx.engine.events = crate::config_apply::events(settings),
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" => crate::log::set_level(settings.loglevel),
-        "appendonly" => return host.switch_aof(ctx.engine),
+        "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
+        "aof-disable-auto-gc" => host.collect_history(),
         "appendfsync" => host.persistence.set_policy(settings),
         "port" | "bind" => return host.relisten(),
         "maxclients" => crate::limits::raise_open_files(settings.maxclients as u64)?,

@@ -75,9 +75,6 @@ fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(
 
 /// `DEBUG LOADAOF`: writes what is due and loads the append-only file again.
 fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
-    if !host.persistence.aof_is_on() {
-        return Err(Refusal::fixed("ERR DEBUG LOADAOF needs appendonly yes"));
-    }
     let failed = |error: String| {
         tracing::warn!("DEBUG LOADAOF: {error}");
         Refusal::fixed("ERR Error trying to load the AOF files, check server logs")
@@ -85,6 +82,8 @@ fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
     host.finish_writing().map_err(failed)?;
     let (dir, _) = host.aof_to_load().map_err(failed)?;
     Node::reload_in_place(ctx.engine, &host.settings, Some(dir)).map_err(failed)?;
+    // What is there now is what the files say.
+    ctx.engine.dirty = 0;
     tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
     Ok(())
 }

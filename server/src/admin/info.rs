@@ -264,7 +264,6 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "sync_partial_ok", own.sync_partial_ok);
     line(out, "sync_partial_err", own.sync_partial_err);
     line(out, "expired_keys", engine_stats.expired_keys);
-    line(out, "expired_stale_perc", "0.00");
     line(out, "evicted_keys", 0);
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", engine_stats.keyspace_hits);
@@ -364,9 +363,26 @@ fn cpu(_host: &Outside, _engine: &Engine, out: &mut String) {
 
 fn keyspace(_host: &Outside, engine: &Engine, out: &mut String) {
     for (index, db) in engine.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
-        let value = format!("keys={},expires={},avg_ttl=0", db.len(), db.expiring_len());
-        line(out, &format!("db{index}"), value);
+        let (keys, expires) = (db.len(), db.expiring_len());
+        let ttl = average_ttl_ms(db, engine.now_ms);
+        line(out, &format!("db{index}"), format!("keys={keys},expires={expires},avg_ttl={ttl}"));
     }
+}
+
+/// The average time to live of keys that have one, estimated from a few, milliseconds.
+fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
+    const SAMPLES: usize = 64;
+    if db.expiring_len() == 0 {
+        return 0;
+    }
+    let mut draw = || rand::random::<u64>();
+    let sampled = (0..SAMPLES).filter_map(|_| db.random(&mut draw)?.expiry());
+    let (mut total, mut count) = (0i64, 0i64);
+    for at in sampled {
+        total = total.saturating_add((at - now_ms).max(0));
+        count += 1;
+    }
+    total / count.max(1)
 }
 
 /// `ROLE`.

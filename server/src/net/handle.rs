@@ -1,20 +1,28 @@
 //! How others wake a connection's task: a message was published to it, it is to be closed, its wait is over.
 
 use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 /// Shared between a connection's task and everybody who has something for it.
 #[derive(Default)]
 pub struct Handle {
     waker: RefCell<Option<Waker>>,
     kill: Cell<bool>,
+    /// Shut down when it is killed: the other side learns of it even if our task gets no turn for a while.
+    socket: Option<OwnedFd>,
 }
 
 impl Handle {
     /// A fresh handle.
     pub fn new() -> Rc<Handle> {
         Rc::new(Handle::default())
+    }
+
+    /// A fresh handle that shuts `socket`, a duplicate of the connection's, down when it is killed.
+    pub fn with_socket(socket: OwnedFd) -> Rc<Handle> {
+        Rc::new(Handle { socket: Some(socket), ..Handle::default() })
     }
 
     /// The task says how it is woken. Called at each of its turns.
@@ -37,7 +45,20 @@ impl Handle {
     /// Makes the task close its connection at once.
     pub fn kill(&self) {
         self.kill.set(true);
+        if let Some(socket) = &self.socket {
+            // It may be closed by the other side already.
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
         self.wake();
+    }
+
+    /// Waits until the connection is to be closed at once: for a task that is not polled by hand.
+    pub async fn killed(&self) {
+        std::future::poll_fn(|context| {
+            self.register(context.waker());
+            if self.is_killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Whether the connection is to be closed at once.

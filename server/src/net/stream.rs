@@ -77,12 +77,7 @@ impl Stream {
     /// Both ends' addresses as CLIENT LIST shows them: theirs, ours.
     pub fn addresses(&self) -> (String, String) {
         match self {
-            Stream::Tcp(stream) => {
-                let show = |address: io::Result<std::net::SocketAddr>| {
-                    address.map_or_else(|_| "?:0".to_string(), |address| address.to_string())
-                };
-                (show(stream.peer_addr()), show(stream.local_addr()))
-            }
+            Stream::Tcp(stream) => tcp_addresses(stream),
             Stream::Unix(stream) => {
                 let path = stream.local_addr().ok();
                 let path = path.as_ref().and_then(|a| a.as_pathname());
@@ -91,6 +86,14 @@ impl Stream {
             }
         }
     }
+}
+
+/// Both ends' addresses of a TCP connection: theirs, ours.
+pub fn tcp_addresses(stream: &TcpStream) -> (String, String) {
+    let show = |address: io::Result<std::net::SocketAddr>| {
+        address.map_or_else(|_| "?:0".to_string(), |address| address.to_string())
+    };
+    (show(stream.peer_addr()), show(stream.local_addr()))
 }
 
 impl AsFd for Stream {

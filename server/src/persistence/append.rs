@@ -48,6 +48,8 @@ pub enum Rewriting {
     },
     /// The first base after switching on.
     SwitchOn,
+    /// A base alone: nothing is appended.
+    Base,
 }
 
 /// The append-only file.
@@ -60,8 +62,8 @@ pub struct Aof {
     pub base_bytes: u64,
     /// The size of base and incremental files when the present file was begun.
     pub before_bytes: u64,
-    /// What the child at work is for.
-    pub rewriting: Option<Rewriting>,
+    /// It was switched on at run time, and its first base is not there yet: no manifest names the file.
+    waits_for_base: bool,
     dir: AofDir,
     cursor: CursorId,
     /// Offsets at the end of what was shipped, by token, oldest first.
@@ -129,7 +131,7 @@ impl Outside {
             policy,
             base_bytes,
             before_bytes: all_bytes.saturating_sub(size),
-            rewriting: None,
+            waits_for_base: false,
             dir,
             cursor,
             shipped: VecDeque::new(),
@@ -244,23 +246,45 @@ impl Outside {
     }
 
     /// Whether the file has grown enough to be rewritten by itself.
-    pub fn rewrite_is_due(&self, now_ms: i64) -> bool {
+    pub fn rewrite_is_due(&mut self, now_ms: i64) -> bool {
         let Some(aof) = &self.persistence.aof else { return false };
         let percentage = self.settings.auto_aof_rewrite_percentage as u64;
         let size = aof.size();
-        if percentage == 0
-            || size < self.settings.auto_aof_rewrite_min_size
-            || now_ms < self.persistence.rewrite_not_before_ms
-        {
+        if percentage == 0 || size < self.settings.auto_aof_rewrite_min_size {
             return false;
         }
         let base = aof.base_bytes.max(1);
         let growth = (size * 100 / base).saturating_sub(100);
-        if growth >= percentage {
+        if growth >= percentage && !self.rewrite_is_put_off(now_ms) {
             tracing::info!("Starting automatic rewriting of AOF on {growth}% growth");
             return true;
         }
         false
+    }
+
+    /// Whether a rewrite that nobody asked for just now has to wait, because the last ones failed.
+    ///
+    /// The wait begins with the first rewrite that is put off, and is twice as long each time.
+    pub fn rewrite_is_put_off(&mut self, now_ms: i64) -> bool {
+        let persistence = &mut self.persistence;
+        if persistence.figures.rewrite_failures < FAILURES_BEFORE_DELAY {
+            (persistence.rewrite_delay_minutes, persistence.rewrite_not_before_ms) = (0, 0);
+            return false;
+        }
+        if persistence.rewrite_not_before_ms > 0 {
+            let waits = now_ms < persistence.rewrite_not_before_ms;
+            if !waits {
+                persistence.rewrite_not_before_ms = 0;
+            }
+            return waits;
+        }
+        let minutes = (persistence.rewrite_delay_minutes * 2).clamp(1, DELAY_MINUTES_MAX);
+        persistence.rewrite_delay_minutes = minutes;
+        persistence.rewrite_not_before_ms = now_ms + minutes * 60_000;
+        tracing::warn!(
+            "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in {minutes} minutes"
+        );
+        true
     }
 
     /// Begins a rewrite: new file, then the child.
@@ -268,34 +292,32 @@ impl Outside {
         self.persistence.rewrite_scheduled = false;
         if self.persistence.aof.is_none() {
             // Without an append-only file the base alone is made, as Redis does.
-            return self.fork_base(engine, None);
+            return self.fork_base(engine, Rewriting::Base);
         }
         self.journal.seal();
         self.ship_to_disk();
         let aof = self.persistence.aof.as_mut().expect("looked at above");
-        if aof.rewriting == Some(Rewriting::SwitchOn) {
-            // There is no base yet to go with an incremental file: begin the switch anew. The file before it is only
-            // unlinked, as the thread may still be writing there.
-            let begun = aof.dir.cancel_switch_on().and_then(|()| aof.dir.begin_switch_on());
-            let file = begun.map_err(|error| {
-                tracing::warn!("Can't begin a rewrite: {error}");
-                error.to_string()
-            })?;
-            aof.thread.order(Order::Switch(file));
-            self.begin_file(self.replication.is_replica());
-            return self.fork_base(engine, Some(Rewriting::SwitchOn));
-        }
-        let (file, first_kept) = aof.dir.begin_rewrite().map_err(|error| {
+        let begun = match aof.waits_for_base {
+            // Another attempt, with another file that no manifest names.
+            true => aof.dir.begin_switch_on().map(|file| (file, Rewriting::SwitchOn)),
+            false => aof
+                .dir
+                .begin_rewrite()
+                .map(|(file, first_kept)| (file, Rewriting::Shrink { first_kept })),
+        };
+        let (file, purpose) = begun.map_err(|error| {
             tracing::warn!("Can't begin a rewrite: {error}");
             error.to_string()
         })?;
-        aof.before_bytes += aof.thread.status().size();
+        if !aof.waits_for_base {
+            aof.before_bytes += aof.thread.status().size();
+        }
         aof.thread.order(Order::Switch(file));
         self.begin_file(self.replication.is_replica());
-        self.fork_base(engine, Some(Rewriting::Shrink { first_kept }))
+        self.fork_base(engine, purpose)
     }
 
-    fn fork_base(&mut self, engine: &mut Engine, purpose: Option<Rewriting>) -> Result<(), String> {
+    fn fork_base(&mut self, engine: &mut Engine, purpose: Rewriting) -> Result<(), String> {
         let meta = self.snapshot_meta(engine, true);
         let options = self.save_options();
         let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
@@ -306,9 +328,7 @@ impl Outside {
             error.to_string()
         })?;
         self.note_fork(clock::since(start));
-        if let Some(aof) = &mut self.persistence.aof {
-            aof.rewriting = purpose;
-        }
+        self.persistence.rewriting = Some(purpose);
         tracing::info!("Background append only file rewriting started by pid {}", child.pid);
         self.begin_child(engine, ChildKind::Rewrite, &child);
         tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Rewrite));
@@ -316,7 +336,9 @@ impl Outside {
     }
 
     /// CONFIG SET appendonly: on or off, at run time.
-    pub fn switch_aof(&mut self, engine: &mut Engine) -> Result<(), String> {
+    ///
+    /// Inside a transaction nothing is forked: what it has changed so far is not journaled yet.
+    pub fn switch_aof(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
         if !self.settings.appendonly {
             self.stop_aof();
             engine.nobody_reads = !self.journal.has_readers();
@@ -335,7 +357,20 @@ impl Outside {
         self.start_appending(dir, file, follows).map_err(|error| error.to_string())?;
         engine.nobody_reads = false;
         if let Some(aof) = &mut self.persistence.aof {
-            aof.rewriting = Some(Rewriting::SwitchOn);
+            aof.waits_for_base = true;
+        }
+        if in_exec {
+            self.persistence.rewrite_scheduled = true;
+            tracing::info!(
+                "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
+            );
+            return Ok(());
+        }
+        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
+            tracing::warn!(
+                "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now."
+            );
+            self.kill_child();
         }
         if self.persistence.has_child() || self.replication.sync.is_some() {
             self.persistence.rewrite_scheduled = true;
@@ -344,7 +379,7 @@ impl Outside {
             );
             return Ok(());
         }
-        self.fork_base(engine, Some(Rewriting::SwitchOn))
+        self.fork_base(engine, Rewriting::SwitchOn)
     }
 
     /// Switches the append-only file off: what is journaled is written and fsynced first.
@@ -354,8 +389,10 @@ impl Outside {
         let Some(mut aof) = self.persistence.aof.take() else { return };
         if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
             self.kill_child();
+            // Even if it ended well just before: its base is not for what may be switched on next.
+            self.persistence.rewriting = None;
         }
-        if aof.rewriting == Some(Rewriting::SwitchOn) {
+        if aof.waits_for_base {
             let _ = aof.dir.cancel_switch_on();
         }
         self.journal.unsubscribe(aof.cursor);
@@ -372,7 +409,7 @@ impl Node {
         }
         self.host.stop_aof();
         self.refresh_conditions();
-        if let Err(error) = self.host.switch_aof(&mut self.engine) {
+        if let Err(error) = self.host.switch_aof(&mut self.engine, false) {
             tracing::warn!(
                 "Failed enabling the AOF after successful master synchronization! {error}"
             );
@@ -403,11 +440,11 @@ impl Node {
     }
 
     fn rewrite_failed(&mut self, pid: i32, error: &str) {
-        let now = clock::unix_ms();
         let (temporary, complete) = rewrite_names(pid);
         let _ = backup::files::remove(Path::new(&temporary));
         let _ = backup::files::remove(Path::new(&complete));
         let persistence = &mut self.host.persistence;
+        let purpose = persistence.rewriting.take();
         if std::mem::take(&mut persistence.killed) {
             tracing::warn!("Background AOF rewrite terminated by signal 9");
             return;
@@ -415,12 +452,11 @@ impl Node {
         tracing::warn!("Background AOF rewrite terminated with error: {error}");
         persistence.last_rewrite_ok = false;
         persistence.figures.rewrite_failures += 1;
-        let over = persistence.figures.rewrite_failures.saturating_sub(FAILURES_BEFORE_DELAY);
-        if persistence.figures.rewrite_failures >= FAILURES_BEFORE_DELAY {
-            let minutes = (1i64 << over.min(6)).min(DELAY_MINUTES_MAX);
-            persistence.rewrite_not_before_ms = now + minutes * 60_000;
-        }
-        if persistence.aof.as_ref().is_some_and(|a| a.rewriting == Some(Rewriting::SwitchOn)) {
+        if let (Some(aof), Some(Rewriting::SwitchOn)) = (&mut persistence.aof, purpose) {
+            tracing::info!("Removing the temp incr aof file of the failed rewrite");
+            if let Err(error) = aof.dir.cancel_switch_on() {
+                tracing::warn!("Removing the temp incr aof file: {error}");
+            }
             persistence.rewrite_scheduled = true;
         }
     }
@@ -428,33 +464,47 @@ impl Node {
     /// Puts a finished base into the manifest.
     fn install_base(&mut self, pid: i32) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
-        let persistence = &mut self.host.persistence;
-        let Some(aof) = &mut persistence.aof else {
-            return backup::files::remove(&base).map_err(|error| error.to_string());
+        let purpose = self.host.persistence.rewriting.take();
+        let Some(aof) = &mut self.host.persistence.aof else {
+            // Nothing is appended: all that was appended once is in the base.
+            let mut dir = self.host.aof_to_load()?.0;
+            dir.finish_rewrite(&base, true, u64::MAX).map_err(|error| error.to_string())?;
+            if !self.host.settings.aof_disable_auto_gc
+                && let Err(error) = dir.delete_history()
+            {
+                tracing::warn!("Deleting old AOF files: {error}");
+            }
+            return Ok(());
         };
-        let purpose = aof.rewriting.take();
-        let done = match purpose {
-            Some(Rewriting::Shrink { first_kept }) => {
+        match purpose {
+            Some(Rewriting::Shrink { first_kept }) if !aof.waits_for_base => {
                 aof.dir.finish_rewrite(&base, true, first_kept)
             }
-            Some(Rewriting::SwitchOn) => aof.dir.finish_switch_on(&base, true),
-            None => backup::files::remove(&base),
-        };
-        if done.is_err() && purpose == Some(Rewriting::SwitchOn) {
-            // Still without a base.
-            aof.rewriting = purpose;
+            Some(Rewriting::SwitchOn) if aof.waits_for_base => {
+                aof.waits_for_base = false;
+                aof.dir.finish_switch_on(&base, true)
+            }
+            // It was switched off or on meanwhile: this base is of another time.
+            _ => backup::files::remove(&base),
         }
-        done.map_err(|error| error.to_string())?;
+        .map_err(|error| error.to_string())?;
         if let Ok((base, all)) = aof.dir.sizes() {
             aof.base_bytes = base;
             aof.before_bytes = all.saturating_sub(aof.thread.status().size());
         }
-        if !self.host.settings.aof_disable_auto_gc
-            && let Err(error) = aof.dir.delete_history()
-        {
+        self.host.collect_history();
+        Ok(())
+    }
+}
+
+impl Outside {
+    /// Deletes the files that are no longer needed, unless that is switched off (`aof-disable-auto-gc`).
+    pub fn collect_history(&mut self) {
+        let disabled = self.settings.aof_disable_auto_gc;
+        let Some(aof) = &mut self.persistence.aof else { return };
+        if !disabled && let Err(error) = aof.dir.delete_history() {
             tracing::warn!("Deleting old AOF files: {error}");
         }
-        Ok(())
     }
 }
 
@@ -475,7 +525,6 @@ pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>
             persistence.last_rewrite_ok = true;
             persistence.figures.rewrites += 1;
             persistence.figures.rewrite_failures = 0;
-            persistence.rewrite_not_before_ms = 0;
             tracing::info!("Background AOF rewrite finished successfully");
         }
         Err(error) => node.rewrite_failed(pid, &error),

@@ -76,6 +76,8 @@ pub struct Persistence {
     pub aof: Option<Aof>,
     /// The child at work.
     pub child: Option<RunningChild>,
+    /// What the child at work on a base is for.
+    pub rewriting: Option<append::Rewriting>,
     /// Loading at the start.
     pub loading: Option<LoadProgress>,
     /// When data was last saved, unix milliseconds; the start if never.
@@ -90,8 +92,10 @@ pub struct Persistence {
     pub rewrite_scheduled: bool,
     /// When the last attempt to save began, unix milliseconds.
     pub tried_ms: i64,
-    /// When a rewrite may be tried by itself again, unix milliseconds.
+    /// When a rewrite may be tried by itself again, unix milliseconds; 0 if none was put off.
     pub rewrite_not_before_ms: i64,
+    /// For how long the last one was put off.
+    pub rewrite_delay_minutes: i64,
     /// Changes that the child at work will have saved.
     pub dirty_at_fork: u64,
     /// Figures of INFO.
@@ -110,6 +114,7 @@ impl Persistence {
         Persistence {
             aof: None,
             child: None,
+            rewriting: None,
             loading: None,
             saved_ms: now_ms,
             last_bgsave_ok: true,
@@ -118,6 +123,7 @@ impl Persistence {
             rewrite_scheduled: false,
             tried_ms: 0,
             rewrite_not_before_ms: 0,
+            rewrite_delay_minutes: 0,
             dirty_at_fork: 0,
             figures,
             published: Arc::new(Notify::new()),

@@ -46,6 +46,7 @@ impl Outside {
                 compression: self.settings.rdbcompression,
             },
             access: Access::None,
+            key_delay_us: self.settings.rdb_key_save_delay,
         }
     }
 
@@ -276,9 +277,8 @@ impl Node {
         if host.persistence.has_child() || host.replication.sync.is_some() {
             return;
         }
-        let rewrites = host.persistence.rewrite_scheduled
-            && clock::unix_ms() >= host.persistence.rewrite_not_before_ms;
-        if rewrites {
+        let now_ms = self.engine.now_ms;
+        if host.persistence.rewrite_scheduled && !host.rewrite_is_put_off(now_ms) {
             let _ = host.start_rewrite(&mut self.engine);
         } else if host.persistence.bgsave_scheduled {
             let _ = host.start_bgsave(&mut self.engine);

@@ -3,7 +3,8 @@
 //! ```text
 //! REPLCONF…     PSYNC            snapshot starts        all sent        ACK
 //! Preparing ──► Waiting ───────► Bulk ────────────────► AwaitAck ─────► Online
-//!                  └── can go on where it was ──────────────────────────▲
+//!     │                            └── by file, or to SYNC ──────────────▲
+//!     └── can go on where it was ────────────────────────────────────────┘
 //! ```
 //!
 //! One forked child writes the snapshot into a pipe; a task reads the pipe and hands each piece, shared, to all replicas that
@@ -316,6 +317,13 @@ impl Node {
             if !replica.complete {
                 return false;
             }
+            if replica.known.snapshot_only {
+                // All of it has been written to the socket: that is what it came for.
+                if let Some(client) = clients.get(slot) {
+                    client.handle.kill();
+                }
+                return false;
+            }
             if replica.streams_at_once {
                 replica.state = State::Online;
                 tracing::info!("Synchronization with replica {} succeeded", replica.name());
@@ -440,7 +448,7 @@ impl Node {
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
         self.engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
         self.refresh_conditions();
-        tokio::task::spawn_local(pump(Rc::clone(shared), child, source, number, slots, room));
+        tokio::task::spawn_local(pump(Rc::clone(shared), child, source, number, room));
     }
 
     fn kill(&self, slot: usize) {
@@ -558,14 +566,7 @@ enum Source {
 }
 
 /// Moves a snapshot from the child to the replicas that wait for it.
-async fn pump(
-    node: SharedNode,
-    child: Child,
-    source: Source,
-    number: u64,
-    _slots: Vec<usize>,
-    room: Rc<Notify>,
-) {
+async fn pump(node: SharedNode, child: Child, source: Source, number: u64, room: Rc<Notify>) {
     let result = match source {
         Source::Pipe(reader) => pump_pipe(&node, child, reader, number, &room).await,
         Source::File(path) => {

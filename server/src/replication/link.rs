@@ -13,7 +13,10 @@
 //! - the journal's end is the applied offset: between turns they are equal
 //! - one task per link; a link that was replaced does nothing any more
 
+use crate::clients::Client;
 use crate::clock;
+use crate::net::handle::Handle;
+use crate::net::stream::tcp_addresses;
 use crate::node::{Node, SharedNode};
 use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
 use engine::session::Peer;
@@ -26,8 +29,9 @@ use replica::stream::{Place, Position};
 use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
 use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -153,6 +157,11 @@ async fn follow(node: SharedNode, address: (String, u16)) {
             let node = &mut *node.borrow_mut();
             let now = clock::unix_ms();
             let Some(link) = &mut node.host.replication.link else { return };
+            node.host.clients.remove(link.slot);
+            if let Some(session) = node.engine.session_mut(link.slot) {
+                // What came of a transaction without its end comes again.
+                session.multi = None;
+            }
             let was_connected = link.state == LinkState::Connected;
             link.state = LinkState::Connect;
             link.transfer = None;
@@ -196,7 +205,18 @@ async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<(), Failu
         .map_err(failed("Error condition on socket for SYNC"))?;
     let _ = stream.set_nodelay(true);
     set_state(node, LinkState::Handshake);
-    let mut wire = Wire { stream, buffer: Vec::new(), limit };
+    let socket = stream.as_fd().try_clone_to_owned();
+    let handle = Handle::with_socket(socket.map_err(failed("Error duplicating the socket"))?);
+    node.borrow_mut().register_link(&stream, Rc::clone(&handle));
+    let wire = Wire { stream, buffer: Vec::new(), limit };
+    tokio::select! {
+        end = converse(node, wire) => end,
+        () = handle.killed() => Err("Connection with MASTER was closed by CLIENT KILL".into()),
+    }
+}
+
+/// All that is said on a connection to the primary.
+async fn converse(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
     let outcome = shake_hands(node, &mut wire).await?;
     match outcome {
         Outcome::Later(reason) => Err(format!(
@@ -391,6 +411,15 @@ async fn load(
 }
 
 impl Node {
+    /// Lets CLIENT LIST and CLIENT KILL know of the connection to our primary.
+    fn register_link(&mut self, stream: &TcpStream, handle: Rc<Handle>) {
+        let Some(link) = &self.host.replication.link else { return };
+        let id = self.engine.session(link.slot).map_or(0, |session| session.id);
+        let fd = stream.as_raw_fd();
+        let client = Client::new(id, tcp_addresses(stream), fd, handle, clock::unix_ms());
+        self.host.clients.add(link.slot, client);
+    }
+
     fn introduction(&self) -> Introduction {
         let settings = &self.host.settings;
         let announced = settings.replica_announce_port;
@@ -427,6 +456,7 @@ impl Node {
         self.close_replicas();
         let old = std::mem::replace(&mut self.engine.dbs, dbs);
         self.engine.garbage_dbs.extend(old);
+        self.engine.forget_own_expiring();
         self.engine.functions = meta.functions.clone();
         let journal = &mut self.host.journal;
         journal.seal();

@@ -88,6 +88,7 @@ impl Node {
     fn stop_following(&mut self) {
         if let Some(link) = self.host.replication.link.take() {
             link.stop();
+            self.host.clients.remove(link.slot);
             self.engine.disconnect(link.slot);
         }
     }

@@ -1,4 +1,4 @@
-//! One value between memory and file, in both directions; snapshots and DUMP payloads share it.
+//! One value between memory and RDB bytes, in both directions; snapshots and DUMP payloads share it.
 //!
 //! ```text
 //! in memory                 written as                          read from
@@ -20,12 +20,12 @@
 //! # Source
 //! - formats.md 2.5
 
-use keyspace::entry::{Value, ValueRef};
-use keyspace::hash::Hash;
-use keyspace::limits::Limits;
-use keyspace::list::{End, List, NodeBytes};
-use keyspace::set::Set;
-use keyspace::zset::{Zset, ZsetBuilder};
+use crate::entry::{Value, ValueRef};
+use crate::hash::Hash;
+use crate::limits::Limits;
+use crate::list::{End, List, NodeBytes};
+use crate::set::Set;
+use crate::zset::{Zset, ZsetBuilder};
 use protocol::listpack::{self, Value as Text};
 use protocol::number::parse_f64;
 use protocol::rdb::{
