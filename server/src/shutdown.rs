@@ -1,7 +1,7 @@
 //! The end: orderly, so that nothing acknowledged is lost and replicas can go on.
 //!
 //! ```text
-//! asked ─► writes pause ─► replicas catch up (shutdown-timeout) ─► save if that is asked ─► AOF fsynced ─► exit 0
+//! asked ─► writes pause ─► replicas catch up (shutdown-timeout) ─► first base of the AOF ─► AOF fsynced ─► save if asked ─► exit 0
 //! ```
 
 use crate::clock;
@@ -119,6 +119,9 @@ async fn end(node: &SharedNode, request: Request) {
     if !request.flags.now && !wait_for_replicas(node).await {
         return;
     }
+    if !request.flags.now && !request.flags.force && !wait_for_first_base(node).await {
+        return;
+    }
     let result = node.borrow_mut().finish(request.flags);
     match result {
         Ok(()) => {
@@ -174,6 +177,22 @@ async fn wait_for_replicas(node: &SharedNode) -> bool {
     true
 }
 
+/// Lets an append-only file that was switched on get its first base. False if the request was taken back.
+async fn wait_for_first_base(node: &SharedNode) -> bool {
+    let missing = |node: &Node| node.host.persistence.lacks_base();
+    if missing(&node.borrow()) {
+        tracing::info!("Waiting for the initial AOF before shutting down.");
+    }
+    // A failure is told by `finish`.
+    while missing(&node.borrow()) && node.borrow().host.persistence.last_rewrite_ok {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if node.borrow().host.shutdown.request.is_none() {
+            return false;
+        }
+    }
+    true
+}
+
 impl Outside {
     /// Writes and fsyncs all that was journaled.
     pub fn finish_writing(&mut self) -> Result<(), String> {
@@ -202,6 +221,12 @@ impl Node {
     /// Puts everything where it must be before the process ends.
     fn finish(&mut self, flags: ShutdownFlags) -> Result<(), String> {
         self.begin_turn();
+        if self.host.persistence.lacks_base() {
+            if !flags.force {
+                return Err("Writing initial AOF. Can't exit.".into());
+            }
+            tracing::warn!("Writing initial AOF. Exit anyway.");
+        }
         self.host.kill_child();
         if self.host.persistence.aof_is_on() {
             tracing::info!("Calling fsync() on the AOF file.");

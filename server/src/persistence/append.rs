@@ -93,6 +93,11 @@ impl Aof {
         self.shipped_token
     }
 
+    /// Whether the first base is still missing: until it is there, nothing in the file can be loaded.
+    pub fn lacks_base(&self) -> bool {
+        self.waits_for_base
+    }
+
     /// Bytes of base and incremental files.
     pub fn size(&self) -> u64 {
         self.before_bytes + self.thread.status().size()
@@ -293,8 +298,11 @@ impl Outside {
         self.ship_to_disk();
         let aof = self.persistence.aof.as_mut().expect("looked at above");
         let begun = match aof.waits_for_base {
-            // Another attempt, with another file that no manifest names.
-            true => aof.dir.begin_switch_on().map(|file| (file, Rewriting::SwitchOn)),
+            // Another attempt, with another file that no manifest names. The one before it is unlinked and not cut: the
+            // thread may still be writing there.
+            true => (aof.dir.cancel_switch_on())
+                .and_then(|()| aof.dir.begin_switch_on())
+                .map(|file| (file, Rewriting::SwitchOn)),
             false => aof
                 .dir
                 .begin_rewrite()
@@ -459,7 +467,7 @@ impl Node {
     /// Puts a finished base into the manifest.
     fn install_base(&mut self, pid: i32) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
-        let purpose = self.host.persistence.rewriting.take();
+        let purpose = self.host.persistence.rewriting;
         let Some(aof) = &mut self.host.persistence.aof else {
             // Nothing is appended: all that was appended once is in the base.
             let mut dir = self.host.aof_to_load()?.0;
@@ -476,8 +484,9 @@ impl Node {
                 aof.dir.finish_rewrite(&base, true, first_kept)
             }
             Some(Rewriting::SwitchOn) if aof.waits_for_base => {
-                aof.waits_for_base = false;
-                aof.dir.finish_switch_on(&base, true)
+                let done = aof.dir.finish_switch_on(&base, true);
+                aof.waits_for_base = done.is_err();
+                done
             }
             // It was switched off or on meanwhile: this base is of another time.
             _ => backup::files::remove(&base),
@@ -517,6 +526,7 @@ pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>
     match result {
         Ok(()) => {
             let persistence = &mut node.host.persistence;
+            persistence.rewriting = None;
             persistence.last_rewrite_ok = true;
             persistence.figures.rewrites += 1;
             persistence.figures.rewrite_failures = 0;

@@ -180,6 +180,11 @@ impl Persistence {
         self.aof.as_ref().map(Aof::durable_offset)
     }
 
+    /// Whether there is an append-only file without its first base.
+    pub fn lacks_base(&self) -> bool {
+        self.aof.as_ref().is_some_and(Aof::lacks_base)
+    }
+
     /// Whether the append-only file is on.
     pub fn aof_is_on(&self) -> bool {
         self.aof.is_some()

@@ -370,15 +370,16 @@ fn free_port() -> u16 {
 
 /// The server to test: `TIDEMARK_SERVER`, or cargo's build beside this test, brought up to date once per process.
 fn server() -> &'static Path {
-    static SERVER: OnceLock<PathBuf> = OnceLock::new();
-    SERVER.get_or_init(|| match std::env::var_os("TIDEMARK_SERVER") {
-        Some(path) => std::path::absolute(path).expect("a path in TIDEMARK_SERVER"),
+    static SERVER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| match std::env::var_os("TIDEMARK_SERVER") {
+        Some(path) => std::path::absolute(path).map_err(|e| format!("TIDEMARK_SERVER: {e}")),
         None => build(),
-    })
+    });
+    server.as_ref().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// `target/<profile>/deps/<test>` → `target/<profile>/tidemark-server`.
-fn build() -> PathBuf {
+fn build() -> Result<PathBuf, String> {
     let test = std::env::current_exe().expect("the path of this test");
     let profile = test.parent().and_then(Path::parent).expect("a folder of cargo's");
     let target = profile.parent().expect("a folder of cargo's");
@@ -389,8 +390,10 @@ fn build() -> PathBuf {
     if profile.file_name().is_some_and(|name| name == "release") {
         command.arg("--release");
     }
-    let output = command.output().expect("cargo");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "building the server failed:\n{errors}");
-    profile.join("tidemark-server")
+    let output = command.output().map_err(|error| format!("running cargo: {error}"))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("building the server failed:\n{errors}"));
+    }
+    Ok(profile.join("tidemark-server"))
 }

@@ -95,6 +95,39 @@ fn a_failing_rewrite_keeps_all_data() {
 }
 
 #[test]
+fn a_first_base_that_cannot_be_stored_is_made_later() {
+    let mut node = Node::start("node", &[]);
+    let mut connection = node.connect();
+    let mut writes = Writes::new(2);
+    writes.send(&mut connection, 500);
+    let taken = node.path("appendonlydir/appendonly.aof.1.base.rdb");
+    fs::create_dir_all(taken.join("full")).expect("a folder in the way");
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    writes.send(&mut connection, 500);
+    eventually(TIMEOUT, "it fails, and is tried again by itself", || {
+        node.number("aof_rewrites_consecutive_failures") >= 2
+    });
+    writes.send(&mut connection, 500);
+    fs::remove_dir_all(taken).expect("the folder");
+    eventually(TIMEOUT, "the base is there", || {
+        // By itself it is tried ever more seldom; asked for, it is made now.
+        let _ = node.try_run::<String>(&["BGREWRITEAOF"]);
+        node.number("aof_rewrites") >= 1
+    });
+    writes.send(&mut connection, 500);
+    eventually(TIMEOUT, "no rewrite is left", || {
+        node.number("aof_rewrite_in_progress") + node.number("aof_rewrite_scheduled") == 0
+    });
+    let digest = node.digest();
+    node.set_option("appendonly", "yes");
+    node.restart();
+    assert_eq!(node.digest(), digest);
+    let kept = fs::read_dir(node.path("appendonlydir")).expect("the folder");
+    let kept: Vec<_> = kept.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(kept.len(), 3, "base, incremental file and manifest: {kept:?}");
+}
+
+#[test]
 fn a_replica_that_cannot_store_a_snapshot_keeps_its_data_and_tries_again() {
     let primary = Node::start("primary", &[]);
     let replica = Node::start("replica", &[]);
@@ -103,7 +136,9 @@ fn a_replica_that_cannot_store_a_snapshot_keeps_its_data_and_tries_again() {
     fs::create_dir(replica.path("dump.rdb")).expect("a folder in the way");
     replica.follow(&primary);
     eventually(TIMEOUT, "two attempts fail", || primary.number("sync_full") >= 2);
-    assert_eq!(replica.run::<i64>(&["EXISTS", "mine"]), 1);
+    eventually(TIMEOUT, "the data is there, where no attempt is loading", || {
+        replica.try_run::<String>(&["GET", "mine"]).is_ok_and(|value| value == "value")
+    });
     assert!(!replica.is_linked());
     fs::remove_dir(replica.path("dump.rdb")).expect("the folder");
     replica.wait_for_sync(&primary);

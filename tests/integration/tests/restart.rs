@@ -103,6 +103,17 @@ fn switching_on_at_run_time_keeps_what_was_there() {
 }
 
 #[test]
+fn an_end_waits_for_the_first_base() {
+    let mut node = Node::start("node", &[]);
+    Writes::new(9).send(&mut node.connect(), 3000);
+    let digest = node.digest();
+    node.set_option("appendonly", "yes");
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
 fn reloading_in_place_changes_no_data() {
     let node = Node::start("node", &[("appendonly", "yes")]);
     let mut writes = Writes::new(6);
