@@ -804,7 +804,14 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let at = expiry.unwrap_or(0).to_string();
     let entry = ctx.engine.dbs[ctx.scope.db].get(key.hash, key.bytes);
     let own = entry.map_or_else(Vec::new, |entry| payload_of(entry.value()));
-    ctx.effect(&[b"RESTORE", key.bytes, at.as_bytes(), &own, b"REPLACE", b"ABSTTL"]);
+    let mut effect = vec![args.at(0), key.bytes, at.as_bytes(), &own];
+    if options.replace {
+        effect.push(b"REPLACE");
+    }
+    if expiry.is_some() {
+        effect.push(b"ABSTTL");
+    }
+    ctx.effect(&effect);
     Ok(Done::ONE)
 }
 
