@@ -80,7 +80,7 @@ fn fail(text: &str) -> ! {
 /// Prepares the process, then serves.
 fn start(loaded: Loaded) -> Result<(), String> {
     let settings = &loaded.settings;
-    if !loaded.users.is_empty() {
+    if !loaded.users.is_empty() || !settings.aclfile.is_empty() {
         return Err(
             "ACL users in the configuration are not supported by this version of Tidemark".into()
         );

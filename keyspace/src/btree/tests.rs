@@ -1,3 +1,5 @@
+//! The counted tree against a sorted vector.
+
 use super::*;
 use proptest::prelude::*;
 

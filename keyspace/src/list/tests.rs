@@ -1,3 +1,5 @@
+//! Lists against a deque, in every form and at the limits between them.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Owned listpacks and integer sets against vectors.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+//! Sorted sets against a map and a sorted vector, in both forms.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;

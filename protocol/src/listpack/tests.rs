@@ -1,3 +1,5 @@
+//! Listpacks: known bytes, every size of entry, damage at every byte.
+
 use super::*;
 use proptest::prelude::*;
 

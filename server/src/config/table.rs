@@ -201,7 +201,7 @@ settings! {
     "client-query-buffer-limit"  => client_query_buffer_limit: u64     = 1 << 30,                   memory(1 << 20, LONG), MUTABLE;
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::usual(),     (),               MUTABLE;
     "proto-max-bulk-len"         => proto_max_bulk_len: u64            = 512 << 20,                 memory(1 << 20, LONG), MUTABLE;
-    "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
     "tls-port"                   => tls_port: u16                      = 0,                         only_zero(TLS),   MUTABLE, TLS;
     "tls-replication"            => tls_replication: bool              = false,                     OnlyNo(TLS),      MUTABLE, TLS;
     "tls-cluster"                => tls_cluster: bool                  = false,                     OnlyNo(TLS),      MUTABLE, TLS;
@@ -255,15 +255,15 @@ settings! {
 
     // ---- Databases and memory
     "databases"                     => databases: u32                     = 16,                         within(1, INT),   IMMUTABLE;
-    "maxmemory"                     => maxmemory: u64                     = 0,                          memory(0, ULONG), MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
-    "maxmemory-policy"              => maxmemory_policy: EvictionPolicy   = EvictionPolicy::NoEviction, (),               MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
-    "maxmemory-samples"             => maxmemory_samples: u32             = 5,                          within(1, INT),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
-    "maxmemory-eviction-tenacity"   => maxmemory_eviction_tenacity: u32   = 10,                         within(0, 100),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
-    "lfu-log-factor"                => lfu_log_factor: u32                = 10,                         within(0, INT),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
-    "lfu-decay-time"                => lfu_decay_time: u32                = 1,                          within(0, INT),   MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "maxmemory"                     => maxmemory: u64                     = 0,                          memory(0, ULONG), MUTABLE;
+    "maxmemory-policy"              => maxmemory_policy: EvictionPolicy   = EvictionPolicy::NoEviction, (),               MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
+    "maxmemory-samples"             => maxmemory_samples: u32             = 5,                          within(1, INT),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
+    "maxmemory-eviction-tenacity"   => maxmemory_eviction_tenacity: u32   = 10,                         within(0, 100),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
+    "lfu-log-factor"                => lfu_log_factor: u32                = 10,                         within(0, INT),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
+    "lfu-decay-time"                => lfu_decay_time: u32                = 1,                          within(0, INT),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
     "lazyfree-lazy-eviction"        => lazyfree_lazy_eviction: bool       = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
-    "lazyfree-lazy-expire"          => lazyfree_lazy_expire: bool         = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
-    "lazyfree-lazy-server-del"      => lazyfree_lazy_server_del: bool     = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "lazyfree-lazy-expire"          => lazyfree_lazy_expire: bool         = false,                      Either,           MUTABLE;
+    "lazyfree-lazy-server-del"      => lazyfree_lazy_server_del: bool     = false,                      Either,           MUTABLE;
     "lazyfree-lazy-user-del"        => lazyfree_lazy_user_del: bool       = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
     "lazyfree-lazy-user-flush"      => lazyfree_lazy_user_flush: bool     = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
     "active-expire-effort"          => active_expire_effort: u32          = 1,                          within(1, 10),    MUTABLE | NO_EFFECT, "every sweep finds all that is due";
@@ -307,7 +307,7 @@ settings! {
     "rdb-del-sync-files"                    => rdb_del_sync_files: bool          = false,               Either,            MUTABLE | NO_EFFECT, "files of a full sync are removed or become the own snapshot";
     "rdb-save-incremental-fsync"            => rdb_save_incremental_fsync: bool  = true,                Either,            MUTABLE | NO_EFFECT, "long files are always fsynced in parts";
     "stop-writes-on-bgsave-error"           => stop_writes_on_bgsave_error: bool = true,                Either,            MUTABLE;
-    "rdb-key-save-delay"                    => rdb_key_save_delay: i32           = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN | NO_EFFECT, "there is no artificial delay";
+    "rdb-key-save-delay"                    => rdb_key_save_delay: i32           = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN;
     "key-load-delay"                        => key_load_delay: i32               = 0,                   within(-INT - 1, INT), MUTABLE | HIDDEN | NO_EFFECT, "there is no artificial delay";
     "loading-process-events-interval-bytes" => loading_process_events_interval_bytes: u64 = 2 << 20,             within(1024, INT), MUTABLE | HIDDEN | NO_EFFECT, "loading happens on another thread";
 
@@ -335,7 +335,7 @@ settings! {
     "replica-announced"                     => replica_announced: bool              = true,                     Either,           MUTABLE;
     "replica-announce-ip" | "slave-announce-ip" => replica_announce_ip: String          = NONE,                     any,              MUTABLE;
     "replica-announce-port" | "slave-announce-port" => replica_announce_port: u16           = 0,                        within(0, 65535), MUTABLE;
-    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool       = true,                     Either,           MUTABLE | NO_EFFECT, "memory is not limited and nothing is evicted yet";
+    "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool       = true,                     Either,           MUTABLE;
     "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool             = false,                    Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
     "replica-ignore-disk-write-errors"      => replica_ignore_disk_write_errors: bool = false,                    Either,           MUTABLE | NO_EFFECT, "a replica goes on and says so in its log";
     "repl-diskless-sync"                    => repl_diskless_sync: bool             = true,                     Either,           MUTABLE;
