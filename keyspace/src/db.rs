@@ -306,8 +306,7 @@ impl Db {
         true
     }
 
-    /// Adds a string under a key that is not there; for loading.
-    #[inline]
+    /// The same for a string given as bytes.
     pub fn add_new_bytes(
         &mut self,
         key: &[u8],
@@ -315,12 +314,7 @@ impl Db {
         expiry: Option<UnixMillis>,
         clock: u32,
     ) -> bool {
-        let hash = hash_bytes(key);
-        if self.find(hash, key).is_some() {
-            return false;
-        }
-        self.add(hash, Entry::new_bytes(key, value, expiry, clock));
-        true
+        self.add_new(key, Value::of_bytes(value), expiry, clock)
     }
 
     /// Changes a key's integer in place; false if the key is not one.

@@ -383,8 +383,8 @@ impl Outside {
         }
     }
 
-    /// Lets the task that acts at a certain moment know of one, unix milliseconds.
-    pub fn wake_at(&self, _at_ms: i64) {
+    /// Lets the task that acts at certain moments know that there is another one.
+    pub fn set_alarm(&self) {
         self.alarm.notify_one();
     }
 

@@ -1,77 +1,16 @@
 //! Words separated by blanks, with quotes, as an inline command and a manifest line have them.
 //!
-//! `"…"` understands `\n \r \t \b \a \xHH`, and any other escaped byte stands for itself; `'…'` understands only `\'`.
-//! After a closing quote comes a blank or the end.
-//!
 //! # Source
 //! - formats.md 1.2, 4.2
 
-/// Splits a line; `None` if its quotes are unbalanced.
+use crate::resp::request::split_inline;
+
+/// Splits a line, by the rules of inline requests; `None` if its quotes are unbalanced.
 pub(super) fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
-    let mut rest = line;
-    loop {
-        rest = rest.trim_ascii_start();
-        if rest.is_empty() {
-            return Some(words);
-        }
-        let mut word = Vec::new();
-        rest = take_word(rest, &mut word)?;
-        words.push(word);
-    }
-}
-
-/// Takes the word at the front of `line` and returns what follows it.
-fn take_word<'a>(mut line: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
-    while let [byte, after @ ..] = line {
-        line = after;
-        match byte {
-            b'"' | b'\'' => {
-                line = take_quoted(line, *byte, word)?;
-                let ended = line.first().is_none_or(u8::is_ascii_whitespace);
-                return ended.then_some(line);
-            }
-            blank if blank.is_ascii_whitespace() => break,
-            _ => word.push(*byte),
-        }
-    }
-    Some(line)
-}
-
-/// Takes what is inside quotes, and the closing one.
-fn take_quoted<'a>(mut line: &'a [u8], quote: u8, word: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        line = match line {
-            [byte, after @ ..] if *byte == quote => return Some(after),
-            [b'\\', b'\'', after @ ..] if quote == b'\'' => {
-                word.push(b'\'');
-                after
-            }
-            [b'\\', b'x', high, low, after @ ..]
-                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0) as u8;
-                word.push(digit(high) << 4 | digit(low));
-                after
-            }
-            [b'\\', escaped, after @ ..] if quote == b'"' => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                after
-            }
-            [byte, after @ ..] => {
-                word.push(*byte);
-                after
-            }
-            [] => return None,
-        }
-    }
+    let (mut bytes, mut spans) = (line.to_vec(), Vec::new());
+    split_inline(&mut bytes, 0, line.len(), &mut spans).ok()?;
+    let word = |start: u32, len: u32| bytes[start as usize..][..len as usize].to_vec();
+    Some(spans.iter().map(|span| word(span.start, span.len)).collect())
 }
 
 /// Appends a word, quoted if it could not be read back otherwise.

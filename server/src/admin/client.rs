@@ -298,7 +298,7 @@ fn pause(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<()
     if ctx.engine.conditions.pause != Pause::All {
         ctx.engine.conditions.pause = mode;
     }
-    host.wake_at(host.pause_until_ms);
+    host.set_alarm();
     ctx.reply.ok();
     Ok(())
 }

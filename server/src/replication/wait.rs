@@ -117,9 +117,7 @@ impl crate::node::Outside {
         if self.replication.replicas.values().any(super::feed::Replica::is_fed) {
             self.journal_control(GETACK);
         }
-        if let Some(until) = self.replication.waits.last().and_then(|wait| wait.until_ms) {
-            self.wake_at(until);
-        }
+        self.set_alarm();
     }
 }
 
