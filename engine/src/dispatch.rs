@@ -178,13 +178,50 @@ impl Engine {
             Reply::new(out, session.resp3).simple("QUEUED");
             return self.finish(session, before, out);
         }
+        self.run(host, session, Prepared { spec: Some(spec), ..prepared }, args, raw, out);
+        if !self.waiters.is_empty() {
+            self.serve_waiters(host);
+        }
+        self.finish(session, before, out)
+    }
+
+    /// Runs a command again that has waited. Its reply is in `out`, unless the session is suspended still.
+    pub(crate) fn rerun(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        spec: &'static Spec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        match self.admit(session, spec, args) {
+            Ok(()) => {
+                let prepared = Prepared { spec: Some(spec), hash: None };
+                self.run(host, session, prepared, args, None, out);
+            }
+            Err(refusal) => self.refuse(session, Some(spec), &refusal, out),
+        }
+        self.finish(session, 0, out)
+    }
+
+    /// Runs a command whose checks have passed, and journals what it did.
+    #[inline]
+    fn run(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        prepared: Prepared,
+        args: Args<'_>,
+        raw: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) {
+        let spec = prepared.spec.expect("callers have found it");
         let changes = self.call(host, session, spec, prepared.hash, args, out);
         self.unit.loose = spec.flags.has(command::ANY_KEYS);
         if changes > 0 || self.unit.count > 0 {
             self.journal_unit(host, session, changes, args, raw);
         }
         self.unit.stated = false;
-        self.finish(session, before, out)
     }
 
     /// Runs a command whose checks have passed. Returns how many changes it made.

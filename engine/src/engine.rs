@@ -7,6 +7,7 @@
 //! # Not here
 //! - the rules of what may run when: [`crate::dispatch`]
 
+use crate::blocking::Waiters;
 use crate::context::{Class, Key, Scope};
 use crate::host::{EntryKind, Host, Receipt};
 use crate::random::Random;
@@ -145,6 +146,7 @@ pub struct Engine {
     pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
     late: Vec<(usize, Message)>,
     watchers: HashMap<(usize, Vec<u8>), Vec<Watcher>>,
+    pub(crate) waiters: Waiters,
     spoiled: HashSet<SessionId>,
     sessions: Vec<Option<Box<Session>>>,
     free_slots: Vec<usize>,
@@ -228,6 +230,7 @@ impl Engine {
             patterns: BTreeMap::new(),
             late: Vec::new(),
             watchers: HashMap::new(),
+            waiters: Waiters::default(),
             spoiled: HashSet::new(),
             sessions: Vec::new(),
             free_slots: Vec::new(),
@@ -275,6 +278,7 @@ impl Engine {
     /// Ends a session: its subscriptions and watched keys are dropped.
     pub fn disconnect(&mut self, slot: usize) {
         let mut session = self.take_session(slot);
+        self.forget_waiter(&mut session);
         self.unwatch_all(&mut session);
         self.unsubscribe_all(&mut session);
         self.free_slots.push(slot);
@@ -346,7 +350,7 @@ impl Engine {
     fn expire(&mut self, db: usize, key: Key<'_>) {
         self.delete(db, key);
         self.stats.expired_keys += 1;
-        self.touch_watched(db, key.bytes);
+        self.key_changed(db, key.bytes);
         self.notify(db, Class::Expired, "expired", key.bytes);
         if !self.nobody_reads {
             let name = if self.unlinks_expired { &b"UNLINK"[..] } else { b"DEL" };
@@ -484,6 +488,14 @@ impl Engine {
     /// Removes keys whose time has come: the next part of the databases that can have any. The host calls it
     /// again while it returns true and there is time.
     pub fn sweep(&mut self, host: &mut dyn Host) -> bool {
+        let more = self.sweep_part(host);
+        if !self.waiters.is_empty() {
+            self.serve_waiters(host);
+        }
+        more
+    }
+
+    fn sweep_part(&mut self, host: &mut dyn Host) -> bool {
         if !self.active_expire || self.conditions.loading {
             return false;
         }
@@ -631,12 +643,19 @@ impl Engine {
         Some(entry.expiry().is_some_and(|at| at <= self.now_ms))
     }
 
-    /// Spoils the transactions that watch a key that was changed or removed.
+    /// A key was changed or removed: whoever has an eye on it learns of it.
     #[inline]
-    pub(crate) fn touch_watched(&mut self, db: usize, key: &[u8]) {
-        if self.watchers.is_empty() {
-            return;
+    pub(crate) fn key_changed(&mut self, db: usize, key: &[u8]) {
+        if !self.waiters.is_empty() {
+            self.waiters.note(db, key);
         }
+        if !self.watchers.is_empty() {
+            self.spoil(db, key);
+        }
+    }
+
+    /// Spoils the transactions that watch a key.
+    fn spoil(&mut self, db: usize, key: &[u8]) {
         let there = self.dbs[db].get(Key::new(key).hash, key).is_some();
         let Some(watchers) = self.watchers.get_mut(&(db, key.to_vec())) else { return };
         for watcher in watchers {
@@ -648,9 +667,14 @@ impl Engine {
         }
     }
 
-    /// Spoils the transactions that watch a key of `db`, all of whose keys are about to be replaced: by those of
-    /// `replacement`, if any.
-    pub(crate) fn touch_watched_in(&mut self, db: usize, replacement: Option<usize>) {
+    /// All keys of `db` are about to be replaced: by those of `replacement`, if any.
+    pub(crate) fn keys_changed(&mut self, db: usize, replacement: Option<usize>) {
+        self.waiters.note_all(db);
+        self.spoil_all(db, replacement);
+    }
+
+    /// Spoils the transactions that watch a key of `db`.
+    fn spoil_all(&mut self, db: usize, replacement: Option<usize>) {
         let mut watchers = std::mem::take(&mut self.watchers);
         for ((_, key), all) in watchers.iter_mut().filter(|((at, _), _)| *at == db) {
             let before = self.is_there(db, key);

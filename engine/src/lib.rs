@@ -15,6 +15,7 @@
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
 pub mod arguments;
+pub mod blocking;
 pub mod command;
 pub mod context;
 pub mod digest;

@@ -1,5 +1,6 @@
 //! The state of one client, as far as commands see it.
 
+use crate::blocking::Blocked;
 use crate::command::Spec;
 use crate::host::Receipt;
 use protocol::resp::request::OwnedArgs;
@@ -90,9 +91,11 @@ pub struct Session {
     pub in_exec: bool,
     /// Messages that answer no request, not yet sent.
     pub outbox: Vec<u8>,
+    /// What the outbox depends on: the token of [`Session::receipt`], for replies to commands that waited.
+    pub outbox_token: u64,
     /// The connection is to be closed once its replies are sent.
     pub close_after_reply: bool,
-    /// The host made the connection wait; it goes on with the next request when that is over.
+    /// The last command waits; the connection goes on with the next request when that is over.
     pub suspended: bool,
     /// The connection is to be closed at once.
     pub close_now: bool,
@@ -102,6 +105,10 @@ pub struct Session {
     pub commands: u64,
     /// Where this client's last write went: what its replies, and WAIT, wait for.
     pub receipt: Receipt,
+    /// The command that waits for keys.
+    pub(crate) blocked: Option<Box<Blocked>>,
+    /// The command that waited is being run again.
+    pub(crate) retrying: bool,
     pub(crate) watched: Vec<Watched>,
     pub(crate) channels: BTreeSet<Vec<u8>>,
     pub(crate) patterns: BTreeSet<Vec<u8>>,
@@ -137,6 +144,11 @@ impl Session {
     pub fn multi_bytes(&self) -> usize {
         let queue = self.multi.as_ref().map(|multi| &multi.queue);
         queue.map_or(0, |queue| queue.iter().map(|queued| queued.args.memory_bytes()).sum())
+    }
+
+    /// Whether it waits for keys.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
     }
 
     /// Whether its commands come from our primary or a file: never refused, never rewritten.

@@ -229,6 +229,9 @@ impl Node {
             let dbs = std::mem::take(&mut self.engine.garbage_dbs);
             self.host.lazy.free(values, dbs);
         }
+        if self.engine.take_alarm() {
+            self.host.set_alarm();
+        }
         if self.host.journal.has_open_bytes() {
             self.host.flush.notify_one();
         }

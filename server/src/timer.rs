@@ -89,6 +89,7 @@ pub async fn alarms(node: SharedNode) {
         let node = &mut *node.borrow_mut();
         node.begin_turn();
         node.check_waits();
+        node.engine.end_overdue_waits();
         let until = node.host.pause_until_ms;
         if until > 0 && until <= node.engine.now_ms {
             node.end_pause();
@@ -112,7 +113,7 @@ impl Node {
     fn next_alarm_ms(&self) -> Option<i64> {
         let waits = self.host.replication.waits.iter().filter_map(|wait| wait.until_ms);
         let pause = Some(self.host.pause_until_ms).filter(|until| *until > 0);
-        waits.chain(pause).min()
+        waits.chain(pause).chain(self.engine.next_deadline_ms()).min()
     }
 
     /// Notes who was active; once a second closes who is idle or does not read its replies.

@@ -231,6 +231,17 @@ const CLIENT_COMMANDS: &[Spec] = &[
         "Sets the connection name.",
     ),
     cmd(
+        "client|unblock",
+        at_least(3),
+        CLIENT_ADMIN,
+        NO_KEYS,
+        "5.0.0",
+        G,
+        "O(log N) where N is the number of client connections",
+        client,
+        "Ends the wait of a client.",
+    ),
+    cmd(
         "client|unpause",
         exactly(2),
         CLIENT_ADMIN,

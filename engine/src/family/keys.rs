@@ -371,7 +371,7 @@ fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Ok(Done::NOTHING);
     }
     ctx.engine.put(to_db, to, value, expiry);
-    ctx.engine.touch_watched(to_db, to.bytes);
+    ctx.engine.key_changed(to_db, to.bytes);
     ctx.engine.notify(to_db, Class::Generic, "copy_to", to.bytes);
     ctx.reply.int(1);
     Ok(Done::ONE)
@@ -592,7 +592,7 @@ fn move_key(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let moved = ctx.engine.dbs[ctx.scope.db].remove(key.hash, key.bytes).expect("it exists");
     ctx.engine.put(to, key, moved.value, moved.expiry);
     ctx.changed(key, Class::Generic, "move_from");
-    ctx.engine.touch_watched(to, key.bytes);
+    ctx.engine.key_changed(to, key.bytes);
     ctx.engine.notify(to, Class::Generic, "move_to", key.bytes);
     ctx.reply.int(1);
     Ok(Done::ONE)

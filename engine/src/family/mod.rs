@@ -2,6 +2,7 @@
 
 use crate::command::Spec;
 
+pub mod blocking;
 pub mod collections;
 pub mod connection;
 pub mod hashes;
@@ -18,6 +19,7 @@ pub mod zsets;
 
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
+    blocking::COMMANDS,
     connection::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,

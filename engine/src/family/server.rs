@@ -812,7 +812,7 @@ fn flush_mode(args: Args<'_>) -> Result<(), Refusal> {
 
 /// Memory is always given back by another thread: SYNC only promises that the keys are gone, which they are.
 fn flush(ctx: &mut Context<'_>, index: usize) -> usize {
-    ctx.engine.touch_watched_in(index, None);
+    ctx.engine.keys_changed(index, None);
     let db = std::mem::take(&mut ctx.engine.dbs[index]);
     let count = db.len();
     if count > 0 {
@@ -846,8 +846,8 @@ fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Err(Refusal::fixed("ERR DB index is out of range"));
     }
     let [a, b] = pair.map(|db| db as usize);
-    ctx.engine.touch_watched_in(a, Some(b));
-    ctx.engine.touch_watched_in(b, Some(a));
+    ctx.engine.keys_changed(a, Some(b));
+    ctx.engine.keys_changed(b, Some(a));
     ctx.engine.dbs.swap(a, b);
     ctx.reply.ok();
     Ok(Done::ONE)

@@ -3,6 +3,7 @@
 use crate::clients::Client;
 use crate::node::Outside;
 use engine::arguments::{int, is};
+use engine::blocking::Unblock;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
@@ -53,6 +54,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "list" => list(host, ctx, args)?,
         "kill" => kill(host, ctx, args)?,
         "pause" => pause(host, ctx, args)?,
+        "unblock" => unblock(host, ctx, args)?,
         "unpause" => {
             host.pause_until_ms = 0;
             ctx.engine.conditions.pause = Pause::Nothing;
@@ -95,6 +97,24 @@ fn set_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
     is_valid_name(value, ["lib-name", "lib-ver"][slot])?;
     ctx.session.library[slot] = value.to_vec();
     ctx.reply.ok();
+    Ok(())
+}
+
+/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]` → whether that client waited.
+fn unblock(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let how = match args.get(3) {
+        None => Unblock::Timeout,
+        Some(word) if args.len() == 4 && is(word, "TIMEOUT") => Unblock::Timeout,
+        Some(word) if args.len() == 4 && is(word, "ERROR") => Unblock::Error,
+        Some(_) => {
+            return Err(Refusal::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+    };
+    let id = int(args.at(2))?;
+    let slot = host.clients.iter().find(|(_, client)| client.id as i64 == id).map(|(slot, _)| slot);
+    let ended = slot
+        .is_some_and(|slot| ctx.engine.unblock(slot, how) || host.unblock(ctx.engine, slot, how));
+    ctx.reply.int(i64::from(ended));
     Ok(())
 }
 

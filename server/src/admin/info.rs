@@ -108,15 +108,20 @@ fn clients(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "client_recent_max_input_buffer", 0);
     let most = host.clients.iter().map(|(_, client)| client.output_bytes).max().unwrap_or(0);
     line(out, "client_recent_max_output_buffer", most);
-    line(out, "blocked_clients", host.replication.waits.len());
+    let (waiting, waiting_for_a_time) = engine.waiters_len();
+    line(out, "blocked_clients", host.replication.waits.len() + waiting);
     line(out, "tracking_clients", 0);
     let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
     line(out, "pubsub_clients", pubsub);
     let watching = engine.sessions().filter(|session| session.watched_len() > 0).count();
     line(out, "watching_clients", watching);
-    line(out, "clients_in_timeout_table", 0);
+    let waits = host.replication.waits.iter();
+    let in_table = waiting_for_a_time + waits.filter(|wait| wait.until_ms.is_some()).count();
+    line(out, "clients_in_timeout_table", in_table);
     line(out, "total_watched_keys", engine.watched_len());
-    line(out, "total_blocking_keys", 0);
+    let (awaited, awaited_or_gone) = engine.awaited_keys_len();
+    line(out, "total_blocking_keys", awaited);
+    line(out, "total_blocking_keys_on_nokey", awaited_or_gone);
 }
 
 fn human(bytes: usize) -> String {
