@@ -50,6 +50,7 @@ pub(super) const ROWS: &[Grammar] = &[
         .syntax("pattern:pattern")
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
         .categories(&["keyspace", "dangerous"]),
+    // Two quotes are meant; Redis 7.2 itself replies an empty token in their place.
     row("migrate", -6, "2.6.0", "DUMP and DEL here, RESTORE there, and O(N) for N bytes sent")
         .syntax(
             "host port:int key-selector=(key:key|empty-string='\"\"') destination-db:int \
