@@ -247,7 +247,10 @@ impl Engine {
         let mut ticket = 0;
         while let Some((next, slot)) = self.waiters.next(db, key, ticket, last) {
             ticket = next;
-            let kind = self.dbs[db].get(hash, key).map(|entry| entry.kind());
+            // One whose time has come is as good as gone; that it goes is announced when somebody looks at it.
+            let entry = self.dbs[db].get(hash, key);
+            let entry = entry.filter(|entry| entry.expiry().is_none_or(|at| at > self.now_ms));
+            let kind = entry.map(|entry| entry.kind());
             let any_or_gone = self.waiters.queues[db].get(key).is_some_and(|q| q.or_gone > 0);
             if kind.is_none() && !any_or_gone {
                 return;
@@ -284,7 +287,8 @@ impl Engine {
     /// Ends the waits whose time has come.
     pub fn end_overdue_waits(&mut self) {
         while let Some(&(until, _, slot)) = self.waiters.deadlines.first() {
-            if until > self.now_ms {
+            // Not in the millisecond itself: it may have begun at its very end, and waits are not to be too short.
+            if until >= self.now_ms {
                 return;
             }
             self.unblock(slot, Unblock::Timeout);
@@ -293,7 +297,7 @@ impl Engine {
 
     /// The next moment at which a wait is over, unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.waiters.deadlines.first().map(|first| first.0)
+        self.waiters.deadlines.first().map(|first| first.0 + 1)
     }
 
     /// Whether [`Engine::next_deadline_ms`] became earlier since this was last asked.
@@ -325,6 +329,8 @@ impl Engine {
         }
         self.waiters.leave(slot, db, &blocked);
         self.woken.push(slot);
+        self.stats.of(blocked.spec).calls += 1;
+        self.stats.commands += 1;
         true
     }
 

@@ -52,6 +52,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> (usize, Flow) {
         let requests = batch.requests();
+        self.tick_ns = host.ticks_ns();
         let mut prepared = [Prepared { spec: None, hash: None }; AHEAD];
         while next < requests.len() {
             let chunk = &requests[next..requests.len().min(next + AHEAD)];
@@ -169,7 +170,7 @@ impl Engine {
                 let text = b"EXECABORT Transaction discarded because of: ";
                 refusal = Refusal([&text[..], &refusal.0].concat().into());
             }
-            self.refuse(session, Some(spec), &refusal, out);
+            self.reject(session, spec, &refusal, out);
             return self.finish(session, before, out);
         }
         if session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED) {
@@ -199,7 +200,7 @@ impl Engine {
                 let prepared = Prepared { spec: Some(spec), hash: None };
                 self.run(host, session, prepared, args, None, out);
             }
-            Err(refusal) => self.refuse(session, Some(spec), &refusal, out),
+            Err(refusal) => self.reject(session, spec, &refusal, out),
         }
         self.finish(session, 0, out)
     }
@@ -234,8 +235,7 @@ impl Engine {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> u64 {
-        self.stats.commands += 1;
-        let before = out.len();
+        let (before, start_ns) = (out.len(), self.tick_ns);
         let resp3 = session.resp3;
         let scope = Scope {
             db: session.db,
@@ -245,7 +245,17 @@ impl Engine {
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
-        match (spec.handler)(&mut context, args) {
+        let result = (spec.handler)(&mut context, args);
+        // One that waits is counted when it has been served.
+        if !session.is_blocked() && !session.retrying || !session.suspended {
+            self.tick_ns = host.ticks_ns();
+            let calls = self.stats.of(spec);
+            calls.calls += 1;
+            calls.ns += self.tick_ns.saturating_sub(start_ns);
+            calls.failed += u64::from(result.is_err());
+            self.stats.commands += 1;
+        }
+        match result {
             Ok(done) => {
                 self.dirty += done.changes;
                 let ours = !session.is_trusted();
@@ -311,6 +321,18 @@ impl Engine {
             return Flow::Stop;
         }
         Flow::Next
+    }
+
+    /// Refuses a command that has not run.
+    fn reject(
+        &mut self,
+        session: &mut Session,
+        spec: &'static Spec,
+        refusal: &Refusal,
+        out: &mut Vec<u8>,
+    ) {
+        self.stats.of(spec).rejected += 1;
+        self.refuse(session, Some(spec), refusal, out);
     }
 
     /// Writes an error reply and counts it.

@@ -8,6 +8,7 @@
 //! - the rules of what may run when: [`crate::dispatch`]
 
 use crate::blocking::Waiters;
+use crate::command::Spec;
 use crate::context::{Class, Key, Scope};
 use crate::host::{EntryKind, Host, Receipt};
 use crate::random::Random;
@@ -63,8 +64,32 @@ pub struct Stats {
     pub unexpected_errors: u64,
     /// Error replies by their prefix.
     pub errors: BTreeMap<String, u64>,
-    /// Calls, rejected and failed calls by command.
-    pub calls: HashMap<&'static str, [u64; 3]>,
+    /// What commands did, by [`crate::command::Spec::index`].
+    pub calls: Vec<Calls>,
+}
+
+/// What one command did.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// How often it ran.
+    pub calls: u64,
+    /// How long, in nanoseconds.
+    pub ns: u64,
+    /// How often it was refused before it ran.
+    pub rejected: u64,
+    /// How often it answered with an error.
+    pub failed: u64,
+}
+
+impl Stats {
+    /// The counters of one command.
+    #[inline]
+    pub fn of(&mut self, spec: &Spec) -> &mut Calls {
+        if self.calls.len() <= spec.index {
+            self.calls.resize(crate::command::table().len(), Calls::default());
+        }
+        &mut self.calls[spec.index]
+    }
 }
 
 /// The effects of the request that is being executed.
@@ -141,6 +166,8 @@ pub struct Engine {
     pub garbage_dbs: Vec<Db>,
     /// Slots of sessions whose outbox got something.
     pub woken: Vec<usize>,
+    /// When the last command ended, as [`Host::ticks_ns`] tells.
+    pub(crate) tick_ns: u64,
     pub(crate) unit: Unit,
     pub(crate) channels: HashMap<Vec<u8>, Vec<usize>>,
     pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
@@ -225,6 +252,7 @@ impl Engine {
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
             woken: Vec::new(),
+            tick_ns: 0,
             unit: Unit::default(),
             channels: HashMap::new(),
             patterns: BTreeMap::new(),

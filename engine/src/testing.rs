@@ -26,6 +26,10 @@ impl Host for Recorder {
         Receipt::default()
     }
 
+    fn ticks_ns(&mut self) -> u64 {
+        0
+    }
+
     fn perform(
         &mut self,
         call: HostCall,

@@ -26,6 +26,7 @@ use engine::context::{Context, Done};
 use engine::host::{EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
 use journal::{Journal, Kind, ReplicationId};
+use keyspace::limits::Limits;
 use protocol::resp::{Args, Batch, ProtocolError};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -177,7 +178,8 @@ impl Node {
         let settings = &self.host.settings;
         self.engine.password = settings.requirepass.clone().into_bytes();
         self.engine.string_max = settings.proto_max_bulk_len;
-        self.engine.limits = crate::config_apply::limits(settings);
+        let list_plain_bytes = self.engine.limits.list_plain_bytes;
+        self.engine.limits = Limits { list_plain_bytes, ..crate::config_apply::limits(settings) };
         self.engine.events = crate::config_apply::events(settings);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
         self.refresh_conditions();
@@ -453,6 +455,11 @@ impl Outside {
 }
 
 impl Host for Outside {
+    #[inline]
+    fn ticks_ns(&mut self) -> u64 {
+        clock::monotonic_ns()
+    }
+
     #[inline]
     fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
         let kind = match kind {

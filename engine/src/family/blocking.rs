@@ -365,8 +365,8 @@ mod tests {
         assert_eq!(server.run_as(a, "BLPOP l 0.01"), "");
         assert_eq!(server.run_as(b, "BRPOPLPUSH l m 5"), "");
         assert_eq!(server.run_as(c, "BLPOP l l 0"), "");
-        assert_eq!(server.engine.next_deadline_ms(), Some(server.engine.now_ms + 10));
-        server.engine.now_ms += 9;
+        assert_eq!(server.engine.next_deadline_ms(), Some(server.engine.now_ms + 11));
+        server.engine.now_ms += 10;
         server.engine.end_overdue_waits();
         assert_eq!(server.sent_to(a), "");
         server.engine.now_ms += 1;

@@ -25,7 +25,7 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("replication", "Replication", replication),
     ("cpu", "CPU", cpu),
     ("modules", "Modules", |_, _, _| ()),
-    ("commandstats", "Commandstats", |_, _, _| ()),
+    ("commandstats", "Commandstats", commandstats),
     ("errorstats", "Errorstats", errorstats),
     ("cluster", "Cluster", |_, _, out| line(out, "cluster_enabled", 0)),
     ("keyspace", "Keyspace", keyspace),
@@ -122,6 +122,24 @@ fn clients(host: &Outside, engine: &Engine, out: &mut String) {
     let (awaited, awaited_or_gone) = engine.awaited_keys_len();
     line(out, "total_blocking_keys", awaited);
     line(out, "total_blocking_keys_on_nokey", awaited_or_gone);
+}
+
+fn commandstats(_: &Outside, engine: &Engine, out: &mut String) {
+    let specs = engine::command::table().all().iter();
+    for spec in specs.flat_map(|spec| [*spec].into_iter().chain(spec.subcommands)) {
+        let Some(calls) = engine.stats.calls.get(spec.index) else { continue };
+        if *calls == Default::default() {
+            continue;
+        }
+        let us = calls.ns / 1000;
+        let each =
+            if calls.calls > 0 { calls.ns as f64 / 1000.0 / calls.calls as f64 } else { 0.0 };
+        let text = format!(
+            "calls={},usec={us},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+            calls.calls, calls.rejected, calls.failed
+        );
+        line(out, &format!("cmdstat_{}", spec.name), text);
+    }
 }
 
 fn human(bytes: usize) -> String {

@@ -46,6 +46,10 @@ struct Outcome {
 struct NoHost;
 
 impl Host for NoHost {
+    fn ticks_ns(&mut self) -> u64 {
+        0
+    }
+
     fn journal(&mut self, _: (usize, usize), _: EntryKind, _: &[u8]) -> Receipt {
         Receipt::default()
     }
