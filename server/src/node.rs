@@ -177,6 +177,7 @@ impl Node {
     pub fn apply_settings(&mut self) {
         let settings = &self.host.settings;
         self.engine.password = settings.requirepass.clone().into_bytes();
+        crate::memory::set_background_thread(settings.jemalloc_bg_thread);
         self.engine.string_max = settings.proto_max_bulk_len;
         let list_plain_bytes = self.engine.limits.list_plain_bytes;
         self.engine.limits = Limits { list_plain_bytes, ..crate::config_apply::limits(settings) };
