@@ -242,6 +242,7 @@ impl Engine {
             sees_expired: session.is_trusted() || self.conditions.loading,
             no_touch: session.no_touch,
         };
+        self.tracking.enter(session);
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
@@ -254,6 +255,14 @@ impl Engine {
             calls.ns += self.tick_ns.saturating_sub(start_ns);
             calls.failed += u64::from(result.is_err());
             self.stats.commands += 1;
+        }
+        self.tracking.leave();
+        if session.tracking.is_some() && spec.flags.has(command::READ) {
+            let keys = spec.keys.positions(args).unwrap_or_default();
+            self.remember_read(session, args, &keys);
+        }
+        if !self.monitors.is_empty() && !session.retrying {
+            self.show_to_monitors(session, scope.db, spec, args);
         }
         match result {
             Ok(done) => {
@@ -307,6 +316,13 @@ impl Engine {
 
     #[inline]
     fn finish(&mut self, session: &mut Session, before: usize, out: &mut Vec<u8>) -> Flow {
+        if let Some(mode) = &mut session.tracking
+            && mode.caching
+            && session.multi.is_none()
+            && session.last_command.is_none_or(|spec| !spec.name.starts_with("client|"))
+        {
+            mode.caching = false;
+        }
         if session.reply_mode != ReplyMode::On {
             match session.reply_mode {
                 ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
@@ -316,6 +332,9 @@ impl Engine {
                 }
                 _ => out.truncate(before),
             }
+        }
+        if !self.late.is_empty() {
+            self.deliver_late(session, out);
         }
         if session.close_after_reply || session.close_now || session.suspended {
             return Flow::Stop;

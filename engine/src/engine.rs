@@ -11,13 +11,15 @@ use crate::blocking::Waiters;
 use crate::command::Spec;
 use crate::context::{Class, Key, Scope};
 use crate::host::{EntryKind, Host, Receipt};
+use crate::messages::{EventSettings, Message};
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::session::{Session, SessionId};
+use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef};
 use keyspace::entry::Value;
 use keyspace::limits::Limits;
-use protocol::resp::{Reply, encode};
+use protocol::resp::encode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What the outside allows; a refusal here stops commands before they run.
@@ -164,6 +166,8 @@ pub struct Engine {
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
     pub garbage_dbs: Vec<Db>,
+    /// Most keys that client tracking remembers (`tracking-table-max-keys`).
+    pub tracking_table_max: u64,
     /// Slots of sessions whose outbox got something.
     pub woken: Vec<usize>,
     /// When the last command ended, as [`Host::ticks_ns`] tells.
@@ -171,11 +175,17 @@ pub struct Engine {
     pub(crate) unit: Unit,
     pub(crate) channels: HashMap<Vec<u8>, Vec<usize>>,
     pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
-    late: Vec<(usize, Message)>,
+    pub(crate) shard_channels: HashMap<Vec<u8>, Vec<usize>>,
+    /// Messages for the sessions that are executing a command right now.
+    pub(crate) late: Vec<(usize, Message)>,
+    pub(crate) tracking: Tracking,
+    /// Slots of those who see every command.
+    pub(crate) monitors: Vec<usize>,
     watchers: HashMap<(usize, Vec<u8>), Vec<Watcher>>,
     pub(crate) waiters: Waiters,
     spoiled: HashSet<SessionId>,
     sessions: Vec<Option<Box<Session>>>,
+    slots_by_id: HashMap<SessionId, usize>,
     free_slots: Vec<usize>,
     next_id: SessionId,
     random: Random,
@@ -191,43 +201,6 @@ struct Watcher {
     id: SessionId,
     /// The key is there, but its time has come: that it goes is no change to this one.
     expired: bool,
-}
-
-/// A published message on its way to one subscriber.
-struct Message {
-    pattern: Option<Vec<u8>>,
-    channel: Vec<u8>,
-    body: Vec<u8>,
-}
-
-impl Message {
-    fn write(&self, session: &mut Session) {
-        let mut reply = Reply::new(&mut session.outbox, session.resp3);
-        match &self.pattern {
-            Some(pattern) => {
-                reply.push(4);
-                reply.bulk(b"pmessage");
-                reply.bulk(pattern);
-            }
-            None => {
-                reply.push(3);
-                reply.bulk(b"message");
-            }
-        }
-        reply.bulk(&self.channel);
-        reply.bulk(&self.body);
-    }
-}
-
-/// Which keyspace events are published.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct EventSettings {
-    /// `__keyspace@<db>__:<key>` gets the event's name.
-    pub by_key: bool,
-    /// `__keyevent@<db>__:<event>` gets the key.
-    pub by_event: bool,
-    /// A bit for each [`Class`].
-    pub classes: u32,
 }
 
 impl Engine {
@@ -251,16 +224,21 @@ impl Engine {
             functions: Vec::new(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
+            tracking_table_max: u64::MAX,
             woken: Vec::new(),
             tick_ns: 0,
             unit: Unit::default(),
             channels: HashMap::new(),
             patterns: BTreeMap::new(),
+            shard_channels: HashMap::new(),
             late: Vec::new(),
+            tracking: Tracking::default(),
+            monitors: Vec::new(),
             watchers: HashMap::new(),
             waiters: Waiters::default(),
             spoiled: HashSet::new(),
             sessions: Vec::new(),
+            slots_by_id: HashMap::new(),
             free_slots: Vec::new(),
             next_id: 1,
             random: Random::new(seed),
@@ -299,6 +277,7 @@ impl Engine {
             self.sessions.len() - 1
         });
         session.slot = slot;
+        self.slots_by_id.insert(session.id, slot);
         self.sessions[slot] = Some(session);
         slot
     }
@@ -309,7 +288,15 @@ impl Engine {
         self.forget_waiter(&mut session);
         self.unwatch_all(&mut session);
         self.unsubscribe_all(&mut session);
+        self.stop_tracking(&mut session);
+        self.stop_monitor(&mut session);
+        self.slots_by_id.remove(&session.id);
         self.free_slots.push(slot);
+    }
+
+    /// The slot of the session with that id.
+    pub fn slot_of(&self, id: SessionId) -> Option<usize> {
+        self.slots_by_id.get(&id).copied()
     }
 
     /// Takes a session out of its slot to execute a command.
@@ -323,10 +310,9 @@ impl Engine {
     pub fn return_session(&mut self, mut session: Box<Session>) {
         let slot = session.slot;
         if !self.late.is_empty() {
-            let (mine, others) = self.late.drain(..).partition(|(to, _)| *to == slot);
-            self.late = others;
-            let mine: Vec<(usize, Message)> = mine;
-            mine.into_iter().for_each(|(_, message)| message.write(&mut session));
+            let mut outbox = std::mem::take(&mut session.outbox);
+            self.deliver_late(&mut session, &mut outbox);
+            session.outbox = outbox;
         }
         debug_assert!(self.sessions[slot].is_none());
         self.sessions[slot] = Some(session);
@@ -340,6 +326,15 @@ impl Engine {
     /// A session that is in its slot.
     pub fn session_mut(&mut self, slot: usize) -> Option<&mut Session> {
         self.sessions.get_mut(slot)?.as_deref_mut()
+    }
+
+    /// Puts other databases in place of all there are.
+    pub fn replace_data(&mut self, dbs: Vec<Db>) {
+        for db in 0..self.dbs.len() {
+            self.keys_changed(db, None);
+        }
+        self.invalidate_all(None);
+        self.dbs = dbs;
     }
 
     /// All sessions that are in their slots.
@@ -677,6 +672,9 @@ impl Engine {
         if !self.waiters.is_empty() {
             self.waiters.note(db, key);
         }
+        if self.tracking.is_active() {
+            self.invalidate(key);
+        }
         if !self.watchers.is_empty() {
             self.spoil(db, key);
         }
@@ -728,74 +726,5 @@ impl Engine {
     /// How many keys are watched.
     pub fn watched_len(&self) -> usize {
         self.watchers.len()
-    }
-
-    // --- messages ---
-
-    /// How many channels and patterns have subscribers.
-    pub fn channel_counts(&self) -> (usize, usize) {
-        (self.channels.len(), self.patterns.len())
-    }
-
-    /// Publishes a keyspace event, if anybody asked for its class.
-    #[inline]
-    pub fn notify(&mut self, db: usize, class: Class, event: &str, key: &[u8]) {
-        if self.events.classes & (1 << class as u32) == 0 {
-            return;
-        }
-        if self.events.by_key {
-            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
-            self.publish(&channel, event.as_bytes());
-        }
-        if self.events.by_event {
-            let channel = format!("__keyevent@{db}__:{event}");
-            self.publish(channel.as_bytes(), key);
-        }
-    }
-
-    /// Delivers a message to all subscribers and returns how many there are.
-    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let mut targets: Vec<(usize, Option<Vec<u8>>)> = Vec::new();
-        if let Some(slots) = self.channels.get(channel) {
-            targets.extend(slots.iter().map(|slot| (*slot, None)));
-        }
-        for (pattern, slots) in &self.patterns {
-            if crate::glob::matches(pattern, channel, false) {
-                targets.extend(slots.iter().map(|slot| (*slot, Some(pattern.clone()))));
-            }
-        }
-        let count = targets.len();
-        for (slot, pattern) in targets {
-            let message = Message { pattern, channel: channel.to_vec(), body: message.to_vec() };
-            match self.sessions[slot].as_deref_mut() {
-                Some(session) => message.write(session),
-                // It is executing a command right now, and gets the message behind its reply.
-                None => self.late.push((slot, message)),
-            }
-            self.woken.push(slot);
-        }
-        count
-    }
-
-    /// Drops all subscriptions of a session, without a word to it.
-    pub(crate) fn unsubscribe_all(&mut self, session: &mut Session) {
-        for channel in std::mem::take(&mut session.channels) {
-            forget(self.channels.get_mut(&channel), session.slot);
-            if self.channels.get(&channel).is_some_and(Vec::is_empty) {
-                self.channels.remove(&channel);
-            }
-        }
-        for pattern in std::mem::take(&mut session.patterns) {
-            forget(self.patterns.get_mut(&pattern), session.slot);
-            if self.patterns.get(&pattern).is_some_and(Vec::is_empty) {
-                self.patterns.remove(&pattern);
-            }
-        }
-    }
-}
-
-pub(crate) fn forget(slots: Option<&mut Vec<usize>>, slot: usize) {
-    if let Some(slots) = slots {
-        slots.retain(|other| *other != slot);
     }
 }

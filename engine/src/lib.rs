@@ -26,11 +26,14 @@ pub mod family;
 pub mod glob;
 pub mod grammar;
 pub mod host;
+pub mod messages;
+pub mod monitor;
 pub mod random;
 pub mod refusal;
 pub mod session;
 #[cfg(test)]
 mod testing;
+pub mod tracking;
 
 pub use dispatch::Flow;
 pub use engine::Engine;

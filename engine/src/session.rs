@@ -3,6 +3,7 @@
 use crate::blocking::Blocked;
 use crate::command::Spec;
 use crate::host::Receipt;
+use crate::tracking::Mode;
 use protocol::resp::request::OwnedArgs;
 use std::collections::BTreeSet;
 
@@ -110,7 +111,14 @@ pub struct Session {
     /// The command that waited is being run again.
     pub(crate) retrying: bool,
     pub(crate) watched: Vec<Watched>,
+    /// How it tracks what it reads, if it does.
+    pub tracking: Option<Box<Mode>>,
+    /// It sees every command.
+    pub monitor: bool,
+    /// Their address, for monitors.
+    pub address: String,
     pub(crate) channels: BTreeSet<Vec<u8>>,
+    pub(crate) shard_channels: BTreeSet<Vec<u8>>,
     pub(crate) patterns: BTreeSet<Vec<u8>>,
 }
 
@@ -120,14 +128,14 @@ impl Session {
         Session { id, ..Session::default() }
     }
 
-    /// How many channels and patterns it is subscribed to.
+    /// How many channels, patterns and shard channels it is subscribed to.
     pub fn subscriptions(&self) -> usize {
-        self.channels.len() + self.patterns.len()
+        self.channels.len() + self.patterns.len() + self.shard_channels.len()
     }
 
-    /// How many channels, and how many patterns.
-    pub fn subscription_counts(&self) -> (usize, usize) {
-        (self.channels.len(), self.patterns.len())
+    /// How many channels, how many patterns and how many shard channels.
+    pub fn subscription_counts(&self) -> (usize, usize, usize) {
+        (self.channels.len(), self.patterns.len(), self.shard_channels.len())
     }
 
     /// Commands that wait for EXEC, −1 outside of MULTI.

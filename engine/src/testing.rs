@@ -83,7 +83,9 @@ impl Server {
             return text;
         }
         show(&mut rest, &mut text);
-        assert!(rest.is_empty(), "one reply to one request");
+        // Behind the reply: messages that the command itself gave rise to.
+        let session = self.engine.session_mut(self.slot).expect("in its slot");
+        session.outbox.extend_from_slice(rest);
         text
     }
 

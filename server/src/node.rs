@@ -181,6 +181,10 @@ impl Node {
         self.engine.string_max = settings.proto_max_bulk_len;
         let list_plain_bytes = self.engine.limits.list_plain_bytes;
         self.engine.limits = Limits { list_plain_bytes, ..crate::config_apply::limits(settings) };
+        self.engine.tracking_table_max = match settings.tracking_table_max_keys {
+            0 => u64::MAX,
+            most => most as u64,
+        };
         self.engine.events = crate::config_apply::events(settings);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
         self.refresh_conditions();
@@ -222,6 +226,7 @@ impl Node {
     /// Ends a turn: whoever got something is woken.
     #[inline]
     pub fn end_turn(&mut self) {
+        self.engine.end_tracking_turn();
         if !self.engine.woken.is_empty() {
             for slot in std::mem::take(&mut self.engine.woken) {
                 self.host.clients.wake(slot);
@@ -301,6 +306,7 @@ impl Node {
         let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
         let id = self.engine.session_mut(slot).map_or(0, |session| {
             session.may_debug = allowed;
+            session.address = client.monitor_address();
             session.id
         });
         self.host.stats.connections += 1;

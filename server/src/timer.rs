@@ -130,6 +130,7 @@ impl Node {
             let idle = self.engine.session(slot).is_some_and(|session| {
                 session.peer == engine::session::Peer::Client
                     && session.subscriptions() == 0
+                    && !session.monitor
                     && !session.suspended
             });
             if idle {
@@ -147,7 +148,7 @@ impl Node {
     pub fn check_output_limit(&mut self, slot: usize) {
         let Some(session) = self.engine.session(slot) else { return };
         let limits = &self.host.settings.client_output_buffer_limit;
-        let replica = session.peer == engine::session::Peer::Replica;
+        let replica = session.peer == engine::session::Peer::Replica || session.monitor;
         let limit = match (replica, session.subscriptions() > 0) {
             (true, _) => limits.replica,
             (false, true) => limits.pubsub,

@@ -3,6 +3,7 @@
 //! # Not here
 //! - CLIENT's subcommands: the host answers them, it knows the sockets
 
+use super::tracking;
 use crate::arguments::int;
 use crate::command::{Group::Connection as G, *};
 use crate::context::{Context, Done};
@@ -110,6 +111,17 @@ pub(super) const COMMANDS: &[Spec] = &[
 
 const CLIENT_COMMANDS: &[Spec] = &[
     cmd(
+        "client|caching",
+        exactly(3),
+        CLIENT,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "O(1)",
+        tracking::caching,
+        "Says whether the keys of the next command are to be tracked.",
+    ),
+    cmd(
         "client|getname",
         exactly(2),
         CLIENT,
@@ -119,6 +131,17 @@ const CLIENT_COMMANDS: &[Spec] = &[
         "O(1)",
         client,
         "Returns the name of the connection.",
+    ),
+    cmd(
+        "client|getredir",
+        exactly(2),
+        CLIENT,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "O(1)",
+        tracking::getredir,
+        "Tells which client gets the invalidations of this one.",
     ),
     cmd(
         "client|help",
@@ -187,6 +210,17 @@ const CLIENT_COMMANDS: &[Spec] = &[
         "Sets the client eviction mode of the connection.",
     ),
     cmd(
+        "client|no-touch",
+        exactly(3),
+        CLIENT,
+        NO_KEYS,
+        "7.2.0",
+        G,
+        "O(1)",
+        tracking::no_touch,
+        "Chooses whether reading a key makes it count as used.",
+    ),
+    cmd(
         "client|pause",
         at_least(3),
         CLIENT_ADMIN,
@@ -229,6 +263,28 @@ const CLIENT_COMMANDS: &[Spec] = &[
         "O(1)",
         client,
         "Sets the connection name.",
+    ),
+    cmd(
+        "client|tracking",
+        at_least(3),
+        CLIENT,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "O(1), but O(N) for N prefixes.",
+        tracking::tracking,
+        "Switches on or off that the client is told when keys change that it may hold.",
+    ),
+    cmd(
+        "client|trackinginfo",
+        exactly(2),
+        CLIENT,
+        NO_KEYS,
+        "6.2.0",
+        G,
+        "O(1)",
+        tracking::trackinginfo,
+        "Tells how the client tracks keys.",
     ),
     cmd(
         "client|unblock",
@@ -321,6 +377,8 @@ fn reset(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     session.db = 0;
     session.resp3 = false;
     session.name.clear();
+    ctx.engine.stop_tracking(session);
+    ctx.engine.stop_monitor(session);
     session.no_evict = false;
     session.no_touch = false;
     session.reply_mode = ReplyMode::On;

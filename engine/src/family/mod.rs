@@ -12,6 +12,7 @@ pub mod pubsub;
 pub mod server;
 pub mod sets;
 pub mod strings;
+pub mod tracking;
 pub mod transactions;
 pub mod zset_algebra;
 pub mod zset_ranges;

@@ -202,6 +202,17 @@ pub(super) const COMMANDS: &[Spec] = &[
         "A container for memory diagnostics commands.",
     ),
     cmd(
+        "monitor",
+        exactly(1),
+        ADMIN | NO_SCRIPT | LOADING | STALE,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        monitor,
+        "Shows the client every command that the server executes.",
+    ),
+    cmd(
         "psync",
         at_least(3),
         OPS | NO_MULTI,
@@ -823,6 +834,7 @@ fn flush(ctx: &mut Context<'_>, index: usize) -> usize {
 
 fn flushall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     flush_mode(args)?;
+    ctx.engine.invalidate_all(Some(ctx.session));
     let count: usize = (0..ctx.engine.dbs.len()).map(|index| flush(ctx, index)).sum();
     ctx.reply.ok();
     // Passed on even if there was nothing to remove: replicas may have more.
@@ -831,9 +843,17 @@ fn flushall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 fn flushdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     flush_mode(args)?;
+    ctx.engine.invalidate_all(Some(ctx.session));
     let count = flush(ctx, ctx.scope.db);
     ctx.reply.ok();
     Ok(Done::changes(count.max(1)))
+}
+
+/// `MONITOR` → `+OK`, then a line for every command.
+fn monitor(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.reply.ok();
+    ctx.engine.start_monitor(ctx.session);
+    Ok(Done::NOTHING)
 }
 
 fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

@@ -129,6 +129,21 @@ fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     if session.subscriptions() > 0 {
         flags.push('P');
     }
+    if session.monitor {
+        flags.push('O');
+    }
+    if let Some(mode) = &session.tracking {
+        flags.push('t');
+        if mode.broken {
+            flags.push('R');
+        }
+        if mode.broadcast {
+            flags.push('B');
+        }
+    }
+    if session.no_touch {
+        flags.push('T');
+    }
     if session.queued() >= 0 {
         flags.push('x');
     }
@@ -147,13 +162,14 @@ fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     if flags.is_empty() {
         flags.push('N');
     }
-    let (channels, patterns) = session.subscription_counts();
+    let (channels, patterns, shard) = session.subscription_counts();
+    let redirect = session.tracking.as_ref().map_or(-1, |mode| mode.redirect.unwrap_or(0) as i64);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let idle_ms = if client.active { 0 } else { now_ms - client.last_active_ms };
     format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub=0 \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shard} \
          multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user=default redir={redirect} resp={} lib-name={} lib-ver={}",
         session.id,
         client.address,
         client.local_address,

@@ -110,7 +110,7 @@ fn clients(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "client_recent_max_output_buffer", most);
     let (waiting, waiting_for_a_time) = engine.waiters_len();
     line(out, "blocked_clients", host.replication.waits.len() + waiting);
-    line(out, "tracking_clients", 0);
+    line(out, "tracking_clients", engine.tracking_counts().clients);
     let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
     line(out, "pubsub_clients", pubsub);
     let watching = engine.sessions().filter(|session| session.watched_len() > 0).count();
@@ -291,11 +291,16 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", engine_stats.keyspace_hits);
     line(out, "keyspace_misses", engine_stats.keyspace_misses);
-    let (channels, patterns) = engine.channel_counts();
+    let (channels, patterns, shard) = engine.channel_counts();
+    let tracking = engine.tracking_counts();
     line(out, "pubsub_channels", channels);
     line(out, "pubsub_patterns", patterns);
+    line(out, "pubsubshard_channels", shard);
     line(out, "latest_fork_usec", own.fork_us);
     line(out, "total_forks", own.forks);
+    line(out, "tracking_total_keys", tracking.keys);
+    line(out, "tracking_total_items", tracking.items);
+    line(out, "tracking_total_prefixes", tracking.prefixes);
     line(out, "unexpected_error_replies", engine_stats.unexpected_errors);
     line(out, "total_error_replies", engine_stats.error_replies);
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);

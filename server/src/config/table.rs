@@ -279,7 +279,7 @@ settings! {
     "active-defrag-cycle-max"       => active_defrag_cycle_max: u32       = 25,                         within(1, 99),    MUTABLE | NO_EFFECT, DEFRAG;
     "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: u64 = 1000,                       within(1, LONG),  MUTABLE | NO_EFFECT, DEFRAG;
     "jemalloc-bg-thread"            => jemalloc_bg_thread: bool           = true,                       Either,           MUTABLE;
-    "tracking-table-max-keys"       => tracking_table_max_keys: usize     = 1000000,                    within(0, LONG),  MUTABLE | NO_EFFECT, "there is no client tracking yet";
+    "tracking-table-max-keys"       => tracking_table_max_keys: usize     = 1000000,                    within(0, LONG),  MUTABLE;
     "notify-keyspace-events"        => notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default(),  (),               MUTABLE;
 
     // ---- Encodings

@@ -293,7 +293,7 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
 
 impl Node {
     fn take_over(&mut self, outcome: Outcome) -> Result<(), String> {
-        self.engine.dbs = outcome.dbs;
+        self.engine.replace_data(outcome.dbs);
         self.engine.functions = outcome.functions;
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
