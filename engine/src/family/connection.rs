@@ -24,9 +24,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) where N is the number of passwords defined for the user",
+        "O(N) for N passwords of the user.",
         auth,
-        "Authenticates the connection.",
+        "Logs in with a password, or with the name of a user and a password.",
     ),
     cmd(
         "client",
@@ -35,9 +35,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         client,
-        "A container for client connection commands.",
+        "Subcommands that tell about the connections of clients and control them.",
     )
     .with(CLIENT_COMMANDS),
     cmd(
@@ -49,7 +49,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         echo,
-        "Returns the given string.",
+        "Sends its argument back.",
     ),
     cmd(
         "hello",
@@ -60,7 +60,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         hello,
-        "Handshakes with the server.",
+        "Chooses the version of the protocol; may also log in and name the connection.",
     ),
     cmd(
         "ping",
@@ -71,7 +71,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         ping,
-        "Returns the server's liveliness response.",
+        "Replies PONG, or the text given: a sign that the server is there.",
     ),
     cmd(
         "quit",
@@ -82,7 +82,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         quit,
-        "Closes the connection.",
+        "Replies OK and then disconnects.",
     ),
     cmd(
         "reset",
@@ -93,7 +93,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         reset,
-        "Resets the connection.",
+        "Makes the connection like a new one: logged out, database 0, RESP2, no subscriptions.",
     ),
     cmd(
         "select",
@@ -104,7 +104,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         select,
-        "Changes the selected database.",
+        "Makes later commands of the connection use another database.",
     ),
 ];
 
@@ -118,18 +118,18 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns the name of the connection.",
+        "Tells what CLIENT SETNAME has called the connection.",
     ),
     cmd(
         "client|help",
         exactly(2),
-        CLIENT,
+        LOADING | STALE,
         NO_KEYS,
         "5.0.0",
         G,
         "O(1)",
         client,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of CLIENT, each with a sentence about it.",
     ),
     cmd(
         "client|id",
@@ -140,7 +140,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns the unique client ID of the connection.",
+        "Tells the number by which the server knows the connection.",
     ),
     cmd(
         "client|info",
@@ -151,7 +151,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns information about the connection.",
+        "Describes the connection as its line of CLIENT LIST does.",
     ),
     cmd(
         "client|kill",
@@ -160,9 +160,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "O(N) where N is the number of client connections",
+        "O(N) for N clients.",
         client,
-        "Terminates open connections.",
+        "Disconnects the clients with an address, a number or other properties.",
     ),
     cmd(
         "client|list",
@@ -171,9 +171,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "O(N) where N is the number of client connections",
+        "O(N) for N clients.",
         client,
-        "Lists open connections.",
+        "Describes the clients that are connected, one in each line.",
     ),
     cmd(
         "client|no-evict",
@@ -184,7 +184,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets the client eviction mode of the connection.",
+        "Exempts the connection from being closed to save memory, or no longer does.",
     ),
     cmd(
         "client|pause",
@@ -195,7 +195,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Suspends commands processing.",
+        "Holds back the commands of all clients for a while, or only those that write.",
     ),
     cmd(
         "client|reply",
@@ -206,7 +206,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client_reply,
-        "Instructs the server whether to reply to commands.",
+        "Turns replies to the connection off or on, or leaves out the next one.",
     ),
     cmd(
         "client|setinfo",
@@ -217,7 +217,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets information specific to the client or connection.",
+        "Notes the name or the version of the library that the client uses.",
     ),
     cmd(
         "client|setname",
@@ -228,7 +228,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets the connection name.",
+        "Gives the connection a name, which CLIENT LIST shows.",
     ),
     cmd(
         "client|unblock",
@@ -237,7 +237,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "5.0.0",
         G,
-        "O(log N) where N is the number of client connections",
+        "O(log N) for N clients.",
         client,
         "Ends the wait of a client.",
     ),
@@ -248,9 +248,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "6.2.0",
         G,
-        "O(N) where N is the number of paused clients",
+        "O(N) for N paused clients.",
         client,
-        "Resumes processing commands from paused clients.",
+        "Ends a CLIENT PAUSE before its time is over.",
     ),
 ];
 
