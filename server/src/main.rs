@@ -41,8 +41,8 @@ fn main() {
             return;
         }
         Some("-h" | "--help") => {
-            println!("Usage: tidemark-server [/path/to/redis.conf] [--name value] [...]");
-            println!("       tidemark-server -v or --version");
+            println!("Usage: tidemark-server [settings file] [--name value]...");
+            println!("       tidemark-server -v | --version");
             println!("       tidemark-server --directives");
             return;
         }

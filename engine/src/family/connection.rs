@@ -25,9 +25,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) where N is the number of passwords defined for the user",
+        "O(N) for N passwords of the user.",
         auth,
-        "Authenticates the connection.",
+        "Logs in with a password, or with the name of a user and a password.",
     ),
     cmd(
         "client",
@@ -36,9 +36,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         client,
-        "A container for client connection commands.",
+        "Subcommands that tell about the connections of clients and control them.",
     )
     .with(CLIENT_COMMANDS),
     cmd(
@@ -50,7 +50,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         echo,
-        "Returns the given string.",
+        "Sends its argument back.",
     ),
     cmd(
         "hello",
@@ -61,7 +61,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         hello,
-        "Handshakes with the server.",
+        "Chooses the version of the protocol; may also log in and name the connection.",
     ),
     cmd(
         "ping",
@@ -72,7 +72,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         ping,
-        "Returns the server's liveliness response.",
+        "Replies PONG, or the text given: a sign that the server is there.",
     ),
     cmd(
         "quit",
@@ -83,7 +83,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         quit,
-        "Closes the connection.",
+        "Replies OK and then disconnects.",
     ),
     cmd(
         "reset",
@@ -94,7 +94,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         reset,
-        "Resets the connection.",
+        "Makes the connection like a new one: logged out, database 0, RESP2, no subscriptions.",
     ),
     cmd(
         "select",
@@ -105,7 +105,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         select,
-        "Changes the selected database.",
+        "Makes later commands of the connection use another database.",
     ),
 ];
 
@@ -130,7 +130,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns the name of the connection.",
+        "Tells what CLIENT SETNAME has called the connection.",
     ),
     cmd(
         "client|getredir",
@@ -146,13 +146,13 @@ const CLIENT_COMMANDS: &[Spec] = &[
     cmd(
         "client|help",
         exactly(2),
-        CLIENT,
+        LOADING | STALE,
         NO_KEYS,
         "5.0.0",
         G,
         "O(1)",
         client,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of CLIENT, each with a sentence about it.",
     ),
     cmd(
         "client|id",
@@ -163,7 +163,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns the unique client ID of the connection.",
+        "Tells the number by which the server knows the connection.",
     ),
     cmd(
         "client|info",
@@ -174,7 +174,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns information about the connection.",
+        "Describes the connection as its line of CLIENT LIST does.",
     ),
     cmd(
         "client|kill",
@@ -183,9 +183,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "O(N) where N is the number of client connections",
+        "O(N) for N clients.",
         client,
-        "Terminates open connections.",
+        "Disconnects the clients with an address, a number or other properties.",
     ),
     cmd(
         "client|list",
@@ -194,9 +194,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "O(N) where N is the number of client connections",
+        "O(N) for N clients.",
         client,
-        "Lists open connections.",
+        "Describes the clients that are connected, one in each line.",
     ),
     cmd(
         "client|no-evict",
@@ -207,7 +207,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets the client eviction mode of the connection.",
+        "Exempts the connection from being closed to save memory, or no longer does.",
     ),
     cmd(
         "client|no-touch",
@@ -229,7 +229,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Suspends commands processing.",
+        "Holds back the commands of all clients for a while, or only those that write.",
     ),
     cmd(
         "client|reply",
@@ -240,7 +240,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client_reply,
-        "Instructs the server whether to reply to commands.",
+        "Turns replies to the connection off or on, or leaves out the next one.",
     ),
     cmd(
         "client|setinfo",
@@ -251,7 +251,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets information specific to the client or connection.",
+        "Notes the name or the version of the library that the client uses.",
     ),
     cmd(
         "client|setname",
@@ -262,7 +262,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets the connection name.",
+        "Gives the connection a name, which CLIENT LIST shows.",
     ),
     cmd(
         "client|tracking",
@@ -293,7 +293,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "5.0.0",
         G,
-        "O(log N) where N is the number of client connections",
+        "O(log N) for N clients.",
         client,
         "Ends the wait of a client.",
     ),
@@ -304,9 +304,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "6.2.0",
         G,
-        "O(N) where N is the number of paused clients",
+        "O(N) for N paused clients.",
         client,
-        "Resumes processing commands from paused clients.",
+        "Ends a CLIENT PAUSE before its time is over.",
     ),
 ];
 

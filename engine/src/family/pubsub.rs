@@ -23,9 +23,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of patterns to subscribe to.",
+        "O(N) for N patterns given.",
         psubscribe,
-        "Listens for messages published to channels that match one or more patterns.",
+        "Subscribes to all channels whose names match patterns.",
     ),
     cmd(
         "publish",
@@ -34,9 +34,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
+        "O(N+M) for N subscribers of the channel and M patterns of all clients.",
         publish,
-        "Posts a message to a channel.",
+        "Sends a message to all subscribers of a channel.",
     ),
     cmd(
         "pubsub",
@@ -45,9 +45,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         channels,
-        "A container for Pub/Sub commands.",
+        "Subcommands that tell which subscriptions there are.",
     )
     .with(PUBSUB_COMMANDS),
     cmd(
@@ -57,9 +57,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of patterns to unsubscribe.",
+        "O(N) for N patterns given.",
         punsubscribe,
-        "Stops listening to messages published to channels that match one or more patterns.",
+        "Ends the subscriptions to some patterns, or to all of them.",
     ),
     cmd(
         "spublish",
@@ -90,9 +90,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of channels to subscribe to.",
+        "O(N) for N channels given.",
         subscribe,
-        "Listens for messages published to channels.",
+        "Subscribes to channels.",
     ),
     cmd(
         "sunsubscribe",
@@ -112,9 +112,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of channels to unsubscribe.",
+        "O(N) for N channels given.",
         unsubscribe,
-        "Stops listening to messages posted to channels.",
+        "Ends the subscriptions to some channels, or to all of them.",
     ),
 ];
 
@@ -126,9 +126,9 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "O(N) where N is the number of active channels",
+        "O(N) for N channels with subscribers.",
         channels,
-        "Returns the active channels.",
+        "Lists the channels that have subscribers.",
     ),
     cmd(
         "pubsub|help",
@@ -139,7 +139,7 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         help,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of PUBSUB, each with a sentence about it.",
     ),
     cmd(
         "pubsub|numpat",
@@ -150,7 +150,7 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         numpat,
-        "Returns a count of unique pattern subscriptions.",
+        "Counts the different patterns that clients have subscribed to.",
     ),
     cmd(
         "pubsub|numsub",
@@ -159,9 +159,9 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
+        "O(N) for N channels given.",
         numsub,
-        "Returns a count of subscribers to channels.",
+        "Tells for several channels how many subscribers each has.",
     ),
     cmd(
         "pubsub|shardchannels",

@@ -37,7 +37,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         zcard,
-        "Returns the number of members of a sorted set.",
+        "Counts the members of a sorted set.",
     ),
     cmd(
         "zincrby",
@@ -101,7 +101,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "6.2.0",
         G,
-        "O(N) where N is the number of members returned.",
+        "O(N) for N members asked for.",
         zrandmember,
         "Returns members of a sorted set chosen by chance.",
     ),
@@ -158,7 +158,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         zscore,
-        "Returns the score of a member.",
+        "Looks up the score of a member.",
     ),
 ];
 

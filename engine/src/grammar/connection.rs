@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Grammar] = &[
         .categories(&["connection"]),
     row("quit", -1, "1.0.0", "O(1)")
         .categories(&["connection"])
-        .deprecated("7.2.0", "closing the connection"),
+        .deprecated("7.2.0", "disconnecting"),
     row("reset", 1, "6.2.0", "O(1)").categories(&["connection"]),
     row("select", 2, "1.0.0", "O(1)").syntax("index:int").categories(&["connection"]),
 ];

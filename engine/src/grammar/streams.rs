@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Grammar] = &[
             ("6.2.0", "New: `NOMKSTREAM`, `MINID`, `LIMIT`."),
             ("7.0.0", "IDs of the form `<ms>-*`."),
         ]),
-    row("xautoclaim", -6, "6.2.0", "O(1) while COUNT is small")
+    row("xautoclaim", -6, "6.2.0", "O(1) for a small `COUNT`")
         .syntax("key:key group consumer min-idle-time start [COUNT count:int] [JUSTID]")
         .keys(&[one(RW | DELETE, 1)])
         .tips(&["nondeterministic_output"])
