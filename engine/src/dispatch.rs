@@ -323,7 +323,7 @@ impl Engine {
         {
             mode.caching = false;
         }
-        if session.reply_mode != ReplyMode::On {
+        if session.reply_mode != ReplyMode::On && !is_confirmation(session, &out[before..]) {
             match session.reply_mode {
                 ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
                 ReplyMode::Skip => {
@@ -475,6 +475,13 @@ impl Engine {
         self.unit.stated = true;
         total
     }
+}
+
+/// Whether a reply is one of those to SUBSCRIBE and its kin: they are messages, which are sent in any case.
+fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
+    let subscribes =
+        |spec: &Spec| spec.flags.has(command::PUBSUB) && spec.flags.has(command::IN_SUBSCRIBED);
+    session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
 }
 
 /// The row of a request, the subcommand's if the command is a container.

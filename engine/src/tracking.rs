@@ -73,7 +73,8 @@ pub(crate) struct Tracking {
 #[derive(Clone, Copy)]
 struct Current {
     holder: Holder,
-    no_loop: bool,
+    /// It is to be told of what it changes itself.
+    is_told: bool,
 }
 
 impl Tracking {
@@ -88,8 +89,9 @@ impl Tracking {
     pub fn enter(&mut self, session: &Session) {
         if self.is_active() {
             let holder = Holder { slot: session.slot, id: session.id };
-            let no_loop = session.tracking.as_ref().is_some_and(|mode| mode.no_loop);
-            self.current = Some(Current { holder, no_loop });
+            let mode = session.tracking.as_deref();
+            let is_told = mode.is_some_and(|mode| !mode.no_loop && !mode.broadcast);
+            self.current = Some(Current { holder, is_told });
         }
     }
 
@@ -182,7 +184,7 @@ impl Engine {
         for holder in row {
             let keys = Some(vec![key.to_vec()]);
             match self.tracking.current.filter(|current| current.holder == holder) {
-                Some(current) if current.no_loop => {}
+                Some(current) if !current.is_told => {}
                 Some(_) => {
                     self.late.push((holder.slot, Message::Invalid { keys, redirected: false }))
                 }
