@@ -22,6 +22,7 @@ pub mod context;
 pub mod digest;
 pub mod dispatch;
 pub mod engine;
+pub mod eviction;
 pub mod family;
 pub mod glob;
 pub mod grammar;

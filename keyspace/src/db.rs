@@ -18,6 +18,7 @@ use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
 use protocol::listpack::Value as Text;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 mod loader;
@@ -71,6 +72,18 @@ impl<'a> EntryRef<'a> {
     /// Whether a string was modified in place or is too long to be embedded.
     pub fn is_raw(self) -> bool {
         self.entry.is_raw()
+    }
+
+    /// Bytes that the value takes outside of the block.
+    pub fn value_bytes(self) -> usize {
+        match self.value() {
+            ValueRef::Str(text) if self.block_bytes() < text.len() => text.len(),
+            ValueRef::Str(_) => 0,
+            ValueRef::List(list) => list.memory_bytes(),
+            ValueRef::Hash(hash) => hash.memory_bytes(),
+            ValueRef::Set(set) => set.memory_bytes(),
+            ValueRef::Zset(zset) => zset.memory_bytes(),
+        }
     }
 
     /// Bytes of the block that holds key and header (and the value, if it is embedded).
@@ -405,6 +418,30 @@ impl Db {
     /// A key chosen nearly uniformly.
     pub fn random(&self, draw: &mut dyn FnMut() -> u64) -> Option<EntryRef<'_>> {
         self.table.random(draw).map(|item| EntryRef::new(Entry::from_item(item)))
+    }
+
+    /// Visits up to `most` keys that are near each other in the table, from a random position (`start`) on; with
+    /// `expiring` only those with an expiry. Keys that hash alike are not alike, so these are a sample.
+    pub fn sample<'a>(
+        &'a self,
+        start: u64,
+        expiring: bool,
+        most: usize,
+        mut visit: impl FnMut(EntryRef<'a>),
+    ) {
+        if most == 0 || expiring && self.expiring_len == 0 {
+            return;
+        }
+        let mut left = most;
+        self.table.sample(start, expiring, |item| {
+            let entry = Entry::from_item(item);
+            if expiring && entry.expiry().is_none() {
+                return ControlFlow::Continue(());
+            }
+            visit(EntryRef::new(entry));
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
     }
 
     /// Collects keys that are due at `now_ms` from the next part of the database in which there can be any.

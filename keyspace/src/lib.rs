@@ -6,6 +6,7 @@
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
 //! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
+//! - [`eviction`]: which keys to give up when memory is short
 //! - [`limits`]: when a small form becomes a large one
 
 pub mod block;
@@ -13,6 +14,7 @@ pub mod btree;
 pub mod db;
 mod either;
 pub mod entry;
+pub mod eviction;
 pub mod hash;
 pub mod limits;
 pub mod list;

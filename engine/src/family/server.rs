@@ -723,7 +723,7 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         let Some(entry) = ctx.engine.dbs[ctx.scope.db].get(key.hash, key.bytes) else {
             return Err(Refusal::NO_SUCH_KEY);
         };
-        let idle = ctx.engine.clock().wrapping_sub(entry.clock()) & 0xff_ffff;
+        let idle = ctx.engine.seconds().wrapping_sub(entry.clock()) & 0xff_ffff;
         let text = format!(
             "Value at:0x{:x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
             entry.key().as_ptr() as usize,
