@@ -5,9 +5,11 @@
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
+//! - [`bits`]: strings as arrays of bits
 //! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
 //! - [`limits`]: when a small form becomes a large one
 
+pub mod bits;
 pub mod block;
 pub mod btree;
 pub mod db;

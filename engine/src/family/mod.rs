@@ -2,6 +2,8 @@
 
 use crate::command::Spec;
 
+pub mod bitfield;
+pub mod bitmaps;
 pub mod collections;
 pub mod connection;
 pub mod hashes;
@@ -18,6 +20,8 @@ pub mod zsets;
 
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
+    bitfield::COMMANDS,
+    bitmaps::COMMANDS,
     connection::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,

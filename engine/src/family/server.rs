@@ -555,6 +555,7 @@ fn describe(reply: &mut Reply<'_>, spec: &Spec) {
     let (first, last, step) = match spec.keys {
         Keys::Range { first, last, step } => (first, last, step),
         Keys::Counted { destination, .. } if destination > 0 => (destination, destination, 1),
+        Keys::Found { first, .. } if first > 0 => (first, first, 1),
         _ => (0, 0, 0),
     };
     [first, last, step].iter().for_each(|position| reply.int(*position as i64));
