@@ -49,7 +49,7 @@ flags! {
     10, SKIP_SLOWLOG, "skip_slowlog", "Not in the slow log.";
     11, FAST, "fast", "Constant or logarithmic time.";
     12, NO_AUTH, "no_auth", "Allowed before authentication.";
-    13, MAY_REPLICATE, "may_replicate", "Sends something to replicas though it changes nothing.";
+    13, MAY_REPLICATE, "", "Sends something to replicas though it changes nothing.";
     14, NO_MULTI, "no_multi", "Not inside MULTI.";
     15, MOVABLE_KEYS, "movablekeys", "Keys are found by looking at the arguments.";
     16, ALLOW_BUSY, "allow_busy", "Allowed while a script runs too long.";
@@ -195,6 +195,7 @@ pub enum Group {
     Connection,
     Generic,
     Hash,
+    HyperLogLog,
     List,
     PubSub,
     Server,
@@ -212,6 +213,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::PubSub => "pubsub",
             Group::Server => "server",
@@ -229,6 +231,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Generic => "keyspace",
             Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::PubSub => "pubsub",
             Group::Server => "admin",

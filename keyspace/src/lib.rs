@@ -5,7 +5,7 @@
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
-//! - [`bits`]: strings as arrays of bits
+//! - [`bits`], [`hyperloglog`]: strings as arrays of bits, and as counters of different elements
 //! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
 //! - [`limits`]: when a small form becomes a large one
 
@@ -16,6 +16,7 @@ pub mod db;
 mod either;
 pub mod entry;
 pub mod hash;
+pub mod hyperloglog;
 pub mod limits;
 pub mod list;
 pub mod packed;
