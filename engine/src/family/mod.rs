@@ -6,6 +6,7 @@ pub mod bitfield;
 pub mod bitmaps;
 pub mod collections;
 pub mod connection;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod keys;
@@ -24,6 +25,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     bitfield::COMMANDS,
     bitmaps::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
