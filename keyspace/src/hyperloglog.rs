@@ -27,6 +27,9 @@ pub const REGISTERS: usize = 1 << INDEX_BITS;
 /// Bytes of the dense form.
 pub const DENSE_BYTES: usize = HEADER + REGISTERS / 4 * 3;
 
+/// The most bytes that a sparse one can have: a run for each register. Beyond, it is damaged.
+pub const SPARSE_BYTES_MAX: usize = HEADER + REGISTERS;
+
 const INDEX_BITS: u32 = 14;
 /// The highest rank that a hash can have.
 const RANK_MAX: usize = 64 - INDEX_BITS as usize + 1;
@@ -120,7 +123,7 @@ fn murmur(bytes: &[u8]) -> u64 {
 
 /// Adds elements. Returns how many of them changed a register.
 ///
-/// A sparse string becomes dense where it would exceed `sparse_max` bytes, and for ranks over 32. After an error the
+/// A sparse one becomes dense where it would exceed `sparse_max` bytes, and for ranks over 32. After an error the
 /// bytes may be half changed: callers work on a copy.
 pub fn add<'a>(
     bytes: &mut Vec<u8>,

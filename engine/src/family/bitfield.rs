@@ -4,7 +4,7 @@
 //! - single bits: [`super::bitmaps`]; how an integer is read and written: `keyspace::bits`
 
 use super::bitmaps;
-use super::strings::text;
+use super::strings::{bytes_mut, text};
 use crate::arguments::{int, is};
 use crate::command::{Group::Bitmap as G, *};
 use crate::context::{Class, Context, Done};
@@ -159,7 +159,7 @@ fn bitfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return show(ctx, args, &steps);
     };
     let key = ctx.key(args, 1);
-    let (bytes, grown) = bitmaps::bytes_mut(ctx, key, least)?;
+    let (bytes, grown) = bytes_mut(ctx, key, least)?;
     let mut changes = 0;
     let results: Vec<Option<i64>> = steps
         .iter()

@@ -4,7 +4,7 @@
 //! - integers of any width in a string: [`super::bitfield`]; the loops over bits: `keyspace::bits`
 
 use super::collections::entry;
-use super::strings::{peek_text, text};
+use super::strings::{bytes_mut, text};
 use crate::arguments::{int, is};
 use crate::command::{Group::Bitmap as G, *};
 use crate::context::{Class, Context, Done, Key};
@@ -94,21 +94,6 @@ pub(super) fn offset(ctx: &Context<'_>, text: &[u8], width: Option<u32>) -> Resu
         Ok(bits) if bits / 8 < max => Ok(bits),
         _ => Err(BAD_OFFSET),
     }
-}
-
-/// The bytes of a string for changing them, at least `least`; and whether it was not there or is longer now.
-pub(super) fn bytes_mut<'c>(
-    ctx: &'c mut Context<'_>,
-    key: Key<'_>,
-    least: usize,
-) -> Result<(&'c mut [u8], bool), Refusal> {
-    let old = peek_text(ctx, key)?.map(|text| text.len());
-    if old.is_none() {
-        ctx.engine.put(ctx.scope.db, key, Value::Str(vec![0; least]), None);
-    }
-    let db = &mut ctx.engine.dbs[ctx.scope.db];
-    let bytes = db.bytes_mut(key.hash, key.bytes, least).expect("looked at or put there above");
-    Ok((bytes, old.is_none_or(|len| len < least)))
 }
 
 /// Reads `BIT` or `BYTE`: how many bits a step of an index is.

@@ -118,7 +118,13 @@ fn pfadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
         sparse => {
             // A copy: damage may be found when some elements have been added already.
-            let mut new = sparse.map_or_else(hll::empty, |(bytes, _)| bytes.to_vec());
+            let mut new = match sparse {
+                None => hll::empty(),
+                Some((bytes, _)) if bytes.len() > hll::SPARSE_BYTES_MAX => {
+                    return Err(corrupted(Corrupt));
+                }
+                Some((bytes, _)) => bytes.to_vec(),
+            };
             let there = sparse.is_some();
             let changed = hll::add(&mut new, elements, limit).map_err(corrupted)?;
             let changes = changed + usize::from(!there);

@@ -601,7 +601,11 @@ fn describe_keys(reply: &mut Reply<'_>, spec: &Spec) {
 
 /// The ACL categories of a command.
 pub fn categories(spec: &Spec) -> Vec<String> {
-    let mut all = vec![spec.group.category()];
+    let mut all = match spec.name {
+        // Looks into keys that it is not given.
+        "sort" | "sort_ro" => vec!["list", "set", "sortedset", "dangerous"],
+        _ => vec![spec.group.category()],
+    };
     let flags = [
         (WRITE, "write"),
         (READ, "read"),
@@ -669,7 +673,7 @@ fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
 fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
     let names: Vec<&str> = if args.len() == 2 {
-        table().all().iter().map(|spec| spec.name).collect()
+        all.map(|spec| spec.name).collect()
     } else if args.len() == 5 && is(args.at(2), "FILTERBY") {
         let wanted = args.at(4);
         if is(args.at(3), "MODULE") {

@@ -1,7 +1,7 @@
 //! String commands: SET, GET, INCR and their kin.
 //!
 //! # Not here
-//! - how a string is kept: `keyspace::entry`; single bits come with the bitmap family
+//! - how a string is kept: `keyspace::entry`; its bits: [`super::bitmaps`], [`super::bitfield`]
 
 use crate::arguments::{self, float, int, is};
 use crate::command::{Group::String as G, *};
@@ -272,6 +272,21 @@ pub(super) fn peek_text<'c>(
     key: Key<'_>,
 ) -> Result<Option<Text<'c>>, Refusal> {
     ctx.engine.peek(ctx.scope, key).map(text).transpose()
+}
+
+/// The bytes of a string for changing them, at least `least`; and whether it was not there or is longer now.
+pub(super) fn bytes_mut<'c>(
+    ctx: &'c mut Context<'_>,
+    key: Key<'_>,
+    least: usize,
+) -> Result<(&'c mut [u8], bool), Refusal> {
+    let old = peek_text(ctx, key)?.map(|text| text.len());
+    if old.is_none() {
+        ctx.engine.put(ctx.scope.db, key, Value::Str(vec![0; least]), None);
+    }
+    let db = &mut ctx.engine.dbs[ctx.scope.db];
+    let bytes = db.bytes_mut(key.hash, key.bytes, least).expect("looked at or put there above");
+    Ok((bytes, old.is_none_or(|len| len < least)))
 }
 
 /// `APPEND key value` → length of the result.
@@ -663,17 +678,9 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let Some(end) = end.filter(|end| *end <= ctx.engine.string_max) else {
         return Err(Refusal::STRING_TOO_LONG);
     };
-    if old.is_none() {
-        ctx.engine.put(ctx.scope.db, key, Value::Str(Vec::new()), None);
-    }
-    let mut len = 0;
-    ctx.engine.dbs[ctx.scope.db].edit_bytes(key.hash, key.bytes, |bytes| {
-        if bytes.len() < end as usize {
-            bytes.resize(end as usize, 0);
-        }
-        bytes[offset as usize..end as usize].copy_from_slice(part);
-        len = bytes.len();
-    });
+    let (bytes, _) = bytes_mut(ctx, key, end as usize)?;
+    bytes[offset as usize..end as usize].copy_from_slice(part);
+    let len = bytes.len();
     ctx.changed(key, Class::String, "setrange");
     ctx.reply.int(len as i64);
     Ok(Done::ONE)

@@ -80,7 +80,10 @@ fn damage_is_refused() {
             (r#"SET cut "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80""#, "+OK"),
             ("PFADD cut a", CORRUPTED),
             ("PFCOUNT cut", CORRUPTED),
-            (r#"SETRANGE tail 4 "\x00""#, "26"),
+            ("SETRANGE tail 20000 x", "20001"),
+            ("PFADD tail a", CORRUPTED),
+            ("PFCOUNT tail", CORRUPTED),
+            (r#"SETRANGE tail 4 "\x00""#, "20001"),
             ("PFCOUNT tail", NOT_ONE),
         ],
     );
