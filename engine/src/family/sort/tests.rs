@@ -183,6 +183,15 @@ fn keys_are_found_behind_options() {
 }
 
 #[test]
+fn command_says_that_keys_are_behind_options() {
+    let mut server = with(&[]);
+    let shown = server.run("COMMAND INFO SORT");
+    assert!(shown.contains("+movablekeys") && shown.contains("unknown"), "{shown}");
+    assert!(shown.contains("] 1 1 1 ["), "{shown}");
+    assert!(shown.contains("+@list") && shown.contains("+@dangerous"), "{shown}");
+}
+
+#[test]
 fn effects_make_a_copy_equal() {
     for line in [
         "SORT set BY nosort STORE d",
