@@ -8,7 +8,7 @@
 //! a replica that repeats the command stores the same list.
 
 use super::collections;
-use crate::arguments::{int, is};
+use crate::arguments::{int, is, loose_float};
 use crate::command::{Group::Generic as G, *};
 use crate::context::{Class, Context, Done, Key, Scope};
 use crate::engine::Engine;
@@ -18,7 +18,6 @@ use keyspace::hash::Hash;
 use keyspace::list::{End, List};
 use memchr::{memchr, memmem};
 use protocol::listpack::{TextBuffer, Value as Text};
-use protocol::number::parse_i64;
 use protocol::resp::Args;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -263,8 +262,8 @@ impl Items {
                     Weight::Text(Some(self.keep(Text::Bytes(&text))))
                 }
                 Some(Text::Int(number)) => Weight::Number(number as f64),
-                Some(Text::Bytes(text)) => match score(text) {
-                    Some(score) => Weight::Number(score),
+                Some(Text::Bytes(text)) => match loose_float(text) {
+                    Some(number) => Weight::Number(number),
                     None => {
                         // The others are looked up all the same: what has expired goes.
                         failed = true;
@@ -320,30 +319,6 @@ fn window(query: &Query<'_>, len: usize) -> Range<usize> {
 fn in_order(query: &Query<'_>, len: usize) -> Range<usize> {
     let Range { start, end } = window(query, len);
     if query.descending { len - end..len - start } else { start..end }
-}
-
-/// A number as the C library reads it: blanks may come first, nothing may follow, an empty text is 0, and what is too
-/// large or too small for a double is none.
-fn score(text: &[u8]) -> Option<f64> {
-    if let Some(number) = parse_i64(text) {
-        return Some(number as f64);
-    }
-    let text = text.split(|byte| *byte == 0).next().unwrap_or(text);
-    if text.is_empty() {
-        return Some(0.0);
-    }
-    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
-    let digits = std::str::from_utf8(&text[blanks..]).ok()?;
-    let number: f64 = digits.parse().ok()?;
-    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
-    let is_zero = !mantissa.contains(|digit: char| ('1'..='9').contains(&digit));
-    let fits = match number.classify() {
-        std::num::FpCategory::Nan | std::num::FpCategory::Subnormal => false,
-        std::num::FpCategory::Infinite => digits.contains(['i', 'I']),
-        std::num::FpCategory::Zero => is_zero,
-        std::num::FpCategory::Normal => true,
-    };
-    fits.then_some(number)
 }
 
 fn sort(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

@@ -1,4 +1,3 @@
-use super::score;
 use crate::testing::{Server, WRONG_TYPE, expect, with};
 
 const SAMPLE: &[&str] = &[
@@ -133,30 +132,6 @@ fn requests_are_refused() {
         ],
     );
     assert_eq!(server.journal(), "");
-}
-
-#[test]
-fn numbers_are_those_of_the_c_library() {
-    for (text, number) in [
-        (&b""[..], Some(0.0)),
-        (b" \t\n5", Some(5.0)),
-        (b"+1.5e3", Some(1500.0)),
-        (b"-inf", Some(f64::NEG_INFINITY)),
-        (b"Infinity", Some(f64::INFINITY)),
-        (b"0e0", Some(0.0)),
-        (b"0.000", Some(0.0)),
-        (b"9223372036854775808", Some(9223372036854775808.0)),
-        (b"5\0x", Some(5.0)),
-        (b"1e400", None),
-        (b"1e-400", None),
-        (b"nan", None),
-        (b"5 ", None),
-        (b" ", None),
-        (b"1e", None),
-        (b"\xff", None),
-    ] {
-        assert_eq!(score(text), number, "{}", text.escape_ascii());
-    }
 }
 
 #[test]
