@@ -12,7 +12,7 @@
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - [`session`]: the state of one client
 //! - [`host`]: what is asked of the outside
-//! - `geohash`: places on the earth as numbers
+//! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
 pub mod arguments;
@@ -22,7 +22,7 @@ pub mod digest;
 pub mod dispatch;
 pub mod engine;
 pub mod family;
-mod geohash;
+pub mod geohash;
 pub mod glob;
 pub mod host;
 pub mod random;
