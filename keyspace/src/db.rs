@@ -10,7 +10,7 @@
 //! - `expiring_len` is the number of entries with an expiry
 //! - every key is in the table once, under `hash_bytes(key)`
 
-use crate::entry::{Entry, Kind, Value, ValueRef};
+use crate::entry::{Entry, Kind, Value, ValueRef, grow};
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
@@ -346,6 +346,23 @@ impl Db {
         let new = old.edit_bytes(edit);
         self.readdress(hash, item, new);
         true
+    }
+
+    /// The bytes of a string, for changing them in place, filled up with zeros to at least `least`. `None` if there is no
+    /// such key. From now on the string is "raw".
+    ///
+    /// # Panics
+    /// If the key is not a string: callers look first.
+    pub fn bytes_mut(&mut self, hash: u64, key: &[u8], least: usize) -> Option<&mut [u8]> {
+        let entry = self.find(hash, key)?;
+        // SAFETY: `&mut self` is the only access, and lasts as long as the slice.
+        if let Some(bytes) = unsafe { entry.bytes_mut(least) } {
+            return Some(bytes);
+        }
+        self.edit_bytes(hash, key, |bytes| grow(bytes, least));
+        let entry = self.find(hash, key)?;
+        // SAFETY: as above.
+        unsafe { entry.bytes_mut(least) }
     }
 
     /// Appends to a string; false if there is no such key.

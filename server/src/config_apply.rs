@@ -41,6 +41,7 @@ pub fn limits(settings: &Settings) -> Limits {
         zset_max_listpack_entries: settings.zset_max_listpack_entries as _,
         zset_max_listpack_value: settings.zset_max_listpack_value as _,
         list_max_listpack_size: settings.list_max_listpack_size as _,
+        hll_sparse_max_bytes: settings.hll_sparse_max_bytes as _,
         ..Limits::default()
     }
 }

@@ -295,7 +295,7 @@ settings! {
         "nodes of lists are not compressed";
     "stream-node-max-bytes"    => stream_node_max_bytes: usize     = 4096, memory(0, LONG), MUTABLE | NO_EFFECT, "there are no streams yet";
     "stream-node-max-entries"  => stream_node_max_entries: usize   = 100,  within(0, LONG), MUTABLE | NO_EFFECT, "there are no streams yet";
-    "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE | NO_EFFECT, "there are no HyperLogLogs yet";
+    "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE;
 
     // ---- Snapshots
     "save"                                  => save: SavePoints                  = SavePoints::usual(), (),                MUTABLE;
