@@ -178,7 +178,9 @@ impl Engine {
         }
         if session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED) {
             let multi = session.multi.as_mut().expect("checked");
-            multi.queue.push(Queued { spec, args: OwnedArgs::of(args.iter_from(0)) });
+            let args = OwnedArgs::of(args.iter_from(0));
+            multi.bytes += args.memory_bytes() + size_of::<Queued>();
+            multi.queue.push(Queued { spec, args });
             Reply::new(out, session.resp3).simple("QUEUED");
             return self.finish(session, before, out);
         }

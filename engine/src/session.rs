@@ -50,6 +50,8 @@ pub struct Multi {
     pub(crate) queue: Vec<Queued>,
     /// An error while queueing: EXEC will refuse.
     pub(crate) failed: bool,
+    /// Bytes that the queue takes.
+    pub(crate) bytes: usize,
 }
 
 /// A watched key.
@@ -150,8 +152,24 @@ impl Session {
 
     /// Bytes held by the transaction being collected.
     pub fn multi_bytes(&self) -> usize {
-        let queue = self.multi.as_ref().map(|multi| &multi.queue);
-        queue.map_or(0, |queue| queue.iter().map(|queued| queued.args.memory_bytes()).sum())
+        self.multi.as_ref().map_or(0, |multi| multi.bytes)
+    }
+
+    /// Bytes that the session takes: itself, its transaction, what it watches, tracks and is subscribed to.
+    pub fn memory_bytes(&self) -> usize {
+        // A name costs its bytes, and what a set or a list of names needs for it.
+        let names = |names: &mut dyn Iterator<Item = usize>| -> usize {
+            names.map(|len| len + 2 * size_of::<Vec<u8>>()).sum()
+        };
+        let prefixes = self.tracking.as_ref().map_or(&[][..], |mode| &mode.prefixes);
+        size_of::<Session>()
+            + self.outbox.capacity()
+            + self.multi_bytes()
+            + names(&mut self.watched.iter().map(|watched| watched.key.len()))
+            + names(&mut self.channels.iter().map(Vec::len))
+            + names(&mut self.shard_channels.iter().map(Vec::len))
+            + names(&mut self.patterns.iter().map(Vec::len))
+            + names(&mut prefixes.iter().map(Vec::len))
     }
 
     /// Whether it waits for keys.

@@ -59,7 +59,7 @@ pub fn len_i64(value: i64) -> usize {
 /// a double are refused.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
-    if text.is_empty() || text.len() > 255 {
+    if text.is_empty() {
         return None;
     }
     let (negative, digits) = match text.as_bytes()[0] {

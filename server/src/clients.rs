@@ -1,6 +1,7 @@
 //! Who is connected: what CLIENT LIST and CLIENT KILL need to know of each connection.
 
 use crate::net::handle::Handle;
+use engine::session::Session;
 use std::rc::Rc;
 
 /// One connection.
@@ -25,6 +26,12 @@ pub struct Client {
     pub output_total: u64,
     /// Bytes of replies that wait to be sent.
     pub output_bytes: usize,
+    /// Bytes of requests that could not be executed yet, and how many more fit beside them.
+    pub input_bytes: (usize, usize),
+    /// Bytes that its buffers of replies take.
+    pub output_room: usize,
+    /// Bytes that it takes in all, as counted for `maxmemory-clients`.
+    pub counted_bytes: usize,
     /// Since when its output is above the soft limit, unix milliseconds.
     pub soft_limit_since_ms: Option<i64>,
     /// Its replies wait for the disk.
@@ -55,6 +62,9 @@ impl Client {
             input_total: 0,
             output_total: 0,
             output_bytes: 0,
+            input_bytes: (0, 0),
+            output_room: 0,
+            counted_bytes: 0,
             soft_limit_since_ms: None,
             gated: false,
             handle,
@@ -72,6 +82,12 @@ impl Client {
         }
     }
 
+    /// Bytes that it takes, with its session.
+    pub fn memory_bytes(&self, session: &Session) -> usize {
+        let buffers = self.input_bytes.0 + self.input_bytes.1 + self.output_room;
+        size_of::<Client>() + buffers + session.memory_bytes()
+    }
+
     /// Whether it connects from this machine.
     pub fn is_local(&self) -> bool {
         self.is_unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")
@@ -83,6 +99,8 @@ impl Client {
 pub struct Clients {
     slots: Vec<Option<Client>>,
     len: usize,
+    /// Sum of the clients' `counted_bytes`.
+    counted_bytes: usize,
 }
 
 impl Clients {
@@ -103,9 +121,28 @@ impl Clients {
 
     /// Forgets one.
     pub fn remove(&mut self, slot: usize) {
-        if self.slots.get_mut(slot).and_then(Option::take).is_some() {
+        if let Some(client) = self.slots.get_mut(slot).and_then(Option::take) {
             self.len -= 1;
+            self.counted_bytes -= client.counted_bytes;
         }
+    }
+
+    /// Counts what a client takes; none if it does not count.
+    pub fn count_bytes(&mut self, slot: usize, bytes: usize) {
+        let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        self.counted_bytes -= std::mem::replace(&mut client.counted_bytes, bytes);
+        self.counted_bytes += bytes;
+    }
+
+    /// Bytes that all clients take that count.
+    pub fn counted_bytes(&self) -> usize {
+        self.counted_bytes
+    }
+
+    /// The one that takes the most.
+    pub fn largest(&self) -> Option<usize> {
+        let counted = self.iter().filter(|(_, client)| client.counted_bytes > 0);
+        counted.max_by_key(|(_, client)| client.counted_bytes).map(|(slot, _)| slot)
     }
 
     /// One of them.

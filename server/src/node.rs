@@ -13,7 +13,7 @@
 use crate::admin::replicaof::NewRole;
 use crate::clients::{Client, Clients};
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{MemoryOrPercent, Settings};
 use crate::lazy::LazyFree;
 use crate::net::handle::Handle;
 use crate::net::stream::Stream;
@@ -25,6 +25,7 @@ use engine::Engine;
 use engine::context::{Context, Done};
 use engine::host::{EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
+use engine::session::Peer;
 use journal::{Journal, Kind, ReplicationId};
 use protocol::resp::{Args, Batch, ProtocolError};
 use std::cell::RefCell;
@@ -62,6 +63,7 @@ pub struct HostStats {
     pub fork_us: u64,
     pub query_buffer_limit_disconnections: u64,
     pub output_buffer_limit_disconnections: u64,
+    pub evicted_clients: u64,
 }
 
 /// Everything but the data.
@@ -98,6 +100,8 @@ pub struct Outside {
     pub settings_changed: bool,
     /// How much happens per second.
     pub rates: Rates,
+    /// The timer does nothing (DEBUG PAUSE-CRON).
+    pub cron_paused: bool,
     /// Wakes the task that ends pauses.
     pub unpaused: Rc<Notify>,
     /// Wakes the task that acts at a certain moment.
@@ -160,6 +164,7 @@ impl Node {
                 new_role: None,
                 settings_changed: false,
                 rates: Rates::default(),
+                cron_paused: false,
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
                 aborted: None,
@@ -345,6 +350,44 @@ impl Node {
         }
     }
 
+    /// What a client's buffers take after its turn. Above `maxmemory-clients` the clients that take the most go.
+    #[inline]
+    pub fn note_buffers(&mut self, slot: usize, input: (usize, usize), output: usize) {
+        let Some(client) = self.host.clients.get_mut(slot) else { return };
+        client.input_bytes = input;
+        client.output_room = output;
+        let most = self.host.clients_limit();
+        if most > 0 {
+            self.count_client(slot);
+            self.evict_clients(most);
+        }
+    }
+
+    fn count_client(&mut self, slot: usize) {
+        let Some(session) = self.engine.session(slot) else { return };
+        let counts = session.peer == Peer::Client && !session.no_evict && !session.monitor;
+        let client =
+            self.host.clients.get(slot).filter(|client| counts && !client.handle.is_killed());
+        let bytes = client.map_or(0, |client| client.memory_bytes(session));
+        self.host.clients.count_bytes(slot, bytes);
+    }
+
+    /// Closes clients until all that count take no more than `most` bytes.
+    fn evict_clients(&mut self, most: u64) {
+        while self.host.clients.counted_bytes() as u64 > most {
+            let Some(slot) = self.host.clients.largest() else { return };
+            if let (Some(client), Some(session)) =
+                (self.host.clients.get(slot), self.engine.session(slot))
+            {
+                let line = crate::admin::client::line(client, session, self.engine.now_ms);
+                tracing::info!("Evicting client: {line}");
+                client.handle.kill();
+            }
+            self.host.clients.count_bytes(slot, 0);
+            self.host.stats.evicted_clients += 1;
+        }
+    }
+
     /// Closes a client whose replies pile up beyond its class's limits.
     #[inline]
     pub fn check_output(&mut self, slot: usize, bytes: usize) {
@@ -361,6 +404,17 @@ impl Outside {
     #[inline]
     pub fn bulk_max(&self) -> i64 {
         self.settings.proto_max_bulk_len as i64
+    }
+
+    /// The most that all clients may take (`maxmemory-clients`), in bytes; 0 is no limit.
+    #[inline]
+    pub fn clients_limit(&self) -> u64 {
+        match self.settings.maxmemory_clients {
+            MemoryOrPercent::Bytes(bytes) => bytes,
+            MemoryOrPercent::Percent(percent) => {
+                (u128::from(self.settings.maxmemory) * u128::from(percent) / 100) as u64
+            }
+        }
     }
 
     /// The most that a client's unfinished requests may take.

@@ -18,6 +18,9 @@ pub async fn run(node: SharedNode) {
     loop {
         tick.tick().await;
         let node_mut = &mut *node.borrow_mut();
+        if node_mut.host.cron_paused {
+            continue;
+        }
         node_mut.begin_turn();
         node_mut.sweep();
         node_mut.replication_timer();

@@ -119,7 +119,7 @@ fn unblock(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<
 }
 
 /// A client as CLIENT LIST shows it, without the line's end.
-fn line(client: &Client, session: &Session, now_ms: i64) -> String {
+pub fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     let mut flags = String::new();
     match session.peer {
         Peer::Replica => flags.push('S'),
@@ -168,7 +168,7 @@ fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     let idle_ms = if client.active { 0 } else { now_ms - client.last_active_ms };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shard} \
-         multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
+         multi={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
          user=default redir={redirect} resp={} lib-name={} lib-ver={}",
         session.id,
         client.address,
@@ -179,10 +179,14 @@ fn line(client: &Client, session: &Session, now_ms: i64) -> String {
         idle_ms / 1000,
         session.db,
         session.queued(),
+        client.input_bytes.0,
+        client.input_bytes.1,
         session.multi_bytes(),
+        client.output_room,
+        client.output_room,
         client.output_bytes,
-        client.output_bytes,
-        client.output_bytes + session.multi_bytes() + size_of::<Session>(),
+        client.output_room,
+        client.memory_bytes(session),
         session.last_command.map_or("NULL", |spec| spec.name),
         if session.resp3 { 3 } else { 2 },
         text(&session.library[0]),

@@ -1,7 +1,7 @@
 //! DEBUG: what tests and experiments need.
 
 use crate::node::{Node, Outside};
-use engine::arguments::is;
+use engine::arguments::{int, is};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use protocol::number::parse_f64;
@@ -16,6 +16,8 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
         // Blocking the whole process is what this command is for.
         std::thread::sleep(Duration::from_secs_f64(seconds.min(3600.0)));
         ctx.engine.now_ms = crate::clock::unix_ms();
+    } else if is(word, "PAUSE-CRON") && args.len() == 3 {
+        host.cron_paused = int(args.at(2))? != 0;
     } else if is(word, "RELOAD") {
         reload(host, ctx, args)?;
     } else if is(word, "LOADAOF") && args.len() == 2 {

@@ -288,7 +288,7 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "sync_partial_err", own.sync_partial_err);
     line(out, "expired_keys", engine_stats.expired_keys);
     line(out, "evicted_keys", engine_stats.evicted_keys);
-    line(out, "evicted_clients", 0);
+    line(out, "evicted_clients", own.evicted_clients);
     line(out, "keyspace_hits", engine_stats.keyspace_hits);
     line(out, "keyspace_misses", engine_stats.keyspace_misses);
     let (channels, patterns, shard) = engine.channel_counts();

@@ -201,7 +201,7 @@ settings! {
     "client-query-buffer-limit"  => client_query_buffer_limit: u64     = 1 << 30,                   memory(1 << 20, LONG), MUTABLE;
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::usual(),     (),               MUTABLE;
     "proto-max-bulk-len"         => proto_max_bulk_len: u64            = 512 << 20,                 memory(1 << 20, LONG), MUTABLE;
-    "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
+    "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE;
     "tls-port"                   => tls_port: u16                      = 0,                         only_zero(TLS),   MUTABLE, TLS;
     "tls-replication"            => tls_replication: bool              = false,                     OnlyNo(TLS),      MUTABLE, TLS;
     "tls-cluster"                => tls_cluster: bool                  = false,                     OnlyNo(TLS),      MUTABLE, TLS;

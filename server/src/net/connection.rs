@@ -165,6 +165,15 @@ impl Connection {
         Turn::Wait
     }
 
+    /// Tells what the buffers take. True if it was too much, and the connection is to be closed.
+    #[inline]
+    fn note_buffers(&mut self) -> bool {
+        let node = &mut *self.node.borrow_mut();
+        let (len, room) = (self.input.len(), self.input.capacity() - self.input.len());
+        node.note_buffers(self.slot, (len, room), self.output.capacity());
+        self.handle.is_killed()
+    }
+
     /// Takes in what comes while the client's last command waits, so that its disconnecting is noticed.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Turn {
         while self.input.len() < READ_BYTES {
@@ -375,6 +384,7 @@ impl Future for Connection {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.handle.register(cx.waker());
         match self.turn(cx) {
+            Turn::Wait if self.note_buffers() => Poll::Ready(()),
             Turn::Wait => Poll::Pending,
             Turn::Close => Poll::Ready(()),
         }
