@@ -225,25 +225,6 @@ impl Group {
             Group::Transactions => "transactions",
         }
     }
-
-    /// The ACL category of the data type or area.
-    pub fn category(self) -> &'static str {
-        match self {
-            Group::Bitmap => "bitmap",
-            Group::Connection => "connection",
-            Group::Generic => "keyspace",
-            Group::Geo => "geo",
-            Group::Hash => "hash",
-            Group::HyperLogLog => "hyperloglog",
-            Group::List => "list",
-            Group::PubSub => "pubsub",
-            Group::Server => "admin",
-            Group::Set => "set",
-            Group::SortedSet => "sortedset",
-            Group::String => "string",
-            Group::Transactions => "transaction",
-        }
-    }
 }
 
 /// One row of the table.

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
+pub mod introspection;
 pub mod keys;
 pub mod lists;
 pub mod pubsub;
@@ -32,6 +33,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
+    introspection::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
     pubsub::COMMANDS,

@@ -226,6 +226,8 @@ impl Connection {
             node.host.note_input(self.slot, read);
             let used = self.execute(cx, node, &mut buffer);
             if used < buffer.len() {
+                let wanted = self.parser.wanted(buffer.len() - used).min(READ_MAX);
+                self.input.reserve_exact(wanted.max(buffer.len() - used));
                 self.input.extend_from_slice(&buffer[used..]);
             }
         }

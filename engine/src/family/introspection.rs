@@ -1,0 +1,594 @@
+//! COMMAND: what the server knows about its commands.
+//!
+//! What a command does here comes from its row of the table; what its arguments and keys are, from
+//! [`crate::grammar`].
+
+use crate::arguments::is;
+use crate::command::{Group::Server as G, *};
+use crate::context::{Context, Done};
+use crate::glob;
+use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
+use crate::grammar::syntax::{Argument, Kind};
+use crate::grammar::{self, Grammar};
+use crate::refusal::Refusal;
+use protocol::resp::{Args, Reply};
+
+const ANY: Flags = LOADING | STALE;
+
+pub(super) const COMMANDS: &[Spec] = &[cmd(
+    "command",
+    at_least(1),
+    ANY,
+    NO_KEYS,
+    "2.8.13",
+    G,
+    "O(N) for N commands of the server.",
+    command,
+    "Describes all commands: arity, flags, where their keys are.",
+)
+.with(COMMAND)];
+
+const COMMAND: &[Spec] = &[
+    cmd(
+        "command|count",
+        exactly(2),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(1)",
+        command_count,
+        "Counts the commands that the server has.",
+    ),
+    cmd(
+        "command|docs",
+        at_least(2),
+        ANY,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) for N commands asked for.",
+        command_docs,
+        "Returns what there is to read about some commands, or about all.",
+    ),
+    cmd(
+        "command|getkeys",
+        at_least(3),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(N) for N arguments.",
+        command_getkeys,
+        "Tells which arguments of a whole request are keys.",
+    ),
+    cmd(
+        "command|help",
+        exactly(2),
+        ANY,
+        NO_KEYS,
+        "5.0.0",
+        G,
+        "O(1)",
+        command_help,
+        "Lists the subcommands of COMMAND, each with a sentence about it.",
+    ),
+    cmd(
+        "command|info",
+        at_least(2),
+        ANY,
+        NO_KEYS,
+        "2.8.13",
+        G,
+        "O(N) for N commands asked for.",
+        command_info,
+        "Describes some commands, or all: arity, flags, where their keys are.",
+    ),
+    cmd(
+        "command|list",
+        at_least(2),
+        ANY,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) for N commands of the server.",
+        command_list,
+        "Lists the names of all commands, or of those that pass a filter.",
+    ),
+    cmd(
+        "command|getkeysandflags",
+        at_least(3),
+        ANY,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of arguments.",
+        command_getkeysandflags,
+        "Finds the keys among the arguments of a command, and says what is done with each.",
+    ),
+];
+
+fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    super::server::help(ctx, COMMAND, "COMMAND");
+    Ok(Done::NOTHING)
+}
+
+/// `COMMAND` → all commands.
+fn command(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    let all = table().all();
+    ctx.reply.array(all.len());
+    all.iter().for_each(|spec| describe(&mut ctx.reply, spec));
+    Ok(Done::NOTHING)
+}
+
+fn command_count(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.reply.int(table().all().len() as i64);
+    Ok(Done::NOTHING)
+}
+
+/// The commands that some names stand for; unknown ones are `None`.
+fn named(args: Args<'_>) -> Vec<Option<&'static Spec>> {
+    let find = |name: &[u8]| {
+        let mut parts = name.splitn(2, |byte| *byte == b'|');
+        let spec = table().find(parts.next()?)?;
+        match parts.next() {
+            None => Some(spec),
+            Some(own) => {
+                spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(own))
+            }
+        }
+    };
+    match args.len() {
+        2 => table().all().iter().map(|spec| Some(*spec)).collect(),
+        _ => args.iter_from(2).map(find).collect(),
+    }
+}
+
+fn command_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let specs = named(args);
+    ctx.reply.array(specs.len());
+    for spec in specs {
+        match spec {
+            Some(spec) => describe(&mut ctx.reply, spec),
+            None => ctx.reply.null_array(),
+        }
+    }
+    Ok(Done::NOTHING)
+}
+
+/// What Redis 7.2 documents about a command.
+fn documented(spec: &Spec) -> &'static Grammar {
+    grammar::find(spec.name).expect("every command is documented: a test looks")
+}
+
+/// One command as COMMAND INFO shows it.
+fn describe(reply: &mut Reply<'_>, spec: &Spec) {
+    let documented = documented(spec);
+    reply.array(10);
+    reply.bulk(spec.name.as_bytes());
+    reply.int(spec.arity.0 as i64);
+    let mut flags: Vec<&str> = FLAG_NAMES
+        .iter()
+        .filter(|(flag, _)| spec.flags.has(*flag))
+        .map(|(_, name)| *name)
+        .collect();
+    if matches!(spec.keys, Keys::Counted { .. }) && !spec.flags.has(MOVABLE_KEYS) {
+        flags.push("movablekeys");
+    }
+    flags.retain(|name| !name.is_empty());
+    reply.set(flags.len());
+    flags.iter().for_each(|flag| reply.simple(flag));
+    positions(documented.keys).iter().for_each(|position| reply.int(i64::from(*position)));
+    let categories = categories(spec);
+    reply.set(categories.len());
+    categories.iter().for_each(|name| reply.simple(name));
+    reply.set(documented.tips.len());
+    documented.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
+    reply.set(documented.keys.len());
+    documented.keys.iter().for_each(|keys| describe_keys(reply, keys));
+    reply.set(spec.subcommands.len());
+    spec.subcommands.iter().for_each(|sub| describe(reply, sub));
+}
+
+/// First key, last key and step, as far as three numbers can say it: for clients of before key specifications.
+fn positions(specs: &[KeySpec]) -> [i16; 3] {
+    let ranges = || {
+        specs.iter().filter_map(|spec| match (spec.begin, spec.find) {
+            (Begin::Index(first), Find::Range { last, step, .. }) => {
+                Some((first, if last < 0 { last } else { first + last }, step))
+            }
+            _ => None,
+        })
+    };
+    if let ([_], Some((first, last, step))) = (specs, ranges().next()) {
+        return [first, last, step];
+    }
+    let mut whole: Option<(i16, i16)> = None;
+    for (first, last, step) in ranges() {
+        if step != 1 || whole.is_some_and(|(_, before)| before != first - 1) {
+            break;
+        }
+        // Negative positions are from the end, and so behind all others.
+        let end = |before: i16| if (before as u16) > last as u16 { before } else { last };
+        whole = Some(whole.map_or((first, last), |(begin, before)| (begin, end(before))));
+    }
+    whole.map_or([0, 0, 0], |(first, last)| [first, last, 1])
+}
+
+fn describe_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
+    reply.map(if keys.note.is_empty() { 3 } else { 4 });
+    if !keys.note.is_empty() {
+        reply.bulk(b"notes");
+        reply.bulk(keys.note.as_bytes());
+    }
+    reply.bulk(b"flags");
+    show_flags(reply, keys.flags);
+    reply.bulk(b"begin_search");
+    match keys.begin {
+        Begin::Index(at) => step(reply, "index", &[("index", at)]),
+        Begin::Keyword { word, from } => {
+            open_step(reply, "keyword", 2);
+            reply.bulk(b"keyword");
+            reply.bulk(word.as_bytes());
+            reply.bulk(b"startfrom");
+            reply.int(i64::from(from));
+        }
+        Begin::Unknown => step(reply, "unknown", &[]),
+    }
+    reply.bulk(b"find_keys");
+    match keys.find {
+        Find::Range { last, step: each, limit } => {
+            step(reply, "range", &[("lastkey", last), ("keystep", each), ("limit", limit)]);
+        }
+        Find::Count { at, first, step: each } => {
+            step(reply, "keynum", &[("keynumidx", at), ("firstkey", first), ("keystep", each)]);
+        }
+        Find::Unknown => step(reply, "unknown", &[]),
+    }
+}
+
+fn show_flags(reply: &mut Reply<'_>, flags: KeyFlags) {
+    reply.set(key_spec::flag_names(flags).count());
+    key_spec::flag_names(flags).for_each(|flag| reply.simple(flag));
+}
+
+fn open_step(reply: &mut Reply<'_>, kind: &str, fields: usize) {
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(kind.as_bytes());
+    reply.bulk(b"spec");
+    reply.map(fields);
+}
+
+fn step(reply: &mut Reply<'_>, kind: &str, fields: &[(&str, i16)]) {
+    open_step(reply, kind, fields.len());
+    for (name, value) in fields {
+        reply.bulk(name.as_bytes());
+        reply.int(i64::from(*value));
+    }
+}
+
+/// The ACL categories of a command: those that are written down, and those that follow from its flags.
+pub fn categories(spec: &Spec) -> Vec<String> {
+    let documented = documented(spec);
+    let mut all = documented.categories.to_vec();
+    let scripting = documented.categories.contains(&"scripting");
+    let flags = [
+        (WRITE, "write"),
+        (READ, "read"),
+        (ADMIN, "admin"),
+        (ADMIN, "dangerous"),
+        (PUBSUB, "pubsub"),
+        (FAST, "fast"),
+        (BLOCKING, "blocking"),
+    ];
+    let implied = flags.iter().filter(|(flag, _)| spec.flags.has(*flag)).map(|(_, name)| *name);
+    all.extend(implied.filter(|name| *name != "read" || !scripting));
+    if !spec.flags.has(FAST) {
+        all.push("slow");
+    }
+    all.sort_unstable();
+    all.dedup();
+    all.iter().map(|name| format!("@{name}")).collect()
+}
+
+fn command_docs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let specs: Vec<&Spec> = named(args).into_iter().flatten().collect();
+    ctx.reply.map(specs.len());
+    specs.iter().for_each(|spec| document(&mut ctx.reply, spec));
+    Ok(Done::NOTHING)
+}
+
+fn document(reply: &mut Reply<'_>, spec: &Spec) {
+    let documented = documented(spec);
+    reply.bulk(spec.name.as_bytes());
+    let map = reply.open();
+    let mut fields = 0;
+    let mut text = |reply: &mut Reply<'_>, name: &str, text: &str| {
+        if !text.is_empty() {
+            reply.bulk(name.as_bytes());
+            reply.bulk(text.as_bytes());
+            fields += 1;
+        }
+    };
+    text(reply, "summary", spec.summary);
+    text(reply, "since", spec.since);
+    text(reply, "group", spec.group.name());
+    text(reply, "complexity", spec.complexity);
+    let mut flags = Vec::new();
+    flags.extend(documented.deprecated.map(|_| "deprecated"));
+    flags.extend(documented.internal.then_some("syscmd"));
+    if !flags.is_empty() {
+        reply.bulk(b"doc_flags");
+        reply.set(flags.len());
+        flags.iter().for_each(|flag| reply.simple(flag));
+        fields += 1;
+    }
+    if let Some((since, replacement)) = documented.deprecated {
+        for (name, text) in [("deprecated_since", since), ("replaced_by", replacement)] {
+            reply.bulk(name.as_bytes());
+            reply.bulk(text.as_bytes());
+            fields += 1;
+        }
+    }
+    if !documented.history.is_empty() {
+        reply.bulk(b"history");
+        reply.set(documented.history.len());
+        for (version, change) in documented.history {
+            reply.array(2);
+            reply.bulk(version.as_bytes());
+            reply.bulk(change.as_bytes());
+        }
+        fields += 1;
+    }
+    let arguments = documented.arguments();
+    if !arguments.is_empty() {
+        reply.bulk(b"arguments");
+        show_arguments(reply, &arguments);
+        fields += 1;
+    }
+    if !spec.subcommands.is_empty() {
+        reply.bulk(b"subcommands");
+        reply.map(spec.subcommands.len());
+        spec.subcommands.iter().for_each(|sub| document(reply, sub));
+        fields += 1;
+    }
+    reply.close_map(map, fields);
+}
+
+fn show_arguments(reply: &mut Reply<'_>, arguments: &[Argument<'_>]) {
+    reply.array(arguments.len());
+    for argument in arguments {
+        let map = reply.open();
+        let mut fields = 0;
+        let texts = [
+            ("name", Some(&*argument.name)),
+            ("type", Some(argument.kind.name())),
+            ("display_text", argument.display_text()),
+        ];
+        for (name, text) in texts.iter().filter_map(|(name, text)| Some((name, (*text)?))) {
+            reply.bulk(name.as_bytes());
+            reply.bulk(text.as_bytes());
+            fields += 1;
+        }
+        if let Some(index) = argument.key_spec_index {
+            reply.bulk(b"key_spec_index");
+            reply.int(index as i64);
+            fields += 1;
+        }
+        // The one token that is two quotes stands for an empty text.
+        let token = argument.token.map(|token| if token == "\"\"" { "" } else { token });
+        let texts = [
+            ("token", token),
+            ("since", argument.since),
+            ("deprecated_since", argument.deprecated_since),
+        ];
+        for (name, text) in texts.iter().filter_map(|(name, text)| Some((name, (*text)?))) {
+            reply.bulk(name.as_bytes());
+            reply.bulk(text.as_bytes());
+            fields += 1;
+        }
+        let flags = [
+            (argument.optional, "optional"),
+            (argument.multiple, "multiple"),
+            (argument.multiple_token, "multiple_token"),
+        ];
+        let count = flags.iter().filter(|(on, _)| *on).count();
+        if count > 0 {
+            reply.bulk(b"flags");
+            reply.set(count);
+            let names = flags.iter().filter(|(on, _)| *on).map(|(_, name)| name);
+            names.for_each(|name| reply.simple(name));
+            fields += 1;
+        }
+        if matches!(argument.kind, Kind::OneOf | Kind::Block) {
+            reply.bulk(b"arguments");
+            show_arguments(reply, &argument.children);
+            fields += 1;
+        }
+        reply.close_map(map, fields);
+    }
+}
+
+/// The command that is asked about, its arguments, and where among them the keys are.
+fn located(args: Args<'_>) -> Result<(&'static Spec, Args<'_>, Vec<usize>), Refusal> {
+    let inner = args.tail(2);
+    let Some(spec) = resolve(inner) else {
+        return Err(Refusal::fixed("ERR Invalid command specified"));
+    };
+    if spec.keys == Keys::None {
+        return Err(Refusal::fixed("ERR The command has no key arguments"));
+    }
+    if !spec.arity.fits(inner.len()) {
+        return Err(Refusal::fixed("ERR Invalid number of arguments specified for command"));
+    }
+    let Some(positions) = spec.keys.positions(inner) else {
+        return Err(Refusal::fixed("ERR Invalid arguments specified for command"));
+    };
+    Ok((spec, inner, positions))
+}
+
+fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (_, inner, positions) = located(args)?;
+    ctx.reply.array(positions.len());
+    positions.iter().for_each(|at| ctx.reply.bulk(inner.at(*at)));
+    Ok(Done::NOTHING)
+}
+
+/// `COMMAND GETKEYSANDFLAGS command [arg …]` → each key with what is done with it.
+fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let (spec, inner, positions) = located(args)?;
+    ctx.reply.array(positions.len());
+    for at in positions {
+        ctx.reply.array(2);
+        ctx.reply.bulk(inner.at(at));
+        show_flags(&mut ctx.reply, flags_of(spec, inner, at));
+    }
+    Ok(Done::NOTHING)
+}
+
+/// What a command does with the key at a position.
+fn flags_of(spec: &Spec, args: Args<'_>, position: usize) -> KeyFlags {
+    use key_spec::{ACCESS, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
+    let specs = documented(spec).keys;
+    let known = specs.iter().find(|keys| covers(keys, args, position)).map(|keys| keys.flags);
+    // A key that no rule finds is one that an option names: where a result is stored.
+    let flags = known.unwrap_or(OW | UPDATE);
+    if flags & VARIABLE_FLAGS == 0 {
+        return flags;
+    }
+    let any = |words: &[&str]| args.iter_from(2).any(|arg| words.iter().any(|word| is(arg, word)));
+    match spec.name {
+        "set" if !any(&["GET"]) => OW | UPDATE,
+        "bitfield" if !any(&["SET", "INCRBY"]) => RO | ACCESS,
+        _ => RW | ACCESS | UPDATE,
+    }
+}
+
+/// Whether a specification finds the key at a position.
+fn covers(keys: &KeySpec, args: Args<'_>, position: usize) -> bool {
+    let first = match keys.begin {
+        Begin::Index(at) => at as usize,
+        Begin::Keyword { word, from } => {
+            let len = args.len();
+            let found = match from {
+                0.. => (from as usize..len).find(|at| is(args.at(*at), word)),
+                _ => {
+                    let last = len.saturating_sub(from.unsigned_abs() as usize);
+                    (1..=last).rev().find(|at| is(args.at(*at), word))
+                }
+            };
+            match found {
+                Some(at) => at + 1,
+                None => return false,
+            }
+        }
+        Begin::Unknown => return false,
+    };
+    let (first, last, step) = match keys.find {
+        Find::Range { last, step, limit } => {
+            let end = args.len() as i64 - 1;
+            let last = match (last, limit) {
+                (-1, 2..) => first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1,
+                (..0, _) => end + 1 + i64::from(last),
+                _ => first as i64 + i64::from(last),
+            };
+            (first, last, step)
+        }
+        Find::Count { at, first: behind, step } => {
+            let count = args.get(first + at as usize).and_then(protocol::number::parse_i64);
+            let begin = first + behind as usize;
+            let last = begin as i64 - 1 + count.unwrap_or(0).clamp(0, args.len() as i64);
+            (begin, last, step)
+        }
+        Find::Unknown => return false,
+    };
+    let step = (step.max(1)) as usize;
+    position >= first && position as i64 <= last && (position - first).is_multiple_of(step)
+}
+
+/// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
+fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
+    let names: Vec<&str> = if args.len() == 2 {
+        table().all().iter().map(|spec| spec.name).collect()
+    } else if args.len() == 5 && is(args.at(2), "FILTERBY") {
+        let wanted = args.at(4);
+        if is(args.at(3), "MODULE") {
+            Vec::new()
+        } else if is(args.at(3), "ACLCAT") {
+            let wanted = [b"@", wanted].concat();
+            let has = |spec: &&Spec| {
+                categories(spec).iter().any(|c| c.as_bytes().eq_ignore_ascii_case(&wanted))
+            };
+            all.filter(has).map(|spec| spec.name).collect()
+        } else if is(args.at(3), "PATTERN") {
+            all.filter(|s| glob::matches(wanted, s.name.as_bytes(), true)).map(|s| s.name).collect()
+        } else {
+            return Err(Refusal::SYNTAX);
+        }
+    } else {
+        return Err(Refusal::SYNTAX);
+    };
+    ctx.reply.array(names.len());
+    names.iter().for_each(|name| ctx.reply.bulk(name.as_bytes()));
+    Ok(Done::NOTHING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{expect, with};
+
+    #[test]
+    fn every_command_is_documented_as_it_is() {
+        let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
+        for spec in all {
+            let documented = grammar::find(spec.name).unwrap_or_else(|| panic!("{}", spec.name));
+            assert_eq!(documented.arity, spec.arity.0, "{}", spec.name);
+            assert_eq!(documented.since, spec.since, "{}", spec.name);
+            let of_group = grammar::GROUPS.iter().find(|(name, _)| *name == spec.group.name());
+            let rows = of_group.expect("a group of Redis").1;
+            assert!(rows.iter().any(|row| row.name == spec.name), "{}: group", spec.name);
+        }
+    }
+
+    #[test]
+    fn keys_are_found_with_what_is_done_with_them() {
+        expect(
+            &mut with(&[]),
+            &[
+                ("COMMAND GETKEYS MSET a 1 b 2", "[a b]"),
+                ("COMMAND GETKEYS PING", "-ERR The command has no key arguments"),
+                ("COMMAND GETKEYS NOPE x", "-ERR Invalid command specified"),
+                ("COMMAND GETKEYS GET", "-ERR Invalid number of arguments specified for command"),
+                ("COMMAND GETKEYSANDFLAGS GET a", "[[a [+RO +access]]]"),
+                ("COMMAND GETKEYSANDFLAGS SET a 1", "[[a [+OW +update]]]"),
+                ("COMMAND GETKEYSANDFLAGS SET a 1 GET", "[[a [+RW +access +update]]]"),
+                ("COMMAND GETKEYSANDFLAGS MSET a 1 b 2", "[[a [+OW +update]] [b [+OW +update]]]"),
+                (
+                    "COMMAND GETKEYSANDFLAGS LMOVE a b LEFT LEFT",
+                    "[[a [+RW +access +delete]] [b [+RW +insert]]]",
+                ),
+                (
+                    "COMMAND GETKEYSANDFLAGS ZUNIONSTORE d 2 a b",
+                    "[[d [+OW +update]] [a [+RO +access]] [b [+RO +access]]]",
+                ),
+                ("COMMAND GETKEYSANDFLAGS SORT a STORE b", "[[a [+RO +access]] [b [+OW +update]]]"),
+                ("COMMAND GETKEYSANDFLAGS BITFIELD a GET u8 0", "[[a [+RO +access]]]"),
+            ],
+        );
+    }
+
+    #[test]
+    fn positions_are_what_three_numbers_can_say() {
+        let of = |name: &str| positions(grammar::find(name).expect("a command").keys);
+        assert_eq!(of("get"), [1, 1, 1]);
+        assert_eq!(of("mset"), [1, -1, 2]);
+        assert_eq!(of("blpop"), [1, -2, 1]);
+        assert_eq!(of("rename"), [1, 2, 1]);
+        assert_eq!(of("ping"), [0, 0, 0]);
+        assert_eq!(of("lmpop"), [0, 0, 0]);
+        assert_eq!(of("zunionstore"), [1, 1, 1]);
+    }
+}
