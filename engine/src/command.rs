@@ -174,6 +174,7 @@ pub enum Group {
     Server,
     Set,
     SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -191,6 +192,7 @@ impl Group {
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transactions",
         }
@@ -208,6 +210,7 @@ impl Group {
             Group::Server => "admin",
             Group::Set => "set",
             Group::SortedSet => "sortedset",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transaction",
         }

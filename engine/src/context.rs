@@ -66,6 +66,7 @@ pub enum Class {
     Set,
     Hash,
     Zset,
+    Stream,
     Expired,
     Evicted,
     New,

@@ -14,6 +14,7 @@ use crate::entry::{Entry, Kind, Value, ValueRef};
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
+use crate::stream::Stream;
 use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
 use protocol::listpack::Value as Text;
@@ -124,7 +125,7 @@ macro_rules! collection {
         }
     )*};
 }
-collection!(List, Hash, Set, Zset);
+collection!(List, Hash, Set, Zset, Stream);
 
 /// A database.
 #[derive(Default)]

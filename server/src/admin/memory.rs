@@ -25,6 +25,7 @@ pub fn memory(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             ValueRef::Hash(hash) => hash.memory_bytes(),
             ValueRef::Set(set) => set.memory_bytes(),
             ValueRef::Zset(zset) => zset.memory_bytes(),
+            ValueRef::Stream(stream) => stream.memory_bytes(),
         };
         let total = entry.block_bytes() + value;
         ctx.reply.int(total as i64);
