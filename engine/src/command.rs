@@ -102,6 +102,8 @@ pub enum Keys {
         /// Position of the count.
         count: i16,
     },
+    /// Behind the word STREAMS among the options of XREAD: the first half of what follows it.
+    Streams,
 }
 
 /// One key at `position`.
@@ -127,7 +129,7 @@ impl Keys {
     #[inline]
     pub fn first(self) -> Option<usize> {
         match self {
-            Keys::None => None,
+            Keys::None | Keys::Streams => None,
             Keys::Range { first, .. } => Some(first as usize),
             Keys::Counted { destination: 0, count } => Some(count as usize + 1),
             Keys::Counted { destination, .. } => Some(destination as usize),
@@ -156,6 +158,23 @@ impl Keys {
                 }
                 all.extend(first..first + n as usize);
                 Some(all)
+            }
+            Keys::Streams => {
+                let is = |at: usize, word: &str| {
+                    args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+                };
+                let mut at = 1;
+                while !is(at, "STREAMS") {
+                    at += match () {
+                        _ if is(at, "COUNT") || is(at, "BLOCK") => 2,
+                        _ if is(at, "GROUP") => 3,
+                        _ if is(at, "NOACK") => 1,
+                        _ => return None,
+                    };
+                }
+                let rest = args.len() - at - 1;
+                let found = rest > 0 && rest.is_multiple_of(2);
+                found.then(|| (at + 1..at + 1 + rest / 2).collect())
             }
         }
     }

@@ -146,6 +146,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The same for arguments that are made one by one.
+    pub fn effect_of<'e>(&mut self, args: impl ExactSizeIterator<Item = &'e [u8]>) {
+        self.engine.unit.stated = true;
+        if self.engine.is_journaling(self.session) {
+            self.engine.unit.add(self.session.db, |bytes| encode::command(bytes, args));
+        }
+    }
+
     /// States that what was done is not passed on.
     pub fn no_effect(&mut self) {
         self.engine.unit.stated = true;

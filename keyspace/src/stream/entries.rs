@@ -249,11 +249,16 @@ impl Entries {
         if self.added == 0 {
             return Some(0);
         }
-        if self.len == 0 && id <= self.last_id || id == self.last_id {
+        if self.len == 0 && id <= self.last_id {
             return Some(self.added);
         }
-        let whole = self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id;
-        if id > self.last_id || !whole {
+        if id != StreamId::MIN && id < self.max_deleted_id {
+            return None;
+        }
+        if id == self.last_id {
+            return Some(self.added);
+        }
+        if id > self.last_id || !self.is_whole() {
             return None;
         }
         match id.cmp(&self.first_id) {
@@ -263,12 +268,14 @@ impl Entries {
         }
     }
 
-    /// Whether an entry with this id or a greater one was deleted, while there are entries before it.
+    /// Whether nothing was deleted by name among the entries.
+    pub fn is_whole(&self) -> bool {
+        self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id
+    }
+
+    /// Whether an entry with this id or a greater one was deleted by name.
     pub fn has_gap_from(&self, id: StreamId) -> bool {
-        self.len > 0
-            && self.max_deleted_id != StreamId::MIN
-            && self.first_id <= self.max_deleted_id
-            && id <= self.max_deleted_id
+        self.len > 0 && self.max_deleted_id != StreamId::MIN && id <= self.max_deleted_id
     }
 
     /// Asserts the invariants. For tests.

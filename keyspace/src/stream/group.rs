@@ -100,10 +100,14 @@ impl Group {
         &self.name
     }
 
-    /// How many entries come after the last one delivered, if that can be told.
+    /// How many entries come after the last one delivered, if that can be told. As Redis 8.0 counts, which mended what
+    /// 7.2 made of streams that were trimmed or of which entries were deleted.
     pub fn lag(&self, entries: &Entries) -> Option<i64> {
-        if entries.added() == 0 {
+        if entries.added() == 0 || entries.is_empty() {
             return Some(0);
+        }
+        if self.last_id < entries.first_id() && entries.is_whole() {
+            return Some(entries.len() as i64);
         }
         let read = match self.entries_read {
             Some(read) if !entries.has_gap_from(self.last_id) => read,
@@ -115,8 +119,10 @@ impl Group {
     /// Goes on to an entry that is being delivered and comes after all that were.
     #[inline]
     pub fn advance(&mut self, entries: &Entries, id: StreamId) {
+        // What was trimmed before it was delivered counts as passed over.
+        let is_next = self.last_id >= entries.first_id() && !entries.has_gap_from(self.last_id);
         match self.entries_read {
-            Some(read) if !entries.has_gap_from(id) => {
+            Some(read) if is_next => {
                 self.entries_read = Some(read.wrapping_add(1));
             }
             _ if entries.added() > 0 => self.entries_read = entries.place_of(id),

@@ -80,7 +80,11 @@ pub(crate) fn read(value: StreamValue) -> Result<Stream, Malformed> {
     entries.find_first();
     let mut stream = Stream::new();
     *stream.entries_mut() = entries;
-    for group in value.groups {
+    for mut group in value.groups {
+        if value.first_id.is_none() {
+            // Type 15 does not say how far groups have come. It is made out as far as it can be.
+            group.entries_read = stream.entries().place_of(group.last_delivered);
+        }
         read_group(&mut stream, group)?;
     }
     Ok(stream)
