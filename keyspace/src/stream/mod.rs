@@ -8,11 +8,11 @@
 //!        └─► groups, in order of names ──► pending entries, consumers
 //! ```
 //!
-//! - [`node`]: one listpack of entries
-//! - [`order`]: what keeps nodes and pending entries in order
-//! - [`entries`]: all entries and the counters: adding, ranges, deleting, trimming
-//! - [`group`]: a group and its consumers
-//! - [`mod@rdb`]: from and to the bytes of a file
+//! - `node`: one listpack of entries
+//! - `order`: what keeps nodes and pending entries in order
+//! - `entries`: all entries and the counters: adding, ranges, deleting, trimming
+//! - `group`: a group and its consumers
+//! - `rdb`: from and to the bytes of a file
 //!
 //! # Not here
 //! - ids made of the time, and what the commands mean: `engine::family::streams`

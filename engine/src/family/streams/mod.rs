@@ -1,10 +1,10 @@
 //! Stream commands: XADD, XREADGROUP and their kin.
 //!
-//! - [`ids`]: ids as text
-//! - [`changes`]: XADD, XDEL, XSETID, XTRIM, XLEN
-//! - [`reads`]: XRANGE, XREVRANGE, XREAD, XREADGROUP
-//! - [`claims`]: XACK, XPENDING, XCLAIM, XAUTOCLAIM
-//! - [`groups`]: XGROUP; [`info`]: XINFO
+//! - `ids`: ids as text
+//! - `changes`: XADD, XDEL, XSETID, XTRIM, XLEN
+//! - `reads`: XRANGE, XREVRANGE, XREAD, XREADGROUP
+//! - `claims`: XACK, XPENDING, XCLAIM, XAUTOCLAIM
+//! - `groups`: XGROUP; `info`: XINFO
 //!
 //! As in Redis, what changes only a group does not spoil transactions that watch the key: XREADGROUP, XACK, XCLAIM, and
 //! XGROUP on a stream that is there.
