@@ -227,19 +227,24 @@ impl Entries {
             }
             fits && wanted
         });
+        let mut first_left = None;
         if !approximate && let Some(node) = self.nodes.first_mut() {
-            len -= match keep {
+            let (count, left) = match keep {
                 Keep::Length(max) => node.delete_front(len.saturating_sub(max), |_| true),
-                Keep::From(id) => node.delete_front(u64::MAX, |entry| entry.id < id),
-            } as u64;
+                Keep::From(id) => node.delete_front(u64::MAX, |entry| entry < id),
+            };
+            len -= count as u64;
+            first_left = left;
             if node.live == 0 {
                 let node = node.id();
                 self.nodes.remove(node);
             }
         }
         self.len = len;
-        if len < before {
-            self.find_first();
+        match first_left {
+            _ if len == before => {}
+            Some(id) => self.first_id = id,
+            None => self.find_first(),
         }
         (before - len, removed)
     }

@@ -351,17 +351,33 @@ impl Node {
         true
     }
 
-    /// Marks entries from the first one on as deleted, as long as they are `wanted`, `most` of them. Returns how many.
-    pub fn delete_front(&mut self, most: u64, wanted: impl Fn(&Entry<'_>) -> bool) -> u32 {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let front = self.forward_live().take_while(|entry| wanted(entry));
-        let marked: Vec<usize> = front.take(most).map(|entry| entry.at).collect();
-        if marked.is_empty() {
-            return 0;
+    /// Marks entries from the first one on as deleted, as long as they are `wanted`, `most` of them. Returns how many, and
+    /// the id of the first one that is left.
+    pub fn delete_front(
+        &mut self,
+        most: u64,
+        wanted: impl Fn(StreamId) -> bool,
+    ) -> (u32, Option<StreamId>) {
+        let master = Master::of(&self.list);
+        let (mut at, end) = (master.end(&self.list), self.list.len() - 1);
+        let (mut count, mut left) = (0, None);
+        while at < end {
+            let entry = Entry::read(&self.list, self.id, &master, at);
+            let (id, next) = (entry.id, entry.end());
+            if !entry.is_deleted() {
+                if count as u64 == most || !wanted(id) {
+                    left = Some(id);
+                    break;
+                }
+                self.list[at] |= DELETED;
+                count += 1;
+            }
+            at = next;
         }
-        marked.iter().for_each(|at| self.list[*at] |= DELETED);
-        self.count_deleted(marked.len() as u32);
-        marked.len() as u32
+        if count > 0 {
+            self.count_deleted(count);
+        }
+        (count, left)
     }
 
     /// Enters in the master entry that so many more entries are deleted.
