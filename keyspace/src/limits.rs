@@ -22,7 +22,7 @@ pub struct Limits {
     pub zset_max_listpack_value: usize,
     /// Size of a node of a list: most elements if positive, −1 … −5 for 4, 8, 16, 32, 64 KiB.
     pub list_max_listpack_size: i32,
-    /// Most bytes of a node of a stream, roughly, before an entry is added; 0 is no limit.
+    /// Most bytes of a node of a stream; 0 is no limit.
     pub stream_node_max_bytes: usize,
     /// Most entries of a node of a stream; 0 is no limit.
     pub stream_node_max_entries: usize,
