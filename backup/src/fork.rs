@@ -22,7 +22,7 @@
 //!
 //! What they do share is the allocator and the standard library:
 //! - *allocating* is safe: jemalloc registers fork handlers (`pthread_atfork`) that take its locks before the fork and
-//!   reinitialize them in the child; glibc's allocator, used in tests, does the same inside `fork`.
+//!   reinitialize them in the child, where its background thread is off; glibc's allocator, used in tests, does the same inside `fork`.
 //! - *locks*: the child takes none that another thread may hold: it does not log or trace, and does not use stdout,
 //!   stderr, the environment or the runtime. Errors go through the pipe. (A panic prints, and so could block on
 //!   stderr's lock; the parent's time limit and signal end such a child. In release builds a panic aborts.)

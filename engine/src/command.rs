@@ -259,6 +259,8 @@ pub struct Spec {
     pub handler: Handler,
     /// Its subcommands; empty for most.
     pub subcommands: &'static [Spec],
+    /// Its place among all commands and subcommands of the [`table`]: where its counters are.
+    pub index: usize,
 }
 
 /// A row without subcommands.
@@ -274,7 +276,20 @@ pub const fn cmd(
     handler: Handler,
     summary: &'static str,
 ) -> Spec {
-    Spec { name, arity, flags, keys, since, group, complexity, summary, handler, subcommands: &[] }
+    let subcommands = &[];
+    Spec {
+        name,
+        arity,
+        flags,
+        keys,
+        since,
+        group,
+        complexity,
+        summary,
+        handler,
+        subcommands,
+        index: 0,
+    }
 }
 
 impl Spec {
@@ -294,6 +309,7 @@ impl Spec {
 pub struct Table {
     slots: Vec<Option<&'static Spec>>,
     all: Vec<&'static Spec>,
+    len: usize,
 }
 
 const SLOTS: usize = 2048;
@@ -313,9 +329,10 @@ fn slot_of(name: &[u8]) -> usize {
 
 impl Table {
     fn build(families: &[&'static [Spec]]) -> Table {
-        let mut table = Table { slots: vec![None; SLOTS], all: Vec::new() };
-        for spec in families.iter().flat_map(|family| family.iter()) {
-            assert!(table.find(spec.name.as_bytes()).is_none(), "{} is there twice", spec.name);
+        let mut table = Table { slots: vec![None; SLOTS], all: Vec::new(), len: 0 };
+        for row in families.iter().flat_map(|family| family.iter()) {
+            assert!(table.find(row.name.as_bytes()).is_none(), "{} is there twice", row.name);
+            let spec = table.number(row);
             let mut slot = slot_of(spec.name.as_bytes());
             while table.slots[slot].is_some() {
                 slot = (slot + 1) % SLOTS;
@@ -324,6 +341,24 @@ impl Table {
             table.all.push(spec);
         }
         table
+    }
+
+    /// A copy of a row and of its subcommands' with their indexes; it lives as long as the process.
+    fn number(&mut self, row: &Spec) -> &'static Spec {
+        let index = self.len;
+        self.len += 1;
+        let subcommands: Vec<Spec> = row.subcommands.iter().map(|sub| *self.number(sub)).collect();
+        Box::leak(Box::new(Spec { index, subcommands: Vec::leak(subcommands), ..*row }))
+    }
+
+    /// How many commands and subcommands there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// The command of this name, in any letter case.

@@ -124,7 +124,7 @@ impl<'a> Context<'a> {
     /// Owed for every key that a command changed; dispatch does the rest from [`Done`].
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, class: Class, event: &'static str) {
-        self.engine.touch_watched(self.scope.db, key.bytes);
+        self.engine.key_changed(self.scope.db, key.bytes);
         self.engine.notify(self.scope.db, class, event, key.bytes);
     }
 

@@ -52,6 +52,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> (usize, Flow) {
         let requests = batch.requests();
+        self.tick_ns = host.ticks_ns();
         let mut prepared = [Prepared { spec: None, hash: None }; AHEAD];
         while next < requests.len() {
             let chunk = &requests[next..requests.len().min(next + AHEAD)];
@@ -169,7 +170,7 @@ impl Engine {
                 let text = b"EXECABORT Transaction discarded because of: ";
                 refusal = Refusal([&text[..], &refusal.0].concat().into());
             }
-            self.refuse(session, Some(spec), &refusal, out);
+            self.reject(session, spec, &refusal, out);
             return self.finish(session, before, out);
         }
         if session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED) {
@@ -178,13 +179,50 @@ impl Engine {
             Reply::new(out, session.resp3).simple("QUEUED");
             return self.finish(session, before, out);
         }
+        self.run(host, session, Prepared { spec: Some(spec), ..prepared }, args, raw, out);
+        if !self.waiters.is_empty() {
+            self.serve_waiters(host);
+        }
+        self.finish(session, before, out)
+    }
+
+    /// Runs a command again that has waited. Its reply is in `out`, unless the session is suspended still.
+    pub(crate) fn rerun(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        spec: &'static Spec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Flow {
+        match self.admit(session, spec, args) {
+            Ok(()) => {
+                let prepared = Prepared { spec: Some(spec), hash: None };
+                self.run(host, session, prepared, args, None, out);
+            }
+            Err(refusal) => self.reject(session, spec, &refusal, out),
+        }
+        self.finish(session, 0, out)
+    }
+
+    /// Runs a command whose checks have passed, and journals what it did.
+    #[inline]
+    fn run(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        prepared: Prepared,
+        args: Args<'_>,
+        raw: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) {
+        let spec = prepared.spec.expect("callers have found it");
         let changes = self.call(host, session, spec, prepared.hash, args, out);
         self.unit.loose = spec.flags.has(command::ANY_KEYS);
         if changes > 0 || self.unit.count > 0 {
             self.journal_unit(host, session, changes, args, raw);
         }
         self.unit.stated = false;
-        self.finish(session, before, out)
     }
 
     /// Runs a command whose checks have passed. Returns how many changes it made.
@@ -197,18 +235,36 @@ impl Engine {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> u64 {
-        self.stats.commands += 1;
-        let before = out.len();
+        let (before, start_ns) = (out.len(), self.tick_ns);
         let resp3 = session.resp3;
         let scope = Scope {
             db: session.db,
             sees_expired: session.is_trusted() || self.conditions.loading,
             no_touch: session.no_touch,
         };
+        self.tracking.enter(session);
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
-        match (spec.handler)(&mut context, args) {
+        let result = (spec.handler)(&mut context, args);
+        // One that waits is counted when it has been served.
+        if !session.is_blocked() && !session.retrying || !session.suspended {
+            self.tick_ns = host.ticks_ns();
+            let calls = self.stats.of(spec);
+            calls.calls += 1;
+            calls.ns += self.tick_ns.saturating_sub(start_ns);
+            calls.failed += u64::from(result.is_err());
+            self.stats.commands += 1;
+        }
+        self.tracking.leave();
+        if session.tracking.is_some() && spec.flags.has(command::READ) {
+            let keys = spec.keys.positions(args).unwrap_or_default();
+            self.remember_read(session, args, &keys);
+        }
+        if !self.monitors.is_empty() && !session.retrying {
+            self.show_to_monitors(session, scope.db, spec, args);
+        }
+        match result {
             Ok(done) => {
                 self.dirty += done.changes;
                 let ours = !session.is_trusted();
@@ -260,7 +316,14 @@ impl Engine {
 
     #[inline]
     fn finish(&mut self, session: &mut Session, before: usize, out: &mut Vec<u8>) -> Flow {
-        if session.reply_mode != ReplyMode::On {
+        if let Some(mode) = &mut session.tracking
+            && mode.caching
+            && session.multi.is_none()
+            && session.last_command.is_none_or(|spec| !spec.name.starts_with("client|"))
+        {
+            mode.caching = false;
+        }
+        if session.reply_mode != ReplyMode::On && !is_confirmation(session, &out[before..]) {
             match session.reply_mode {
                 ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
                 ReplyMode::Skip => {
@@ -270,10 +333,25 @@ impl Engine {
                 _ => out.truncate(before),
             }
         }
+        if !self.late.is_empty() {
+            self.deliver_late(session, out);
+        }
         if session.close_after_reply || session.close_now || session.suspended {
             return Flow::Stop;
         }
         Flow::Next
+    }
+
+    /// Refuses a command that has not run.
+    fn reject(
+        &mut self,
+        session: &mut Session,
+        spec: &'static Spec,
+        refusal: &Refusal,
+        out: &mut Vec<u8>,
+    ) {
+        self.stats.of(spec).rejected += 1;
+        self.refuse(session, Some(spec), refusal, out);
     }
 
     /// Writes an error reply and counts it.
@@ -397,6 +475,13 @@ impl Engine {
         self.unit.stated = true;
         total
     }
+}
+
+/// Whether a reply is one of those to SUBSCRIBE and its kin: they are messages, which are sent in any case.
+fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
+    let subscribes =
+        |spec: &Spec| spec.flags.has(command::PUBSUB) && spec.flags.has(command::IN_SUBSCRIBED);
+    session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
 }
 
 /// The row of a request, the subcommand's if the command is a container.

@@ -7,15 +7,19 @@
 //! # Not here
 //! - the rules of what may run when: [`crate::dispatch`]
 
+use crate::blocking::Waiters;
+use crate::command::Spec;
 use crate::context::{Class, Key, Scope};
 use crate::host::{EntryKind, Host, Receipt};
+use crate::messages::{EventSettings, Message};
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::session::{Session, SessionId};
+use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef};
 use keyspace::entry::Value;
 use keyspace::limits::Limits;
-use protocol::resp::{Reply, encode};
+use protocol::resp::encode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What the outside allows; a refusal here stops commands before they run.
@@ -62,8 +66,32 @@ pub struct Stats {
     pub unexpected_errors: u64,
     /// Error replies by their prefix.
     pub errors: BTreeMap<String, u64>,
-    /// Calls, rejected and failed calls by command.
-    pub calls: HashMap<&'static str, [u64; 3]>,
+    /// What commands did, by [`crate::command::Spec::index`].
+    pub calls: Vec<Calls>,
+}
+
+/// What one command did.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// How often it ran.
+    pub calls: u64,
+    /// How long, in nanoseconds.
+    pub ns: u64,
+    /// How often it was refused before it ran.
+    pub rejected: u64,
+    /// How often it answered with an error.
+    pub failed: u64,
+}
+
+impl Stats {
+    /// The counters of one command.
+    #[inline]
+    pub fn of(&mut self, spec: &Spec) -> &mut Calls {
+        if self.calls.len() <= spec.index {
+            self.calls.resize(crate::command::table().len(), Calls::default());
+        }
+        &mut self.calls[spec.index]
+    }
 }
 
 /// The effects of the request that is being executed.
@@ -138,15 +166,26 @@ pub struct Engine {
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
     pub garbage_dbs: Vec<Db>,
+    /// Most keys that client tracking remembers (`tracking-table-max-keys`).
+    pub tracking_table_max: u64,
     /// Slots of sessions whose outbox got something.
     pub woken: Vec<usize>,
+    /// When the last command ended, as [`Host::ticks_ns`] tells.
+    pub(crate) tick_ns: u64,
     pub(crate) unit: Unit,
     pub(crate) channels: HashMap<Vec<u8>, Vec<usize>>,
     pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
-    late: Vec<(usize, Message)>,
+    pub(crate) shard_channels: HashMap<Vec<u8>, Vec<usize>>,
+    /// Messages for the sessions that are executing a command right now.
+    pub(crate) late: Vec<(usize, Message)>,
+    pub(crate) tracking: Tracking,
+    /// Slots of those who see every command.
+    pub(crate) monitors: Vec<usize>,
     watchers: HashMap<(usize, Vec<u8>), Vec<Watcher>>,
+    pub(crate) waiters: Waiters,
     spoiled: HashSet<SessionId>,
     sessions: Vec<Option<Box<Session>>>,
+    slots_by_id: HashMap<SessionId, usize>,
     free_slots: Vec<usize>,
     next_id: SessionId,
     random: Random,
@@ -162,43 +201,6 @@ struct Watcher {
     id: SessionId,
     /// The key is there, but its time has come: that it goes is no change to this one.
     expired: bool,
-}
-
-/// A published message on its way to one subscriber.
-struct Message {
-    pattern: Option<Vec<u8>>,
-    channel: Vec<u8>,
-    body: Vec<u8>,
-}
-
-impl Message {
-    fn write(&self, session: &mut Session) {
-        let mut reply = Reply::new(&mut session.outbox, session.resp3);
-        match &self.pattern {
-            Some(pattern) => {
-                reply.push(4);
-                reply.bulk(b"pmessage");
-                reply.bulk(pattern);
-            }
-            None => {
-                reply.push(3);
-                reply.bulk(b"message");
-            }
-        }
-        reply.bulk(&self.channel);
-        reply.bulk(&self.body);
-    }
-}
-
-/// Which keyspace events are published.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct EventSettings {
-    /// `__keyspace@<db>__:<key>` gets the event's name.
-    pub by_key: bool,
-    /// `__keyevent@<db>__:<event>` gets the key.
-    pub by_event: bool,
-    /// A bit for each [`Class`].
-    pub classes: u32,
 }
 
 impl Engine {
@@ -222,14 +224,21 @@ impl Engine {
             functions: Vec::new(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
+            tracking_table_max: u64::MAX,
             woken: Vec::new(),
+            tick_ns: 0,
             unit: Unit::default(),
             channels: HashMap::new(),
             patterns: BTreeMap::new(),
+            shard_channels: HashMap::new(),
             late: Vec::new(),
+            tracking: Tracking::default(),
+            monitors: Vec::new(),
             watchers: HashMap::new(),
+            waiters: Waiters::default(),
             spoiled: HashSet::new(),
             sessions: Vec::new(),
+            slots_by_id: HashMap::new(),
             free_slots: Vec::new(),
             next_id: 1,
             random: Random::new(seed),
@@ -268,6 +277,7 @@ impl Engine {
             self.sessions.len() - 1
         });
         session.slot = slot;
+        self.slots_by_id.insert(session.id, slot);
         self.sessions[slot] = Some(session);
         slot
     }
@@ -275,9 +285,18 @@ impl Engine {
     /// Ends a session: its subscriptions and watched keys are dropped.
     pub fn disconnect(&mut self, slot: usize) {
         let mut session = self.take_session(slot);
+        self.forget_waiter(&mut session);
         self.unwatch_all(&mut session);
         self.unsubscribe_all(&mut session);
+        self.stop_tracking(&mut session);
+        self.stop_monitor(&mut session);
+        self.slots_by_id.remove(&session.id);
         self.free_slots.push(slot);
+    }
+
+    /// The slot of the session with that id.
+    pub fn slot_of(&self, id: SessionId) -> Option<usize> {
+        self.slots_by_id.get(&id).copied()
     }
 
     /// Takes a session out of its slot to execute a command.
@@ -291,10 +310,9 @@ impl Engine {
     pub fn return_session(&mut self, mut session: Box<Session>) {
         let slot = session.slot;
         if !self.late.is_empty() {
-            let (mine, others) = self.late.drain(..).partition(|(to, _)| *to == slot);
-            self.late = others;
-            let mine: Vec<(usize, Message)> = mine;
-            mine.into_iter().for_each(|(_, message)| message.write(&mut session));
+            let mut outbox = std::mem::take(&mut session.outbox);
+            self.deliver_late(&mut session, &mut outbox);
+            session.outbox = outbox;
         }
         debug_assert!(self.sessions[slot].is_none());
         self.sessions[slot] = Some(session);
@@ -308,6 +326,15 @@ impl Engine {
     /// A session that is in its slot.
     pub fn session_mut(&mut self, slot: usize) -> Option<&mut Session> {
         self.sessions.get_mut(slot)?.as_deref_mut()
+    }
+
+    /// Puts other databases in place of all there are.
+    pub fn replace_data(&mut self, dbs: Vec<Db>) {
+        for db in 0..self.dbs.len() {
+            self.keys_changed(db, None);
+        }
+        self.invalidate_all(None);
+        self.dbs = dbs;
     }
 
     /// All sessions that are in their slots.
@@ -346,7 +373,7 @@ impl Engine {
     fn expire(&mut self, db: usize, key: Key<'_>) {
         self.delete(db, key);
         self.stats.expired_keys += 1;
-        self.touch_watched(db, key.bytes);
+        self.key_changed(db, key.bytes);
         self.notify(db, Class::Expired, "expired", key.bytes);
         if !self.nobody_reads {
             let name = if self.unlinks_expired { &b"UNLINK"[..] } else { b"DEL" };
@@ -484,6 +511,14 @@ impl Engine {
     /// Removes keys whose time has come: the next part of the databases that can have any. The host calls it
     /// again while it returns true and there is time.
     pub fn sweep(&mut self, host: &mut dyn Host) -> bool {
+        let more = self.sweep_part(host);
+        if !self.waiters.is_empty() {
+            self.serve_waiters(host);
+        }
+        more
+    }
+
+    fn sweep_part(&mut self, host: &mut dyn Host) -> bool {
         if !self.active_expire || self.conditions.loading {
             return false;
         }
@@ -631,12 +666,22 @@ impl Engine {
         Some(entry.expiry().is_some_and(|at| at <= self.now_ms))
     }
 
-    /// Spoils the transactions that watch a key that was changed or removed.
+    /// A key was changed or removed: whoever has an eye on it learns of it.
     #[inline]
-    pub(crate) fn touch_watched(&mut self, db: usize, key: &[u8]) {
-        if self.watchers.is_empty() {
-            return;
+    pub(crate) fn key_changed(&mut self, db: usize, key: &[u8]) {
+        if !self.waiters.is_empty() {
+            self.waiters.note(db, key);
         }
+        if self.tracking.is_active() {
+            self.invalidate(key);
+        }
+        if !self.watchers.is_empty() {
+            self.spoil(db, key);
+        }
+    }
+
+    /// Spoils the transactions that watch a key.
+    fn spoil(&mut self, db: usize, key: &[u8]) {
         let there = self.dbs[db].get(Key::new(key).hash, key).is_some();
         let Some(watchers) = self.watchers.get_mut(&(db, key.to_vec())) else { return };
         for watcher in watchers {
@@ -648,9 +693,14 @@ impl Engine {
         }
     }
 
-    /// Spoils the transactions that watch a key of `db`, all of whose keys are about to be replaced: by those of
-    /// `replacement`, if any.
-    pub(crate) fn touch_watched_in(&mut self, db: usize, replacement: Option<usize>) {
+    /// All keys of `db` are about to be replaced: by those of `replacement`, if any.
+    pub(crate) fn keys_changed(&mut self, db: usize, replacement: Option<usize>) {
+        self.waiters.note_all(db);
+        self.spoil_all(db, replacement);
+    }
+
+    /// Spoils the transactions that watch a key of `db`.
+    fn spoil_all(&mut self, db: usize, replacement: Option<usize>) {
         let mut watchers = std::mem::take(&mut self.watchers);
         for ((_, key), all) in watchers.iter_mut().filter(|((at, _), _)| *at == db) {
             let before = self.is_there(db, key);
@@ -676,74 +726,5 @@ impl Engine {
     /// How many keys are watched.
     pub fn watched_len(&self) -> usize {
         self.watchers.len()
-    }
-
-    // --- messages ---
-
-    /// How many channels and patterns have subscribers.
-    pub fn channel_counts(&self) -> (usize, usize) {
-        (self.channels.len(), self.patterns.len())
-    }
-
-    /// Publishes a keyspace event, if anybody asked for its class.
-    #[inline]
-    pub fn notify(&mut self, db: usize, class: Class, event: &str, key: &[u8]) {
-        if self.events.classes & (1 << class as u32) == 0 {
-            return;
-        }
-        if self.events.by_key {
-            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
-            self.publish(&channel, event.as_bytes());
-        }
-        if self.events.by_event {
-            let channel = format!("__keyevent@{db}__:{event}");
-            self.publish(channel.as_bytes(), key);
-        }
-    }
-
-    /// Delivers a message to all subscribers and returns how many there are.
-    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let mut targets: Vec<(usize, Option<Vec<u8>>)> = Vec::new();
-        if let Some(slots) = self.channels.get(channel) {
-            targets.extend(slots.iter().map(|slot| (*slot, None)));
-        }
-        for (pattern, slots) in &self.patterns {
-            if crate::glob::matches(pattern, channel, false) {
-                targets.extend(slots.iter().map(|slot| (*slot, Some(pattern.clone()))));
-            }
-        }
-        let count = targets.len();
-        for (slot, pattern) in targets {
-            let message = Message { pattern, channel: channel.to_vec(), body: message.to_vec() };
-            match self.sessions[slot].as_deref_mut() {
-                Some(session) => message.write(session),
-                // It is executing a command right now, and gets the message behind its reply.
-                None => self.late.push((slot, message)),
-            }
-            self.woken.push(slot);
-        }
-        count
-    }
-
-    /// Drops all subscriptions of a session, without a word to it.
-    pub(crate) fn unsubscribe_all(&mut self, session: &mut Session) {
-        for channel in std::mem::take(&mut session.channels) {
-            forget(self.channels.get_mut(&channel), session.slot);
-            if self.channels.get(&channel).is_some_and(Vec::is_empty) {
-                self.channels.remove(&channel);
-            }
-        }
-        for pattern in std::mem::take(&mut session.patterns) {
-            forget(self.patterns.get_mut(&pattern), session.slot);
-            if self.patterns.get(&pattern).is_some_and(Vec::is_empty) {
-                self.patterns.remove(&pattern);
-            }
-        }
-    }
-}
-
-pub(crate) fn forget(slots: Option<&mut Vec<usize>>, slot: usize) {
-    if let Some(slots) = slots {
-        slots.retain(|other| *other != slot);
     }
 }

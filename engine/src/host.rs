@@ -61,6 +61,9 @@ pub trait Host {
     /// Takes a complete unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
     fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt;
 
+    /// Nanoseconds since some moment, never going back: for measuring how long commands take.
+    fn ticks_ns(&mut self) -> u64;
+
     /// Answers a command that the engine cannot.
     fn perform(
         &mut self,

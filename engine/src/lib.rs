@@ -7,6 +7,7 @@
 //! # Contents
 //! - [`command`]: the table of commands: one declarative row each
 //! - [`family`]: the commands themselves, a file per family
+//! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
 //! - [`context`]: what a handler sees; [`refusal`]: how it says no
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
@@ -15,6 +16,7 @@
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
 pub mod arguments;
+pub mod blocking;
 pub mod command;
 pub mod context;
 pub mod digest;
@@ -22,12 +24,16 @@ pub mod dispatch;
 pub mod engine;
 pub mod family;
 pub mod glob;
+pub mod grammar;
 pub mod host;
+pub mod messages;
+pub mod monitor;
 pub mod random;
 pub mod refusal;
 pub mod session;
 #[cfg(test)]
 mod testing;
+pub mod tracking;
 
 pub use dispatch::Flow;
 pub use engine::Engine;

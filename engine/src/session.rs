@@ -1,7 +1,9 @@
 //! The state of one client, as far as commands see it.
 
+use crate::blocking::Blocked;
 use crate::command::Spec;
 use crate::host::Receipt;
+use crate::tracking::Mode;
 use protocol::resp::request::OwnedArgs;
 use std::collections::BTreeSet;
 
@@ -90,9 +92,11 @@ pub struct Session {
     pub in_exec: bool,
     /// Messages that answer no request, not yet sent.
     pub outbox: Vec<u8>,
+    /// What the outbox depends on: the token of [`Session::receipt`], for replies to commands that waited.
+    pub outbox_token: u64,
     /// The connection is to be closed once its replies are sent.
     pub close_after_reply: bool,
-    /// The host made the connection wait; it goes on with the next request when that is over.
+    /// The last command waits; the connection goes on with the next request when that is over.
     pub suspended: bool,
     /// The connection is to be closed at once.
     pub close_now: bool,
@@ -102,8 +106,19 @@ pub struct Session {
     pub commands: u64,
     /// Where this client's last write went: what its replies, and WAIT, wait for.
     pub receipt: Receipt,
+    /// The command that waits for keys.
+    pub(crate) blocked: Option<Box<Blocked>>,
+    /// The command that waited is being run again.
+    pub(crate) retrying: bool,
     pub(crate) watched: Vec<Watched>,
+    /// How it tracks what it reads, if it does.
+    pub tracking: Option<Box<Mode>>,
+    /// It sees every command.
+    pub monitor: bool,
+    /// Their address, for monitors.
+    pub address: String,
     pub(crate) channels: BTreeSet<Vec<u8>>,
+    pub(crate) shard_channels: BTreeSet<Vec<u8>>,
     pub(crate) patterns: BTreeSet<Vec<u8>>,
 }
 
@@ -113,14 +128,14 @@ impl Session {
         Session { id, ..Session::default() }
     }
 
-    /// How many channels and patterns it is subscribed to.
+    /// How many channels, patterns and shard channels it is subscribed to.
     pub fn subscriptions(&self) -> usize {
-        self.channels.len() + self.patterns.len()
+        self.channels.len() + self.patterns.len() + self.shard_channels.len()
     }
 
-    /// How many channels, and how many patterns.
-    pub fn subscription_counts(&self) -> (usize, usize) {
-        (self.channels.len(), self.patterns.len())
+    /// How many channels, how many patterns and how many shard channels.
+    pub fn subscription_counts(&self) -> (usize, usize, usize) {
+        (self.channels.len(), self.patterns.len(), self.shard_channels.len())
     }
 
     /// Commands that wait for EXEC, −1 outside of MULTI.
@@ -137,6 +152,11 @@ impl Session {
     pub fn multi_bytes(&self) -> usize {
         let queue = self.multi.as_ref().map(|multi| &multi.queue);
         queue.map_or(0, |queue| queue.iter().map(|queued| queued.args.memory_bytes()).sum())
+    }
+
+    /// Whether it waits for keys.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
     }
 
     /// Whether its commands come from our primary or a file: never refused, never rewritten.

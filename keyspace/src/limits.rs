@@ -3,6 +3,8 @@
 //! Names and defaults are those of Redis 7.2's directives. The types take `&Limits` where they
 //! decide; a changed limit acts on the next change of a value, never on values at rest.
 
+use protocol::listpack::Value;
+
 /// The configured limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -22,6 +24,8 @@ pub struct Limits {
     pub zset_max_listpack_value: usize,
     /// Size of a node of a list: most elements if positive, −1 … −5 for 4, 8, 16, 32, 64 KiB.
     pub list_max_listpack_size: i32,
+    /// Elements of a list of so many bytes get a node of their own, even if they fit into one with others.
+    pub list_plain_bytes: usize,
     /// Most bytes of a node of a stream; 0 is no limit.
     pub stream_node_max_bytes: usize,
     /// Most entries of a node of a stream; 0 is no limit.
@@ -42,6 +46,7 @@ impl Limits {
         zset_max_listpack_entries: 128,
         zset_max_listpack_value: 64,
         list_max_listpack_size: -2,
+        list_plain_bytes: usize::MAX,
         stream_node_max_bytes: 4096,
         stream_node_max_entries: 100,
     };
@@ -52,6 +57,11 @@ impl Limits {
             (Some(limit), _) => bytes <= limit,
             (None, limit) => bytes <= COUNTED_NODE_BYTES && count <= limit,
         }
+    }
+
+    /// Whether an element of a list is so long that it gets a node of its own, whatever fits.
+    pub fn list_element_is_plain(&self, value: Value<'_>) -> bool {
+        matches!(value, Value::Bytes(bytes) if bytes.len() >= self.list_plain_bytes)
     }
 
     /// Whether a node is so far below its limit that a list of only this node becomes packed again.

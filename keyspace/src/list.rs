@@ -143,6 +143,21 @@ impl List {
         if let Form::Packed(packed) = &mut self.0
             && !limits.list_node_fits(packed.total_bytes() + bytes, packed.len() + count)
         {
+            self.chain();
+        }
+    }
+
+    /// Makes room for one element.
+    fn reserve_one(&mut self, element: &[u8], limits: &Limits) {
+        if limits.list_element_is_plain(Value::Bytes(element)) {
+            self.chain();
+        }
+        self.reserve(element.len(), 1, limits);
+    }
+
+    /// Takes the large form.
+    fn chain(&mut self) {
+        if let Form::Packed(packed) = &mut self.0 {
             let mut chain = Chain::new();
             chain.push_node(std::mem::take(packed));
             self.0 = Form::Chain(Box::new(chain));
@@ -151,7 +166,7 @@ impl List {
 
     /// Adds an element at an end.
     pub fn push(&mut self, end: End, element: &[u8], limits: &Limits) {
-        self.reserve(element.len(), 1, limits);
+        self.reserve_one(element, limits);
         let value = Value::of(element);
         match (&mut self.0, end) {
             (Form::Packed(packed), End::Front) => packed.push_front(value),
@@ -195,7 +210,7 @@ impl List {
         if index >= self.len() {
             return false;
         }
-        self.reserve(element.len(), 1, limits);
+        self.reserve_one(element, limits);
         let value = Value::of(element);
         match &mut self.0 {
             Form::Packed(packed) => {
@@ -210,7 +225,7 @@ impl List {
 
     /// Puts an element before the one with that index, or at the end.
     pub fn insert(&mut self, index: usize, element: &[u8], limits: &Limits) {
-        self.reserve(element.len(), 1, limits);
+        self.reserve_one(element, limits);
         let value = Value::of(element);
         match &mut self.0 {
             Form::Packed(packed) => {

@@ -54,15 +54,67 @@ pub fn len_i64(value: i64) -> usize {
     itoa::Buffer::new().format(value).len()
 }
 
-/// Reads a floating point number as commands take it: no blanks, not a number refused, `inf` and
-/// `infinity` with a sign in any letter case accepted, hexadecimal forms refused.
+/// Reads a floating point number as commands take it, that is as C's `strtod` reads the whole of a text: `inf` and
+/// `infinity` in any letter case and hexadecimal forms are numbers; blanks, `nan` and what is too large or too small for
+/// a double are refused.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     if text.is_empty() || text.len() > 255 {
         return None;
     }
+    let (negative, digits) = match text.as_bytes()[0] {
+        sign @ (b'-' | b'+') => (sign == b'-', &text[1..]),
+        _ => (false, text),
+    };
+    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        return parse_hex(hex.as_bytes()).map(|value| if negative { -value } else { value });
+    }
     let value: f64 = text.parse().ok()?;
-    (!value.is_nan()).then_some(value)
+    let is_word = digits.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
+    let is_zero = mantissa.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    match value {
+        value if value.is_nan() => None,
+        value if value.is_infinite() => is_word.then_some(value),
+        value if value == 0.0 => is_zero.then_some(value),
+        value => Some(value),
+    }
+}
+
+/// Reads what follows `0x`: digits, perhaps with a point among them, perhaps `p` and a power of two.
+fn parse_hex(text: &[u8]) -> Option<f64> {
+    let (mantissa, power) = match text.iter().position(|byte| matches!(byte, b'p' | b'P')) {
+        Some(at) => {
+            let power = &text[at + 1..];
+            let power = power.strip_prefix(b"+").unwrap_or(power);
+            (&text[..at], std::str::from_utf8(power).ok()?.parse::<i32>().ok()?)
+        }
+        None => (text, 0),
+    };
+    let (mut bits, mut exponent, mut digits, mut point) = (0u64, 0i64, 0, false);
+    for byte in mantissa {
+        if *byte == b'.' && !std::mem::replace(&mut point, true) {
+            continue;
+        }
+        let digit = u64::from((*byte as char).to_digit(16)?);
+        digits += 1;
+        if bits >> 60 == 0 {
+            bits = bits << 4 | digit;
+            exponent -= if point { 4 } else { 0 };
+        } else {
+            // Beyond what a double can tell apart: only whether there is anything matters, for rounding.
+            bits |= u64::from(digit != 0);
+            exponent += if point { 0 } else { 4 };
+        }
+    }
+    if digits == 0 {
+        return None;
+    }
+    let exponent = (exponent + i64::from(power)).clamp(-4000, 4000) as i32;
+    // In two steps, since the power alone may be outside of what a double can be.
+    let half = exponent / 2;
+    let value = bits as f64 * 2f64.powi(half) * 2f64.powi(exponent - half);
+    (value.is_finite() && (value != 0.0 || bits == 0)).then_some(value)
 }
 
 /// Writes a double as replies show it: integers without a point, else the shortest digits that read
@@ -167,7 +219,32 @@ mod tests {
         assert_eq!(parse_f64(b"1.5e3"), Some(1500.0));
         assert_eq!(parse_f64(b"-inf"), Some(f64::NEG_INFINITY));
         assert_eq!(parse_f64(b"+Infinity"), Some(f64::INFINITY));
-        for bad in [&b"nan"[..], b"", b" 1", b"1 ", b"0x1", b"abc", b"1e"] {
+        assert_eq!(parse_f64(b"0x7FFFFFFFFFFFFF"), Some(36_028_797_018_963_967.0));
+        assert_eq!(parse_f64(b"-0X1.8p1"), Some(-3.0));
+        assert_eq!(parse_f64(b"0x.1"), Some(0.0625));
+        assert_eq!(parse_f64(b"0x1p-1074"), Some(5e-324));
+        assert_eq!(parse_f64(b"0x10000000000000000000p-76"), Some(1.0));
+        assert_eq!(parse_f64(b"0e400"), Some(0.0));
+        for bad in [
+            &b"nan"[..],
+            b"",
+            b" 1",
+            b"1 ",
+            b"0x",
+            b"0x.",
+            b"0xg",
+            b"0x1p",
+            b"0x1.1.1",
+            b"abc",
+            b"1e",
+            b"1e400",
+            b"-1e400",
+            b"1e-400",
+            b"0x1p2000",
+            b"0x1p-2000",
+            b"-",
+            b"+",
+        ] {
             assert_eq!(parse_f64(bad), None);
         }
     }

@@ -64,6 +64,14 @@ impl Client {
 }
 
 impl Client {
+    /// The address as MONITOR shows it.
+    pub fn monitor_address(&self) -> String {
+        match self.is_unix {
+            true => format!("unix:{}", self.address.trim_end_matches(":0")),
+            false => self.address.clone(),
+        }
+    }
+
     /// Whether it connects from this machine.
     pub fn is_local(&self) -> bool {
         self.is_unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")

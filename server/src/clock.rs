@@ -19,6 +19,13 @@ pub fn since(start: Instant) -> Duration {
     now().saturating_duration_since(start)
 }
 
+/// Nanoseconds since some moment before the first call, never going back.
+#[inline]
+pub fn monotonic_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Milliseconds since some moment before the first call, never going back.
 pub fn monotonic_ms() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use engine::context::Class;
-use engine::engine::EventSettings;
+use engine::messages::EventSettings;
 use keyspace::limits::Limits;
 
 /// When a small form becomes a large one.

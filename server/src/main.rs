@@ -41,8 +41,8 @@ fn main() {
             return;
         }
         Some("-h" | "--help") => {
-            println!("Usage: tidemark-server [/path/to/redis.conf] [--name value] [...]");
-            println!("       tidemark-server -v or --version");
+            println!("Usage: tidemark-server [settings file] [--name value]...");
+            println!("       tidemark-server -v | --version");
             println!("       tidemark-server --directives");
             return;
         }
@@ -93,6 +93,7 @@ fn start(loaded: Loaded) -> Result<(), String> {
     log::start(&settings.logfile, settings.loglevel)
         .map_err(|error| format!("Can't open the log file: {error}"))?;
     keyspace::table::seed_hash(rand::random());
+    memory::prepare();
     memory::note_start();
     tracing::info!("oO0OoO0OoO0Oo Tidemark is starting oO0OoO0OoO0Oo");
     tracing::info!(

@@ -54,6 +54,28 @@ pub fn at_start() -> usize {
     AT_START.load(Ordering::Relaxed)
 }
 
+/// How long freed pages are kept for reuse, milliseconds.
+///
+/// The allocator's 10 s are long for a server whose collections grow: each step of a growing value leaves a hole behind,
+/// and for so long all of them count as memory of the process (measured: 1000 lists of 2000 elements that grow in turns
+/// took 23 bytes per element instead of 17). The background thread returns them, so commands do not pay for it.
+const DIRTY_DECAY_MS: isize = 250;
+
+/// Prepares the allocator; to be called before there are threads.
+pub fn prepare() {
+    for name in [&b"arenas.dirty_decay_ms\0"[..], b"arena.0.dirty_decay_ms\0"] {
+        // SAFETY: both names take a value of C's type ssize_t. A refusal leaves the default.
+        let _ = unsafe { tikv_jemalloc_ctl::raw::write(name, DIRTY_DECAY_MS) };
+    }
+}
+
+/// Whether a thread of the allocator gives pages back (`jemalloc-bg-thread`).
+pub fn set_background_thread(on: bool) {
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(on) {
+        tracing::warn!("Cannot switch the allocator's background thread: {error}");
+    }
+}
+
 /// Gives unused pages back to the system.
 pub fn purge() {
     // SAFETY: `arena.<all>.purge` takes and gives no value; 4096 stands for all arenas.

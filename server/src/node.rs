@@ -26,6 +26,7 @@ use engine::context::{Context, Done};
 use engine::host::{EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
 use journal::{Journal, Kind, ReplicationId};
+use keyspace::limits::Limits;
 use protocol::resp::{Args, Batch, ProtocolError};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -176,8 +177,14 @@ impl Node {
     pub fn apply_settings(&mut self) {
         let settings = &self.host.settings;
         self.engine.password = settings.requirepass.clone().into_bytes();
+        crate::memory::set_background_thread(settings.jemalloc_bg_thread);
         self.engine.string_max = settings.proto_max_bulk_len;
-        self.engine.limits = crate::config_apply::limits(settings);
+        let list_plain_bytes = self.engine.limits.list_plain_bytes;
+        self.engine.limits = Limits { list_plain_bytes, ..crate::config_apply::limits(settings) };
+        self.engine.tracking_table_max = match settings.tracking_table_max_keys {
+            0 => u64::MAX,
+            most => most as u64,
+        };
         self.engine.events = crate::config_apply::events(settings);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
         self.refresh_conditions();
@@ -219,6 +226,7 @@ impl Node {
     /// Ends a turn: whoever got something is woken.
     #[inline]
     pub fn end_turn(&mut self) {
+        self.engine.end_tracking_turn();
         if !self.engine.woken.is_empty() {
             for slot in std::mem::take(&mut self.engine.woken) {
                 self.host.clients.wake(slot);
@@ -228,6 +236,9 @@ impl Node {
             let values = std::mem::take(&mut self.engine.garbage);
             let dbs = std::mem::take(&mut self.engine.garbage_dbs);
             self.host.lazy.free(values, dbs);
+        }
+        if self.engine.take_alarm() {
+            self.host.set_alarm();
         }
         if self.host.journal.has_open_bytes() {
             self.host.flush.notify_one();
@@ -295,6 +306,7 @@ impl Node {
         let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
         let id = self.engine.session_mut(slot).map_or(0, |session| {
             session.may_debug = allowed;
+            session.address = client.monitor_address();
             session.id
         });
         self.host.stats.connections += 1;
@@ -450,6 +462,11 @@ impl Outside {
 }
 
 impl Host for Outside {
+    #[inline]
+    fn ticks_ns(&mut self) -> u64 {
+        clock::monotonic_ns()
+    }
+
     #[inline]
     fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
         let kind = match kind {

@@ -89,6 +89,7 @@ pub async fn alarms(node: SharedNode) {
         let node = &mut *node.borrow_mut();
         node.begin_turn();
         node.check_waits();
+        node.engine.end_overdue_waits();
         let until = node.host.pause_until_ms;
         if until > 0 && until <= node.engine.now_ms {
             node.end_pause();
@@ -112,7 +113,7 @@ impl Node {
     fn next_alarm_ms(&self) -> Option<i64> {
         let waits = self.host.replication.waits.iter().filter_map(|wait| wait.until_ms);
         let pause = Some(self.host.pause_until_ms).filter(|until| *until > 0);
-        waits.chain(pause).min()
+        waits.chain(pause).chain(self.engine.next_deadline_ms()).min()
     }
 
     /// Notes who was active; once a second closes who is idle or does not read its replies.
@@ -129,6 +130,7 @@ impl Node {
             let idle = self.engine.session(slot).is_some_and(|session| {
                 session.peer == engine::session::Peer::Client
                     && session.subscriptions() == 0
+                    && !session.monitor
                     && !session.suspended
             });
             if idle {
@@ -146,7 +148,7 @@ impl Node {
     pub fn check_output_limit(&mut self, slot: usize) {
         let Some(session) = self.engine.session(slot) else { return };
         let limits = &self.host.settings.client_output_buffer_limit;
-        let replica = session.peer == engine::session::Peer::Replica;
+        let replica = session.peer == engine::session::Peer::Replica || session.monitor;
         let limit = match (replica, session.subscriptions() > 0) {
             (true, _) => limits.replica,
             (false, true) => limits.pubsub,

@@ -3,6 +3,7 @@
 //! # Not here
 //! - CLIENT's subcommands: the host answers them, it knows the sockets
 
+use super::tracking;
 use crate::arguments::int;
 use crate::command::{Group::Connection as G, *};
 use crate::context::{Context, Done};
@@ -24,9 +25,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) where N is the number of passwords defined for the user",
+        "O(N) for N passwords of the user.",
         auth,
-        "Authenticates the connection.",
+        "Logs in with a password, or with the name of a user and a password.",
     ),
     cmd(
         "client",
@@ -35,9 +36,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         client,
-        "A container for client connection commands.",
+        "Subcommands that tell about the connections of clients and control them.",
     )
     .with(CLIENT_COMMANDS),
     cmd(
@@ -49,7 +50,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         echo,
-        "Returns the given string.",
+        "Sends its argument back.",
     ),
     cmd(
         "hello",
@@ -60,7 +61,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         hello,
-        "Handshakes with the server.",
+        "Chooses the version of the protocol; may also log in and name the connection.",
     ),
     cmd(
         "ping",
@@ -71,7 +72,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         ping,
-        "Returns the server's liveliness response.",
+        "Replies PONG, or the text given: a sign that the server is there.",
     ),
     cmd(
         "quit",
@@ -82,7 +83,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         quit,
-        "Closes the connection.",
+        "Replies OK and then disconnects.",
     ),
     cmd(
         "reset",
@@ -93,7 +94,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         reset,
-        "Resets the connection.",
+        "Makes the connection like a new one: logged out, database 0, RESP2, no subscriptions.",
     ),
     cmd(
         "select",
@@ -104,11 +105,22 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         select,
-        "Changes the selected database.",
+        "Makes later commands of the connection use another database.",
     ),
 ];
 
 const CLIENT_COMMANDS: &[Spec] = &[
+    cmd(
+        "client|caching",
+        exactly(3),
+        CLIENT,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "O(1)",
+        tracking::caching,
+        "Says whether the keys of the next command are to be tracked.",
+    ),
     cmd(
         "client|getname",
         exactly(2),
@@ -118,18 +130,29 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns the name of the connection.",
+        "Tells what CLIENT SETNAME has called the connection.",
+    ),
+    cmd(
+        "client|getredir",
+        exactly(2),
+        CLIENT,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "O(1)",
+        tracking::getredir,
+        "Tells which client gets the invalidations of this one.",
     ),
     cmd(
         "client|help",
         exactly(2),
-        CLIENT,
+        LOADING | STALE,
         NO_KEYS,
         "5.0.0",
         G,
         "O(1)",
         client,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of CLIENT, each with a sentence about it.",
     ),
     cmd(
         "client|id",
@@ -140,7 +163,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns the unique client ID of the connection.",
+        "Tells the number by which the server knows the connection.",
     ),
     cmd(
         "client|info",
@@ -151,7 +174,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Returns information about the connection.",
+        "Describes the connection as its line of CLIENT LIST does.",
     ),
     cmd(
         "client|kill",
@@ -160,9 +183,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "O(N) where N is the number of client connections",
+        "O(N) for N clients.",
         client,
-        "Terminates open connections.",
+        "Disconnects the clients with an address, a number or other properties.",
     ),
     cmd(
         "client|list",
@@ -171,9 +194,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.4.0",
         G,
-        "O(N) where N is the number of client connections",
+        "O(N) for N clients.",
         client,
-        "Lists open connections.",
+        "Describes the clients that are connected, one in each line.",
     ),
     cmd(
         "client|no-evict",
@@ -184,7 +207,18 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets the client eviction mode of the connection.",
+        "Exempts the connection from being closed to save memory, or no longer does.",
+    ),
+    cmd(
+        "client|no-touch",
+        exactly(3),
+        CLIENT,
+        NO_KEYS,
+        "7.2.0",
+        G,
+        "O(1)",
+        tracking::no_touch,
+        "Chooses whether reading a key makes it count as used.",
     ),
     cmd(
         "client|pause",
@@ -195,7 +229,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Suspends commands processing.",
+        "Holds back the commands of all clients for a while, or only those that write.",
     ),
     cmd(
         "client|reply",
@@ -206,7 +240,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client_reply,
-        "Instructs the server whether to reply to commands.",
+        "Turns replies to the connection off or on, or leaves out the next one.",
     ),
     cmd(
         "client|setinfo",
@@ -217,7 +251,7 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets information specific to the client or connection.",
+        "Notes the name or the version of the library that the client uses.",
     ),
     cmd(
         "client|setname",
@@ -228,7 +262,40 @@ const CLIENT_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         client,
-        "Sets the connection name.",
+        "Gives the connection a name, which CLIENT LIST shows.",
+    ),
+    cmd(
+        "client|tracking",
+        at_least(3),
+        CLIENT,
+        NO_KEYS,
+        "6.0.0",
+        G,
+        "O(1), but O(N) for N prefixes.",
+        tracking::tracking,
+        "Switches on or off that the client is told when keys change that it may hold.",
+    ),
+    cmd(
+        "client|trackinginfo",
+        exactly(2),
+        CLIENT,
+        NO_KEYS,
+        "6.2.0",
+        G,
+        "O(1)",
+        tracking::trackinginfo,
+        "Tells how the client tracks keys.",
+    ),
+    cmd(
+        "client|unblock",
+        at_least(3),
+        CLIENT_ADMIN,
+        NO_KEYS,
+        "5.0.0",
+        G,
+        "O(log N) for N clients.",
+        client,
+        "Ends the wait of a client.",
     ),
     cmd(
         "client|unpause",
@@ -237,9 +304,9 @@ const CLIENT_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "6.2.0",
         G,
-        "O(N) where N is the number of paused clients",
+        "O(N) for N paused clients.",
         client,
-        "Resumes processing commands from paused clients.",
+        "Ends a CLIENT PAUSE before its time is over.",
     ),
 ];
 
@@ -310,6 +377,8 @@ fn reset(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     session.db = 0;
     session.resp3 = false;
     session.name.clear();
+    ctx.engine.stop_tracking(session);
+    ctx.engine.stop_monitor(session);
     session.no_evict = false;
     session.no_touch = false;
     session.reply_mode = ReplyMode::On;

@@ -47,7 +47,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         hget,
-        "Returns the value of a field.",
+        "Looks up the value of a field.",
     ),
     cmd(
         "hgetall",
@@ -91,7 +91,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(N) where N is the number of fields.",
         hkeys,
-        "Returns the names of all fields of a hash.",
+        "Returns the names of a hash's fields without their values.",
     ),
     cmd(
         "hlen",
@@ -102,7 +102,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         hlen,
-        "Returns the number of fields of a hash.",
+        "Counts the fields of a hash.",
     ),
     cmd(
         "hmget",
@@ -133,7 +133,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "6.2.0",
         G,
-        "O(N) where N is the number of fields returned.",
+        "O(N) for N fields asked for.",
         hrandfield,
         "Returns fields of a hash chosen by chance.",
     ),
@@ -179,7 +179,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         hstrlen,
-        "Returns the length of the value of a field.",
+        "Returns how many bytes the value of a field has.",
     ),
     cmd(
         "hvals",
@@ -190,7 +190,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(N) where N is the number of fields.",
         hvals,
-        "Returns the values of all fields of a hash.",
+        "Returns the values of a hash without the names of their fields.",
     ),
 ];
 

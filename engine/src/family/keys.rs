@@ -22,9 +22,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, 2, 1),
         "6.2.0",
         G,
-        "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+        "O(N) for a collection of N elements, O(1) for a string.",
         copy,
-        "Copies the value of a key to a new key.",
+        "Puts a copy of a value at another key, in the same database or another.",
     ),
     cmd(
         "del",
@@ -33,9 +33,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 1),
         "1.0.0",
         G,
-        "O(N) where N is the number of keys that will be removed.",
+        "O(N) for N keys given.",
         del,
-        "Deletes one or more keys.",
+        "Removes keys and their values.",
     ),
     cmd(
         "dump",
@@ -44,9 +44,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "2.6.0",
         G,
-        "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size.",
+        "O(1) to find the key and O(N*M) to encode N objects of average size M.",
         dump,
-        "Returns a serialized representation of the value stored at a key.",
+        "Returns a value as bytes from which RESTORE can make it again.",
     ),
     cmd(
         "exists",
@@ -55,9 +55,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 1),
         "1.0.0",
         G,
-        "O(N) where N is the number of keys to check.",
+        "O(N) for N keys given.",
         exists,
-        "Determines whether one or more keys exist.",
+        "Counts how many of some keys are there.",
     ),
     cmd(
         "expire",
@@ -68,7 +68,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         expire,
-        "Sets the expiration time of a key in seconds.",
+        "Lets a key expire after a number of seconds.",
     ),
     cmd(
         "expireat",
@@ -79,7 +79,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         expireat,
-        "Sets the expiration time of a key to a Unix timestamp.",
+        "Lets a key expire at a Unix time in seconds.",
     ),
     cmd(
         "expiretime",
@@ -90,7 +90,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         expiretime,
-        "Returns the expiration time of a key as a Unix timestamp.",
+        "Tells at which Unix time in seconds a key expires.",
     ),
     cmd(
         "keys",
@@ -99,9 +99,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) with N being the number of keys in the database",
+        "O(N) for N keys in the database.",
         keys_matching,
-        "Returns all key names that match a pattern.",
+        "Lists all keys of the database whose names match a pattern.",
     ),
     cmd(
         "move",
@@ -112,7 +112,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         move_key,
-        "Moves a key to another database.",
+        "Takes a key and its value from the selected database to another.",
     ),
     cmd(
         "object",
@@ -121,9 +121,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.2.3",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         object_help,
-        "A container for object introspection commands.",
+        "Subcommands that tell how a value is kept in memory.",
     )
     .with(OBJECT),
     cmd(
@@ -135,7 +135,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         persist,
-        "Removes the expiration time of a key.",
+        "Keeps a key from expiring.",
     ),
     cmd(
         "pexpire",
@@ -146,7 +146,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         pexpire,
-        "Sets the expiration time of a key in milliseconds.",
+        "Lets a key expire after a number of milliseconds.",
     ),
     cmd(
         "pexpireat",
@@ -157,7 +157,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         pexpireat,
-        "Sets the expiration time of a key to a Unix milliseconds timestamp.",
+        "Lets a key expire at a Unix time in milliseconds.",
     ),
     cmd(
         "pexpiretime",
@@ -168,7 +168,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         pexpiretime,
-        "Returns the expiration time of a key as a Unix milliseconds timestamp.",
+        "Tells at which Unix time in milliseconds a key expires.",
     ),
     cmd(
         "pttl",
@@ -179,7 +179,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         pttl,
-        "Returns the expiration time in milliseconds of a key.",
+        "Tells in how many milliseconds a key expires.",
     ),
     cmd(
         "randomkey",
@@ -190,7 +190,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         randomkey,
-        "Returns a random key name from the database.",
+        "Returns a key of the database chosen by chance.",
     ),
     cmd(
         "rename",
@@ -201,7 +201,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         rename,
-        "Renames a key and overwrites the destination.",
+        "Gives a value another key, and drops what that key held.",
     ),
     cmd(
         "renamenx",
@@ -212,7 +212,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         renamenx,
-        "Renames a key only when the target key name doesn't exist.",
+        "Gives a value another key, if that key is not there.",
     ),
     cmd(
         "restore",
@@ -221,9 +221,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "2.6.0",
         G,
-        "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size.",
+        "O(1) to make the key and O(N*M) to decode N objects of average size M.",
         restore,
-        "Creates a key from the serialized representation of a value.",
+        "Makes a key from the bytes that DUMP has returned.",
     ),
     cmd(
         "scan",
@@ -232,9 +232,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "O(1) for every call. O(N) for a complete iteration.",
+        "O(1) for every call, O(N) for a whole iteration.",
         scan,
-        "Iterates over the key names in the database.",
+        "Iterates over the keys of the database, a few in each call.",
     ),
     cmd(
         "touch",
@@ -243,9 +243,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 1),
         "3.2.1",
         G,
-        "O(N) where N is the number of keys that will be touched.",
+        "O(N) for N keys given.",
         touch,
-        "Returns the number of existing keys out of those specified after updating the time they were last accessed.",
+        "Notes that keys have been used, and counts those that are there.",
     ),
     cmd(
         "ttl",
@@ -256,7 +256,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         ttl,
-        "Returns the expiration time in seconds of a key.",
+        "Tells in how many seconds a key expires.",
     ),
     cmd(
         "type",
@@ -267,7 +267,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         type_of,
-        "Determines the type of value stored at a key.",
+        "Names the type of a key's value.",
     ),
     cmd(
         "unlink",
@@ -276,9 +276,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 1),
         "4.0.0",
         G,
-        "O(1) for each key removed regardless of its size.",
+        "O(1) for each key.",
         del,
-        "Asynchronously deletes one or more keys.",
+        "Removes keys; large values are freed in the background.",
     ),
 ];
 
@@ -292,7 +292,7 @@ const OBJECT: &[Spec] = &[
         G,
         "O(1)",
         object_encoding,
-        "Returns the internal encoding of a Redis object.",
+        "Names the form in which a value is kept in memory.",
     ),
     cmd(
         "object|help",
@@ -303,7 +303,7 @@ const OBJECT: &[Spec] = &[
         G,
         "O(1)",
         object_help,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of OBJECT, each with a sentence about it.",
     ),
     cmd(
         "object|idletime",
@@ -314,7 +314,7 @@ const OBJECT: &[Spec] = &[
         G,
         "O(1)",
         object_idletime,
-        "Returns the time since the last access to a Redis object.",
+        "Tells for how many seconds a key has not been used.",
     ),
     cmd(
         "object|refcount",
@@ -325,7 +325,7 @@ const OBJECT: &[Spec] = &[
         G,
         "O(1)",
         object_refcount,
-        "Returns the reference count of a value of a key.",
+        "Tells how many owners a value has, which is always one.",
     ),
 ];
 
@@ -372,7 +372,7 @@ fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Ok(Done::NOTHING);
     }
     ctx.engine.put(to_db, to, value, expiry);
-    ctx.engine.touch_watched(to_db, to.bytes);
+    ctx.engine.key_changed(to_db, to.bytes);
     ctx.engine.notify(to_db, Class::Generic, "copy_to", to.bytes);
     ctx.reply.int(1);
     Ok(Done::ONE)
@@ -593,7 +593,7 @@ fn move_key(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let moved = ctx.engine.dbs[ctx.scope.db].remove(key.hash, key.bytes).expect("it exists");
     ctx.engine.put(to, key, moved.value, moved.expiry);
     ctx.changed(key, Class::Generic, "move_from");
-    ctx.engine.touch_watched(to, key.bytes);
+    ctx.engine.key_changed(to, key.bytes);
     ctx.engine.notify(to, Class::Generic, "move_to", key.bytes);
     ctx.reply.int(1);
     Ok(Done::ONE)

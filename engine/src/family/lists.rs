@@ -3,7 +3,7 @@
 //! # Not here
 //! - the list itself: `keyspace::list`
 
-use super::collections::multi_pop;
+use super::collections::{MultiPop, multi_pop};
 use crate::arguments::{self, int, is, signed};
 use crate::command::{Group::List as G, *};
 use crate::context::{Class, Context, Done, Key};
@@ -45,7 +45,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         llen,
-        "Returns the number of elements in a list.",
+        "Counts the elements of a list.",
     ),
     cmd(
         "lmove",
@@ -76,7 +76,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "1.0.0",
         G,
-        "O(N) where N is the number of elements returned.",
+        "O(N) for N elements taken.",
         lpop,
         "Takes the first elements of a list.",
     ),
@@ -122,7 +122,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(S+N) where S is the distance of the range from the nearer end and N its length.",
         lrange,
-        "Returns a range of elements of a list.",
+        "Returns the elements of a list between two indexes.",
     ),
     cmd(
         "lrem",
@@ -131,7 +131,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "1.0.0",
         G,
-        "O(N+M) where N is the length of the list and M the number of elements removed.",
+        "O(N+M) for a list of N elements of which M are removed.",
         lrem,
         "Removes elements that equal another.",
     ),
@@ -164,7 +164,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "1.0.0",
         G,
-        "O(N) where N is the number of elements returned.",
+        "O(N) for N elements taken.",
         rpop,
         "Takes the last elements of a list.",
     ),
@@ -301,7 +301,19 @@ pub(super) fn move_element(
 
 /// `LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]` → key and elements of the first list there is.
 fn lmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let wanted = multi_pop(args, 1, end)?;
+    let done = pop_first(ctx, args, multi_pop(args, 1, end)?)?;
+    Ok(done.unwrap_or_else(|| {
+        ctx.reply.null_array();
+        Done::NOTHING
+    }))
+}
+
+/// Takes elements of the first list there is and writes them behind its key. `None`: there is none.
+pub(super) fn pop_first(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    wanted: MultiPop<End>,
+) -> Result<Option<Done>, Refusal> {
     for position in wanted.keys {
         let key = ctx.key(args, position);
         if ctx.engine.change::<List>(ctx.scope, key)?.is_none() {
@@ -312,10 +324,15 @@ fn lmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         let popped = pop_many(ctx, key, wanted.side, wanted.count)?;
         let name: &[u8] = if wanted.side == End::Front { b"LPOP" } else { b"RPOP" };
         ctx.effect(&[name, key.bytes, popped.to_string().as_bytes()]);
-        return Ok(Done::changes(popped));
+        return Ok(Some(Done::changes(popped)));
     }
-    ctx.reply.null_array();
-    Ok(Done::NOTHING)
+    Ok(None)
+}
+
+/// Announces that an element was taken from a list, which is removed if it was the last.
+pub(super) fn popped(ctx: &mut Context<'_>, key: Key<'_>, end: End) {
+    ctx.changed(key, Class::List, pop_event(end));
+    ctx.remove_if_empty::<List>(key);
 }
 
 /// Takes up to `count` elements from a list that is there and writes them as an array. Returns how many.

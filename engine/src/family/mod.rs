@@ -2,6 +2,7 @@
 
 use crate::command::Spec;
 
+pub mod blocking;
 pub mod collections;
 pub mod connection;
 pub mod hashes;
@@ -12,6 +13,7 @@ pub mod server;
 pub mod sets;
 pub mod streams;
 pub mod strings;
+pub mod tracking;
 pub mod transactions;
 pub mod zset_algebra;
 pub mod zset_ranges;
@@ -19,6 +21,7 @@ pub mod zsets;
 
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
+    blocking::COMMANDS,
     connection::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,

@@ -1,13 +1,13 @@
 //! Publish and subscribe.
 //!
 //! # Not here
-//! - delivery: [`crate::engine::Engine::publish`]
+//! - delivery: [`crate::messages`]
 
 use crate::command::{Group::PubSub as G, *};
 use crate::context::{Context, Done};
-use crate::engine::forget;
 use crate::glob;
 use crate::host::EntryKind;
+use crate::messages::forget;
 use crate::refusal::Refusal;
 use protocol::resp::{Args, encode};
 
@@ -23,9 +23,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of patterns to subscribe to.",
+        "O(N) for N patterns given.",
         psubscribe,
-        "Listens for messages published to channels that match one or more patterns.",
+        "Subscribes to all channels whose names match patterns.",
     ),
     cmd(
         "publish",
@@ -34,9 +34,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
+        "O(N+M) for N subscribers of the channel and M patterns of all clients.",
         publish,
-        "Posts a message to a channel.",
+        "Sends a message to all subscribers of a channel.",
     ),
     cmd(
         "pubsub",
@@ -45,9 +45,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         channels,
-        "A container for Pub/Sub commands.",
+        "Subcommands that tell which subscriptions there are.",
     )
     .with(PUBSUB_COMMANDS),
     cmd(
@@ -57,9 +57,31 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of patterns to unsubscribe.",
+        "O(N) for N patterns given.",
         punsubscribe,
-        "Stops listening to messages published to channels that match one or more patterns.",
+        "Ends the subscriptions to some patterns, or to all of them.",
+    ),
+    cmd(
+        "spublish",
+        exactly(3),
+        LOOK | FAST | MAY_REPLICATE,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of subscribers.",
+        spublish,
+        "Sends a message to those who listen to a shard channel.",
+    ),
+    cmd(
+        "ssubscribe",
+        at_least(2),
+        SUB,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of shard channels given.",
+        ssubscribe,
+        "Begins to listen to shard channels.",
     ),
     cmd(
         "subscribe",
@@ -68,9 +90,20 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of channels to subscribe to.",
+        "O(N) for N channels given.",
         subscribe,
-        "Listens for messages published to channels.",
+        "Subscribes to channels.",
+    ),
+    cmd(
+        "sunsubscribe",
+        at_least(1),
+        SUB,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of shard channels given.",
+        sunsubscribe,
+        "Stops listening to shard channels.",
     ),
     cmd(
         "unsubscribe",
@@ -79,9 +112,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) where N is the number of channels to unsubscribe.",
+        "O(N) for N channels given.",
         unsubscribe,
-        "Stops listening to messages posted to channels.",
+        "Ends the subscriptions to some channels, or to all of them.",
     ),
 ];
 
@@ -93,9 +126,9 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "O(N) where N is the number of active channels",
+        "O(N) for N channels with subscribers.",
         channels,
-        "Returns the active channels.",
+        "Lists the channels that have subscribers.",
     ),
     cmd(
         "pubsub|help",
@@ -106,7 +139,7 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         help,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of PUBSUB, each with a sentence about it.",
     ),
     cmd(
         "pubsub|numpat",
@@ -117,7 +150,7 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         numpat,
-        "Returns a count of unique pattern subscriptions.",
+        "Counts the different patterns that clients have subscribed to.",
     ),
     cmd(
         "pubsub|numsub",
@@ -126,37 +159,127 @@ const PUBSUB_COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.0",
         G,
-        "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
+        "O(N) for N channels given.",
         numsub,
-        "Returns a count of subscribers to channels.",
+        "Tells for several channels how many subscribers each has.",
+    ),
+    cmd(
+        "pubsub|shardchannels",
+        at_least(2),
+        LOOK,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of shard channels.",
+        shardchannels,
+        "Lists the shard channels somebody listens to.",
+    ),
+    cmd(
+        "pubsub|shardnumsub",
+        at_least(2),
+        LOOK,
+        NO_KEYS,
+        "7.0.0",
+        G,
+        "O(N) where N is the number of shard channels given.",
+        shardnumsub,
+        "Counts who listens to shard channels.",
     ),
 ];
 
+/// The three kinds of subscriptions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Channel,
+    Pattern,
+    Shard,
+}
+
 /// One confirmation: what happened, the name, how many subscriptions there are.
-fn confirm(ctx: &mut Context<'_>, what: &[u8], name: Option<&[u8]>) {
+///
+/// Shard channels are counted on their own, the others together.
+fn confirm(ctx: &mut Context<'_>, what: &[u8], sort: Sort, name: Option<&[u8]>) {
     ctx.reply.push(3);
     ctx.reply.bulk(what);
     match name {
         Some(name) => ctx.reply.bulk(name),
         None => ctx.reply.null(),
     }
-    let count = ctx.session.subscriptions();
+    let (channels, patterns, shard) = ctx.session.subscription_counts();
+    let count = if sort == Sort::Shard { shard } else { channels + patterns };
     ctx.reply.int(count as i64);
 }
 
-fn psubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    for pattern in args.iter_from(1) {
-        if ctx.session.patterns.insert(pattern.to_vec()) {
-            ctx.engine.patterns.entry(pattern.to_vec()).or_default().push(ctx.session.slot);
+fn add(ctx: &mut Context<'_>, args: Args<'_>, sort: Sort, what: &[u8]) -> Done {
+    for name in args.iter_from(1) {
+        let (session, engine) = (&mut *ctx.session, &mut *ctx.engine);
+        let (own, slots) = match sort {
+            Sort::Channel => (&mut session.channels, engine.channels.entry(name.to_vec())),
+            Sort::Shard => {
+                (&mut session.shard_channels, engine.shard_channels.entry(name.to_vec()))
+            }
+            Sort::Pattern => {
+                if session.patterns.insert(name.to_vec()) {
+                    engine.patterns.entry(name.to_vec()).or_default().push(session.slot);
+                }
+                confirm(ctx, what, sort, Some(name));
+                continue;
+            }
+        };
+        if own.insert(name.to_vec()) {
+            slots.or_default().push(session.slot);
         }
-        confirm(ctx, b"psubscribe", Some(pattern));
+        confirm(ctx, what, sort, Some(name));
     }
-    Ok(Done::NOTHING)
+    Done::NOTHING
+}
+
+/// Ends the subscriptions that are named, or all.
+fn remove(ctx: &mut Context<'_>, args: Args<'_>, sort: Sort, what: &[u8]) -> Done {
+    let own = match sort {
+        Sort::Channel => &ctx.session.channels,
+        Sort::Pattern => &ctx.session.patterns,
+        Sort::Shard => &ctx.session.shard_channels,
+    };
+    let names: Vec<Vec<u8>> = match args.len() {
+        1 => own.iter().cloned().collect(),
+        _ => args.iter_from(1).map(<[u8]>::to_vec).collect(),
+    };
+    if names.is_empty() {
+        confirm(ctx, what, sort, None);
+    }
+    for name in names {
+        let (session, engine) = (&mut *ctx.session, &mut *ctx.engine);
+        match sort {
+            Sort::Channel if session.channels.remove(&name) => {
+                forget(&mut engine.channels, &name, session.slot);
+            }
+            Sort::Shard if session.shard_channels.remove(&name) => {
+                forget(&mut engine.shard_channels, &name, session.slot);
+            }
+            Sort::Pattern if session.patterns.remove(&name) => {
+                engine.forget_pattern(&name, session.slot);
+            }
+            _ => {}
+        }
+        confirm(ctx, what, sort, Some(&name));
+    }
+    Done::NOTHING
+}
+
+fn psubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    Ok(add(ctx, args, Sort::Pattern, b"psubscribe"))
 }
 
 /// `PUBLISH channel message` → how many clients got it. Passed on to replicas, not to disk.
 fn publish(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let count = ctx.engine.publish(args.at(1), args.at(2));
+    pass_on(ctx, args);
+    ctx.reply.int(count as i64);
+    Ok(Done::NOTHING)
+}
+
+fn pass_on(ctx: &mut Context<'_>, args: Args<'_>) {
     if !ctx.engine.is_replica
         && ctx.engine.is_journaling(ctx.session)
         && let Some(host) = &mut ctx.host
@@ -165,66 +288,48 @@ fn publish(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         encode::command(&mut unit, args.iter_from(0));
         host.journal((ctx.session.db, ctx.session.db), EntryKind::Control, &unit);
     }
+}
+
+fn punsubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    Ok(remove(ctx, args, Sort::Pattern, b"punsubscribe"))
+}
+
+/// `SPUBLISH shardchannel message` → how many clients got it.
+fn spublish(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let count = ctx.engine.publish_to_shard(args.at(1), args.at(2));
+    pass_on(ctx, args);
     ctx.reply.int(count as i64);
     Ok(Done::NOTHING)
 }
 
-fn punsubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let all: Vec<Vec<u8>> = match args.len() {
-        1 => ctx.session.patterns.iter().cloned().collect(),
-        _ => args.iter_from(1).map(<[u8]>::to_vec).collect(),
-    };
-    if all.is_empty() {
-        confirm(ctx, b"punsubscribe", None);
-    }
-    for pattern in all {
-        if ctx.session.patterns.remove(&pattern) {
-            let patterns = &mut ctx.engine.patterns;
-            forget(patterns.get_mut(&pattern), ctx.session.slot);
-            patterns.retain(|_, slots| !slots.is_empty());
-        }
-        confirm(ctx, b"punsubscribe", Some(&pattern));
-    }
-    Ok(Done::NOTHING)
+fn ssubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    Ok(add(ctx, args, Sort::Shard, b"ssubscribe"))
 }
 
 fn subscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    for channel in args.iter_from(1) {
-        if ctx.session.channels.insert(channel.to_vec()) {
-            ctx.engine.channels.entry(channel.to_vec()).or_default().push(ctx.session.slot);
-        }
-        confirm(ctx, b"subscribe", Some(channel));
-    }
-    Ok(Done::NOTHING)
+    Ok(add(ctx, args, Sort::Channel, b"subscribe"))
+}
+
+fn sunsubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    Ok(remove(ctx, args, Sort::Shard, b"sunsubscribe"))
 }
 
 fn unsubscribe(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let all: Vec<Vec<u8>> = match args.len() {
-        1 => ctx.session.channels.iter().cloned().collect(),
-        _ => args.iter_from(1).map(<[u8]>::to_vec).collect(),
-    };
-    if all.is_empty() {
-        confirm(ctx, b"unsubscribe", None);
-    }
-    for channel in all {
-        if ctx.session.channels.remove(&channel) {
-            let channels = &mut ctx.engine.channels;
-            forget(channels.get_mut(&channel), ctx.session.slot);
-            if channels.get(&channel).is_some_and(Vec::is_empty) {
-                channels.remove(&channel);
-            }
-        }
-        confirm(ctx, b"unsubscribe", Some(&channel));
-    }
-    Ok(Done::NOTHING)
+    Ok(remove(ctx, args, Sort::Channel, b"unsubscribe"))
 }
 
+/// `PUBSUB CHANNELS [pattern]` → the names of those with subscribers.
 fn channels(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    show_names(ctx, args, Sort::Channel)
+}
+
+fn show_names(ctx: &mut Context<'_>, args: Args<'_>, sort: Sort) -> Result<Done, Refusal> {
     if args.len() > 3 {
-        return Err(Refusal::arity("pubsub|channels"));
+        return Err(Refusal::arity(ctx.spec.name));
     }
+    let all = if sort == Sort::Shard { &ctx.engine.shard_channels } else { &ctx.engine.channels };
     let fits = |name: &&Vec<u8>| args.get(2).is_none_or(|p| glob::matches(p, name, false));
-    let names: Vec<Vec<u8>> = ctx.engine.channels.keys().filter(fits).cloned().collect();
+    let names: Vec<&Vec<u8>> = all.keys().filter(fits).collect();
     ctx.reply.array(names.len());
     names.iter().for_each(|name| ctx.reply.bulk(name));
     Ok(Done::NOTHING)
@@ -241,12 +346,25 @@ fn numpat(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     Ok(Done::NOTHING)
 }
 
+/// `PUBSUB NUMSUB [channel …]` → each with its number of subscribers.
 fn numsub(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    Ok(show_counts(ctx, args, Sort::Channel))
+}
+
+fn show_counts(ctx: &mut Context<'_>, args: Args<'_>, sort: Sort) -> Done {
+    let all = if sort == Sort::Shard { &ctx.engine.shard_channels } else { &ctx.engine.channels };
     ctx.reply.array((args.len() - 2) * 2);
     for channel in args.iter_from(2) {
         ctx.reply.bulk(channel);
-        let count = ctx.engine.channels.get(channel).map_or(0, Vec::len);
-        ctx.reply.int(count as i64);
+        ctx.reply.int(all.get(channel).map_or(0, Vec::len) as i64);
     }
-    Ok(Done::NOTHING)
+    Done::NOTHING
+}
+
+fn shardchannels(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    show_names(ctx, args, Sort::Shard)
+}
+
+fn shardnumsub(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    Ok(show_counts(ctx, args, Sort::Shard))
 }

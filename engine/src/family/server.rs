@@ -52,31 +52,31 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "6.0.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         acl,
-        "A container for Access List Control commands.",
+        "Subcommands about users and what they are allowed to do.",
     ),
     cmd(
         "bgrewriteaof",
         exactly(1),
-        OPS,
+        OPS | NO_ASYNC_LOADING,
         NO_KEYS,
         "1.0.0",
         G,
         "O(1)",
         bgrewriteaof,
-        "Asynchronously rewrites the append-only file to disk.",
+        "Writes the append-only file anew in the background, as short as the data allows.",
     ),
     cmd(
         "bgsave",
         at_least(1),
-        OPS,
+        OPS | NO_ASYNC_LOADING,
         NO_KEYS,
         "1.0.0",
         G,
         "O(1)",
         bgsave,
-        "Asynchronously saves the database(s) to disk.",
+        "Writes a snapshot of all databases to disk in the background.",
     ),
     cmd(
         "command",
@@ -85,9 +85,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.13",
         G,
-        "O(N) where N is the total number of Redis commands",
+        "O(N) for N commands of the server.",
         command,
-        "Returns detailed information about all commands.",
+        "Describes all commands: arity, flags, where their keys are.",
     )
     .with(COMMAND),
     cmd(
@@ -97,9 +97,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         config,
-        "A container for server configuration commands.",
+        "Subcommands that read the server's settings and change them.",
     )
     .with(CONFIG),
     cmd(
@@ -111,7 +111,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         dbsize,
-        "Returns the number of keys in the database.",
+        "Counts the keys of the selected database.",
     ),
     cmd(
         "debug",
@@ -120,9 +120,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         debug,
-        "A container for debugging commands.",
+        "Subcommands for tests and for finding faults.",
     ),
     cmd(
         "failover",
@@ -133,7 +133,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         failover,
-        "Starts a coordinated failover from a server to one of its replicas.",
+        "Makes a primary and one of its replicas change roles in good order.",
     ),
     cmd(
         "flushall",
@@ -142,9 +142,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) where N is the total number of keys in all databases",
+        "O(N) for N keys in all databases.",
         flushall,
-        "Removes all keys from all databases.",
+        "Empties every database.",
     ),
     cmd(
         "flushdb",
@@ -153,9 +153,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) where N is the number of keys in the selected database",
+        "O(N) for N keys in the database.",
         flushdb,
-        "Remove all keys from the current database.",
+        "Empties the selected database.",
     ),
     cmd(
         "info",
@@ -166,7 +166,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         info,
-        "Returns information and statistics about the server.",
+        "Reports figures about the server and its state, section by section.",
     ),
     cmd(
         "lastsave",
@@ -177,7 +177,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         lastsave,
-        "Returns the Unix timestamp of the last successful save to disk.",
+        "Tells at which Unix time the last snapshot was complete.",
     ),
     cmd(
         "latency",
@@ -186,9 +186,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.8.13",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         latency,
-        "A container for latency diagnostics commands.",
+        "Subcommands that tell where the server has lost time.",
     ),
     cmd(
         "memory",
@@ -197,20 +197,31 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "4.0.0",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         memory,
-        "A container for memory diagnostics commands.",
+        "Subcommands that tell what memory is used for.",
+    ),
+    cmd(
+        "monitor",
+        exactly(1),
+        ADMIN | NO_SCRIPT | LOADING | STALE,
+        NO_KEYS,
+        "1.0.0",
+        G,
+        "O(1)",
+        monitor,
+        "Shows the client every command that the server executes.",
     ),
     cmd(
         "psync",
         at_least(3),
-        OPS | NO_MULTI,
+        OPS | NO_MULTI | NO_ASYNC_LOADING,
         NO_KEYS,
         "2.8.0",
         G,
         "",
         psync,
-        "An internal command used in replication.",
+        "Used by replicas: asks for the changes after an offset, or for everything.",
     ),
     cmd(
         "replconf",
@@ -221,18 +232,18 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         replconf,
-        "An internal command for configuring the replication stream.",
+        "Used between primary and replica: properties of the replica, acknowledged offsets.",
     ),
     cmd(
         "replicaof",
         exactly(3),
-        OPS | STALE,
+        OPS | STALE | NO_ASYNC_LOADING,
         NO_KEYS,
         "5.0.0",
         G,
         "O(1)",
         replicaof,
-        "Configures a server as replica of another, or promotes it to a master.",
+        "Makes the server a replica of another one; with NO ONE, a primary.",
     ),
     cmd(
         "role",
@@ -243,18 +254,18 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         role,
-        "Returns the replication role.",
+        "Tells whether the server is primary or replica, of whom, and at which offset.",
     ),
     cmd(
         "save",
         exactly(1),
-        OPS | NO_MULTI,
+        OPS | NO_MULTI | NO_ASYNC_LOADING,
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) where N is the total number of keys in all databases",
+        "O(N) for N keys in all databases.",
         save,
-        "Synchronously saves the database(s) to disk.",
+        "Writes a snapshot of all databases to disk while everybody waits.",
     ),
     cmd(
         "shutdown",
@@ -263,20 +274,20 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "1.0.0",
         G,
-        "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+        "O(N) to save N keys of all databases, O(1) without saving.",
         shutdown,
-        "Synchronously saves the database(s) to disk and shuts down the Redis server.",
+        "Stops the server, after a snapshot if one is wanted.",
     ),
     cmd(
         "slaveof",
         exactly(3),
-        OPS | STALE,
+        OPS | STALE | NO_ASYNC_LOADING,
         NO_KEYS,
         "1.0.0",
         G,
         "O(1)",
         replicaof,
-        "Sets a Redis server as a replica of another, or promotes it to being a master.",
+        "Does the same as REPLICAOF, under its old name.",
     ),
     cmd(
         "slowlog",
@@ -285,9 +296,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "2.2.12",
         G,
-        "Depends on subcommand.",
+        "By subcommand.",
         slowlog,
-        "A container for slow log commands.",
+        "Subcommands that show and clear the log of slow commands.",
     ),
     cmd(
         "swapdb",
@@ -296,20 +307,20 @@ pub(super) const COMMANDS: &[Spec] = &[
         NO_KEYS,
         "4.0.0",
         G,
-        "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+        "O(N) for N clients that watch or wait for keys of the two databases.",
         swapdb,
-        "Swaps two Redis databases.",
+        "Exchanges the contents of two databases for all clients.",
     ),
     cmd(
         "sync",
         exactly(1),
-        OPS | NO_MULTI,
+        OPS | NO_MULTI | NO_ASYNC_LOADING,
         NO_KEYS,
         "1.0.0",
         G,
         "",
         psync,
-        "An internal command used in replication.",
+        "Used by old replicas: asks for all data and the changes after it.",
     ),
     cmd(
         "time",
@@ -320,29 +331,29 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         time,
-        "Returns the server time.",
+        "Tells the Unix time of the server in seconds and microseconds.",
     ),
     cmd(
         "wait",
         exactly(3),
-        BLOCKING,
+        0,
         NO_KEYS,
         "3.0.0",
         Group::Generic,
         "O(1)",
         wait,
-        "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.",
+        "Waits until enough replicas have acknowledged what the connection has written.",
     ),
     cmd(
         "waitaof",
         exactly(4),
-        BLOCKING,
+        NO_SCRIPT,
         NO_KEYS,
         "7.2.0",
         Group::Generic,
         "O(1)",
         waitaof,
-        "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.",
+        "Waits until what the connection has written is in the append-only files here and on enough replicas.",
     ),
 ];
 
@@ -356,7 +367,7 @@ const COMMAND: &[Spec] = &[
         G,
         "O(1)",
         command_count,
-        "Returns a count of commands.",
+        "Counts the commands that the server has.",
     ),
     cmd(
         "command|docs",
@@ -365,9 +376,9 @@ const COMMAND: &[Spec] = &[
         NO_KEYS,
         "7.0.0",
         G,
-        "O(N) where N is the number of commands to look up",
+        "O(N) for N commands asked for.",
         command_docs,
-        "Returns documentary information about one, multiple or all commands.",
+        "Returns what there is to read about some commands, or about all.",
     ),
     cmd(
         "command|getkeys",
@@ -376,9 +387,9 @@ const COMMAND: &[Spec] = &[
         NO_KEYS,
         "2.8.13",
         G,
-        "O(N) where N is the number of arguments to the command",
+        "O(N) for N arguments.",
         command_getkeys,
-        "Extracts the key names from an arbitrary command.",
+        "Tells which arguments of a whole request are keys.",
     ),
     cmd(
         "command|help",
@@ -389,7 +400,7 @@ const COMMAND: &[Spec] = &[
         G,
         "O(1)",
         command_help,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of COMMAND, each with a sentence about it.",
     ),
     cmd(
         "command|info",
@@ -398,9 +409,9 @@ const COMMAND: &[Spec] = &[
         NO_KEYS,
         "2.8.13",
         G,
-        "O(N) where N is the number of commands to look up",
+        "O(N) for N commands asked for.",
         command_info,
-        "Returns information about one, multiple or all commands.",
+        "Describes some commands, or all: arity, flags, where their keys are.",
     ),
     cmd(
         "command|list",
@@ -409,9 +420,9 @@ const COMMAND: &[Spec] = &[
         NO_KEYS,
         "7.0.0",
         G,
-        "O(N) where N is the total number of Redis commands",
+        "O(N) for N commands of the server.",
         command_list,
-        "Returns a list of command names.",
+        "Lists the names of all commands, or of those that pass a filter.",
     ),
 ];
 
@@ -423,9 +434,9 @@ const CONFIG: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) when N is the number of configuration parameters provided",
+        "O(N) for N parameters given.",
         config,
-        "Returns the effective values of configuration parameters.",
+        "Returns the settings whose names match patterns.",
     ),
     cmd(
         "config|help",
@@ -436,7 +447,7 @@ const CONFIG: &[Spec] = &[
         G,
         "O(1)",
         config_help,
-        "Returns helpful text about the different subcommands.",
+        "Lists the subcommands of CONFIG, each with a sentence about it.",
     ),
     cmd(
         "config|resetstat",
@@ -447,7 +458,7 @@ const CONFIG: &[Spec] = &[
         G,
         "O(1)",
         config,
-        "Resets the server's statistics.",
+        "Sets the counters of INFO back to zero.",
     ),
     cmd(
         "config|rewrite",
@@ -458,7 +469,7 @@ const CONFIG: &[Spec] = &[
         G,
         "O(1)",
         config,
-        "Persists the effective configuration to file.",
+        "Writes the settings in force into the configuration file.",
     ),
     cmd(
         "config|set",
@@ -467,16 +478,16 @@ const CONFIG: &[Spec] = &[
         NO_KEYS,
         "2.0.0",
         G,
-        "O(N) when N is the number of configuration parameters provided",
+        "O(N) for N parameters given.",
         config,
-        "Sets configuration parameters in-flight.",
+        "Changes settings while the server runs.",
     ),
 ];
 
 /// The reply of a container's HELP: what its rows say.
 pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
     ctx.reply.array(1 + rows.len() * 2);
-    let head = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    let head = format!("{container} <subcommand> [argument ...], where <subcommand> is one of:");
     ctx.reply.simple(&head);
     for row in rows {
         ctx.reply.simple(&row.own_name().to_uppercase());
@@ -812,7 +823,7 @@ fn flush_mode(args: Args<'_>) -> Result<(), Refusal> {
 
 /// Memory is always given back by another thread: SYNC only promises that the keys are gone, which they are.
 fn flush(ctx: &mut Context<'_>, index: usize) -> usize {
-    ctx.engine.touch_watched_in(index, None);
+    ctx.engine.keys_changed(index, None);
     let db = std::mem::take(&mut ctx.engine.dbs[index]);
     let count = db.len();
     if count > 0 {
@@ -823,6 +834,7 @@ fn flush(ctx: &mut Context<'_>, index: usize) -> usize {
 
 fn flushall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     flush_mode(args)?;
+    ctx.engine.invalidate_all(Some(ctx.session));
     let count: usize = (0..ctx.engine.dbs.len()).map(|index| flush(ctx, index)).sum();
     ctx.reply.ok();
     // Passed on even if there was nothing to remove: replicas may have more.
@@ -831,9 +843,17 @@ fn flushall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 fn flushdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     flush_mode(args)?;
+    ctx.engine.invalidate_all(Some(ctx.session));
     let count = flush(ctx, ctx.scope.db);
     ctx.reply.ok();
     Ok(Done::changes(count.max(1)))
+}
+
+/// `MONITOR` → `+OK`, then a line for every command.
+fn monitor(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    ctx.reply.ok();
+    ctx.engine.start_monitor(ctx.session);
+    Ok(Done::NOTHING)
 }
 
 fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -846,8 +866,8 @@ fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Err(Refusal::fixed("ERR DB index is out of range"));
     }
     let [a, b] = pair.map(|db| db as usize);
-    ctx.engine.touch_watched_in(a, Some(b));
-    ctx.engine.touch_watched_in(b, Some(a));
+    ctx.engine.keys_changed(a, Some(b));
+    ctx.engine.keys_changed(b, Some(a));
     ctx.engine.dbs.swap(a, b);
     ctx.reply.ok();
     Ok(Done::ONE)

@@ -23,7 +23,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         append,
-        "Appends a string to the value of a key. Creates the key if it doesn't exist.",
+        "Adds bytes to the end of a string. Makes the string if it is not there.",
     ),
     cmd(
         "decr",
@@ -34,7 +34,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         decr,
-        "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.",
+        "Subtracts one from the value of a key, which is 0 if it is not there.",
     ),
     cmd(
         "decrby",
@@ -45,7 +45,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         decrby,
-        "Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist.",
+        "Subtracts an integer from the value of a key, which is 0 if it is not there.",
     ),
     cmd(
         "get",
@@ -56,7 +56,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         get,
-        "Returns the string value of a key.",
+        "Returns the string at a key.",
     ),
     cmd(
         "getdel",
@@ -67,7 +67,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         getdel,
-        "Returns the string value of a key after deleting the key.",
+        "Returns the string at a key and removes the key.",
     ),
     cmd(
         "getex",
@@ -78,7 +78,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         getex,
-        "Returns the string value of a key after setting its expiration time.",
+        "Returns the string at a key and changes when the key expires.",
     ),
     cmd(
         "getrange",
@@ -87,9 +87,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "2.4.0",
         G,
-        "O(N) where N is the length of the returned string",
+        "O(N) for N bytes returned.",
         getrange,
-        "Returns a substring of the string stored at a key.",
+        "Returns the bytes of a string between two offsets.",
     ),
     cmd(
         "getset",
@@ -100,7 +100,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         getset,
-        "Returns the previous string value of a key after setting it to a new value.",
+        "Replaces the string at a key and returns the old one.",
     ),
     cmd(
         "incr",
@@ -111,7 +111,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         incr,
-        "Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.",
+        "Adds one to the value of a key, which is 0 if it is not there.",
     ),
     cmd(
         "incrby",
@@ -122,7 +122,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         incrby,
-        "Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist.",
+        "Adds an integer to the value of a key, which is 0 if it is not there.",
     ),
     cmd(
         "incrbyfloat",
@@ -133,7 +133,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         incrbyfloat,
-        "Increments the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.",
+        "Adds a number to the value of a key, which is 0 if it is not there.",
     ),
     cmd(
         "lcs",
@@ -142,9 +142,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, 2, 1),
         "7.0.0",
         G,
-        "O(N*M) where N and M are the lengths of s1 and s2",
+        "O(N*M) for strings of N and M bytes.",
         lcs,
-        "Finds the longest common substring.",
+        "Finds the longest sequence of bytes that two strings have in common, gaps allowed.",
     ),
     cmd(
         "mget",
@@ -153,9 +153,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 1),
         "1.0.0",
         G,
-        "O(N) where N is the number of keys to retrieve",
+        "O(N) for N keys given.",
         mget,
-        "Atomically returns the string values of one or more keys.",
+        "Returns the strings of several keys at once.",
     ),
     cmd(
         "mset",
@@ -164,9 +164,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 2),
         "1.0.1",
         G,
-        "O(N) where N is the number of keys to set",
+        "O(N) for N keys given.",
         mset,
-        "Atomically creates or modifies the string values of one or more keys.",
+        "Sets several keys to strings at once.",
     ),
     cmd(
         "msetnx",
@@ -175,9 +175,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         keys(1, -1, 2),
         "1.0.1",
         G,
-        "O(N) where N is the number of keys to set",
+        "O(N) for N keys given.",
         msetnx,
-        "Atomically modifies the string values of one or more keys only when all keys don't exist.",
+        "Sets several keys to strings at once, if none of the keys is there.",
     ),
     cmd(
         "psetex",
@@ -188,7 +188,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         psetex,
-        "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.",
+        "Sets a key to a string that expires after a number of milliseconds.",
     ),
     cmd(
         "set",
@@ -199,7 +199,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         set,
-        "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
+        "Sets a key to a string, whatever it held before.",
     ),
     cmd(
         "setex",
@@ -210,7 +210,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         setex,
-        "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.",
+        "Sets a key to a string that expires after a number of seconds.",
     ),
     cmd(
         "setnx",
@@ -221,7 +221,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         setnx,
-        "Set the string value of a key only when the key doesn't exist.",
+        "Sets a key to a string, if the key is not there.",
     ),
     cmd(
         "setrange",
@@ -230,9 +230,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "2.2.0",
         G,
-        "O(1) for short strings",
+        "O(1) for a short string.",
         setrange,
-        "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.",
+        "Overwrites the bytes of a string from an offset on. Makes the string if it is not there.",
     ),
     cmd(
         "strlen",
@@ -243,7 +243,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         strlen,
-        "Returns the length of a string value.",
+        "Returns how many bytes a string has.",
     ),
     cmd(
         "substr",
@@ -252,9 +252,9 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "1.0.0",
         G,
-        "O(N) where N is the length of the returned string",
+        "O(N) for N bytes returned.",
         getrange,
-        "Returns a substring from a string value.",
+        "Does the same as GETRANGE, under its old name.",
     ),
 ];
 

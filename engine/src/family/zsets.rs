@@ -4,7 +4,7 @@
 //! - ranges: [`super::zset_ranges`]; unions and the like: [`super::zset_algebra`]
 //! - the sorted set itself: `keyspace::zset`
 
-use super::collections::{self, multi_pop, open_members, open_pair};
+use super::collections::{self, MultiPop, multi_pop, open_members, open_pair};
 use crate::arguments::{self, float, is};
 use crate::command::{Group::SortedSet as G, *};
 use crate::context::{Class, Context, Done, Key};
@@ -37,7 +37,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         zcard,
-        "Returns the number of members of a sorted set.",
+        "Counts the members of a sorted set.",
     ),
     cmd(
         "zincrby",
@@ -101,7 +101,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         key(1),
         "6.2.0",
         G,
-        "O(N) where N is the number of members returned.",
+        "O(N) for N members asked for.",
         zrandmember,
         "Returns members of a sorted set chosen by chance.",
     ),
@@ -158,7 +158,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         G,
         "O(1)",
         zscore,
-        "Returns the score of a member.",
+        "Looks up the score of a member.",
     ),
 ];
 
@@ -328,7 +328,19 @@ pub(super) fn side(word: &[u8]) -> Result<Side, Refusal> {
 
 /// `ZMPOP numkeys key [key ...] MIN|MAX [COUNT count]` → key and members of the first sorted set there is.
 fn zmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let wanted = multi_pop(args, 1, side)?;
+    let done = pop_first(ctx, args, multi_pop(args, 1, side)?)?;
+    Ok(done.unwrap_or_else(|| {
+        ctx.reply.null_array();
+        Done::NOTHING
+    }))
+}
+
+/// Takes members of the first sorted set there is and writes them behind its key. `None`: there is none.
+pub(super) fn pop_first(
+    ctx: &mut Context<'_>,
+    args: Args<'_>,
+    wanted: MultiPop<Side>,
+) -> Result<Option<Done>, Refusal> {
     for position in wanted.keys {
         let key = ctx.key(args, position);
         let Some(zset) = ctx.engine.change::<Zset>(ctx.scope, key)? else { continue };
@@ -339,10 +351,9 @@ fn zmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         take(ctx, key, wanted.side, count, true)?;
         let name: &[u8] = if wanted.side == Side::Min { b"ZPOPMIN" } else { b"ZPOPMAX" };
         ctx.effect(&[name, key.bytes, count.to_string().as_bytes()]);
-        return Ok(Done::changes(count));
+        return Ok(Some(Done::changes(count)));
     }
-    ctx.reply.null_array();
-    Ok(Done::NOTHING)
+    Ok(None)
 }
 
 /// Takes members from one side of a sorted set that has at least `count` and writes them with their scores, each pair in

@@ -43,7 +43,9 @@ impl Node {
     fn of(value: Value<'_>, limits: &Limits) -> Self {
         let bytes = listpack::EMPTY.len() + listpack::encoded_len(value);
         match value {
-            Value::Bytes(plain) if !limits.list_node_fits(bytes, 1) => {
+            Value::Bytes(plain)
+                if limits.list_element_is_plain(value) || !limits.list_node_fits(bytes, 1) =>
+            {
                 Self { body: Body::Plain(plain.into()), count: 1 }
             }
             _ => {
@@ -76,7 +78,9 @@ impl Node {
     fn try_insert(&mut self, index: usize, value: Value<'_>, limits: &Limits) -> bool {
         let Body::Packed(packed) = &mut self.body else { return false };
         let bytes = packed.total_bytes() + listpack::encoded_len(value);
-        if !limits.list_node_fits(bytes, self.count as usize + 1) {
+        if limits.list_element_is_plain(value)
+            || !limits.list_node_fits(bytes, self.count as usize + 1)
+        {
             return false;
         }
         let at = if index == self.count as usize { None } else { packed.seek(index) };
@@ -173,7 +177,9 @@ impl Chain {
             let position = packed.seek(within).expect("the element was located");
             let old = listpack::entry_len(packed.as_bytes(), position);
             let bytes = packed.total_bytes() - old + listpack::encoded_len(value);
-            if limits.list_node_fits(bytes, node.count as usize) {
+            if !limits.list_element_is_plain(value)
+                && limits.list_node_fits(bytes, node.count as usize)
+            {
                 packed.replace(position, value);
                 return;
             }

@@ -3,6 +3,7 @@
 use crate::clients::Client;
 use crate::node::Outside;
 use engine::arguments::{int, is};
+use engine::blocking::Unblock;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
@@ -53,6 +54,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "list" => list(host, ctx, args)?,
         "kill" => kill(host, ctx, args)?,
         "pause" => pause(host, ctx, args)?,
+        "unblock" => unblock(host, ctx, args)?,
         "unpause" => {
             host.pause_until_ms = 0;
             ctx.engine.conditions.pause = Pause::Nothing;
@@ -67,7 +69,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
 fn help(ctx: &mut Context<'_>) {
     let rows = engine::command::table().find(b"client").map_or(&[][..], |spec| spec.subcommands);
     ctx.reply.array(1 + rows.len() * 2);
-    ctx.reply.simple("CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
     for row in rows {
         ctx.reply.simple(&row.own_name().to_uppercase());
         ctx.reply.simple(&format!("    {}", row.summary));
@@ -98,6 +100,24 @@ fn set_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]` → whether that client waited.
+fn unblock(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let how = match args.get(3) {
+        None => Unblock::Timeout,
+        Some(word) if args.len() == 4 && is(word, "TIMEOUT") => Unblock::Timeout,
+        Some(word) if args.len() == 4 && is(word, "ERROR") => Unblock::Error,
+        Some(_) => {
+            return Err(Refusal::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+    };
+    let id = int(args.at(2))?;
+    let slot = host.clients.iter().find(|(_, client)| client.id as i64 == id).map(|(slot, _)| slot);
+    let ended = slot
+        .is_some_and(|slot| ctx.engine.unblock(slot, how) || host.unblock(ctx.engine, slot, how));
+    ctx.reply.int(i64::from(ended));
+    Ok(())
+}
+
 /// A client as CLIENT LIST shows it, without the line's end.
 fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     let mut flags = String::new();
@@ -108,6 +128,21 @@ fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     }
     if session.subscriptions() > 0 {
         flags.push('P');
+    }
+    if session.monitor {
+        flags.push('O');
+    }
+    if let Some(mode) = &session.tracking {
+        flags.push('t');
+        if mode.broken {
+            flags.push('R');
+        }
+        if mode.broadcast {
+            flags.push('B');
+        }
+    }
+    if session.no_touch {
+        flags.push('T');
     }
     if session.queued() >= 0 {
         flags.push('x');
@@ -127,13 +162,14 @@ fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     if flags.is_empty() {
         flags.push('N');
     }
-    let (channels, patterns) = session.subscription_counts();
+    let (channels, patterns, shard) = session.subscription_counts();
+    let redirect = session.tracking.as_ref().map_or(-1, |mode| mode.redirect.unwrap_or(0) as i64);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let idle_ms = if client.active { 0 } else { now_ms - client.last_active_ms };
     format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub=0 \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shard} \
          multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user=default redir={redirect} resp={} lib-name={} lib-ver={}",
         session.id,
         client.address,
         client.local_address,

@@ -15,14 +15,18 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
         let seconds = parse_f64(args.at(2)).filter(|s| *s >= 0.0).ok_or(Refusal::NOT_FLOAT)?;
         // Blocking the whole process is what this command is for.
         std::thread::sleep(Duration::from_secs_f64(seconds.min(3600.0)));
+        ctx.engine.now_ms = crate::clock::unix_ms();
     } else if is(word, "RELOAD") {
         reload(host, ctx, args)?;
     } else if is(word, "LOADAOF") && args.len() == 2 {
         load_aof(host, ctx)?;
     } else if is(word, "QUICKLIST-PACKED-THRESHOLD") && args.len() == 3 {
-        return Err(Refusal::fixed(
-            "ERR DEBUG QUICKLIST-PACKED-THRESHOLD is not supported: nodes of lists have one limit",
-        ));
+        let text = std::str::from_utf8(args.at(2)).ok();
+        let bytes = text.and_then(crate::config::bytes).filter(|bytes| *bytes <= 1 << 32);
+        let bytes = bytes.ok_or(Refusal::fixed(
+            "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+        ))?;
+        ctx.engine.limits.list_plain_bytes = if bytes == 0 { usize::MAX } else { bytes as usize };
     } else if is(word, "STRINGMATCH-LEN") && args.len() == 4 {
         let matched = engine::glob::matches(args.at(3), args.at(2), false);
         ctx.reply.int(matched as i64);

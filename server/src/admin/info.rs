@@ -25,7 +25,7 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("replication", "Replication", replication),
     ("cpu", "CPU", cpu),
     ("modules", "Modules", |_, _, _| ()),
-    ("commandstats", "Commandstats", |_, _, _| ()),
+    ("commandstats", "Commandstats", commandstats),
     ("errorstats", "Errorstats", errorstats),
     ("cluster", "Cluster", |_, _, out| line(out, "cluster_enabled", 0)),
     ("keyspace", "Keyspace", keyspace),
@@ -108,15 +108,38 @@ fn clients(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "client_recent_max_input_buffer", 0);
     let most = host.clients.iter().map(|(_, client)| client.output_bytes).max().unwrap_or(0);
     line(out, "client_recent_max_output_buffer", most);
-    line(out, "blocked_clients", host.replication.waits.len());
-    line(out, "tracking_clients", 0);
+    let (waiting, waiting_for_a_time) = engine.waiters_len();
+    line(out, "blocked_clients", host.replication.waits.len() + waiting);
+    line(out, "tracking_clients", engine.tracking_counts().clients);
     let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
     line(out, "pubsub_clients", pubsub);
     let watching = engine.sessions().filter(|session| session.watched_len() > 0).count();
     line(out, "watching_clients", watching);
-    line(out, "clients_in_timeout_table", 0);
+    let waits = host.replication.waits.iter();
+    let in_table = waiting_for_a_time + waits.filter(|wait| wait.until_ms.is_some()).count();
+    line(out, "clients_in_timeout_table", in_table);
     line(out, "total_watched_keys", engine.watched_len());
-    line(out, "total_blocking_keys", 0);
+    let (awaited, awaited_or_gone) = engine.awaited_keys_len();
+    line(out, "total_blocking_keys", awaited);
+    line(out, "total_blocking_keys_on_nokey", awaited_or_gone);
+}
+
+fn commandstats(_: &Outside, engine: &Engine, out: &mut String) {
+    let specs = engine::command::table().all().iter();
+    for spec in specs.flat_map(|spec| [*spec].into_iter().chain(spec.subcommands)) {
+        let Some(calls) = engine.stats.calls.get(spec.index) else { continue };
+        if *calls == Default::default() {
+            continue;
+        }
+        let us = calls.ns / 1000;
+        let each =
+            if calls.calls > 0 { calls.ns as f64 / 1000.0 / calls.calls as f64 } else { 0.0 };
+        let text = format!(
+            "calls={},usec={us},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+            calls.calls, calls.rejected, calls.failed
+        );
+        line(out, &format!("cmdstat_{}", spec.name), text);
+    }
 }
 
 fn human(bytes: usize) -> String {
@@ -268,11 +291,16 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", engine_stats.keyspace_hits);
     line(out, "keyspace_misses", engine_stats.keyspace_misses);
-    let (channels, patterns) = engine.channel_counts();
+    let (channels, patterns, shard) = engine.channel_counts();
+    let tracking = engine.tracking_counts();
     line(out, "pubsub_channels", channels);
     line(out, "pubsub_patterns", patterns);
+    line(out, "pubsubshard_channels", shard);
     line(out, "latest_fork_usec", own.fork_us);
     line(out, "total_forks", own.forks);
+    line(out, "tracking_total_keys", tracking.keys);
+    line(out, "tracking_total_items", tracking.items);
+    line(out, "tracking_total_prefixes", tracking.prefixes);
     line(out, "unexpected_error_replies", engine_stats.unexpected_errors);
     line(out, "total_error_replies", engine_stats.error_replies);
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);

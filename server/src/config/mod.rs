@@ -38,6 +38,7 @@ use std::collections::BTreeMap;
 pub use compound::{PrimaryAddress, ShutdownFlags};
 pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
+pub(crate) use types::bytes;
 pub use types::{AppendFsync, LogLevel};
 
 /// Who asks for CONFIG SET, and when: some directives depend on it.

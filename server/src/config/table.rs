@@ -278,8 +278,8 @@ settings! {
     "active-defrag-cycle-min"       => active_defrag_cycle_min: u32       = 1,                          within(1, 99),    MUTABLE | NO_EFFECT, DEFRAG;
     "active-defrag-cycle-max"       => active_defrag_cycle_max: u32       = 25,                         within(1, 99),    MUTABLE | NO_EFFECT, DEFRAG;
     "active-defrag-max-scan-fields" => active_defrag_max_scan_fields: u64 = 1000,                       within(1, LONG),  MUTABLE | NO_EFFECT, DEFRAG;
-    "jemalloc-bg-thread"            => jemalloc_bg_thread: bool           = true,                       Either,           MUTABLE | NO_EFFECT, "the allocator returns memory by itself as it is used";
-    "tracking-table-max-keys"       => tracking_table_max_keys: usize     = 1000000,                    within(0, LONG),  MUTABLE | NO_EFFECT, "there is no client tracking yet";
+    "jemalloc-bg-thread"            => jemalloc_bg_thread: bool           = true,                       Either,           MUTABLE;
+    "tracking-table-max-keys"       => tracking_table_max_keys: usize     = 1000000,                    within(0, LONG),  MUTABLE;
     "notify-keyspace-events"        => notify_keyspace_events: KeyspaceEvents = KeyspaceEvents::default(),  (),               MUTABLE;
 
     // ---- Encodings

@@ -189,7 +189,7 @@ pub(super) fn decimal(word: &str) -> Option<i128> {
 }
 
 /// A count of bytes with one of the units `b k kb m mb g gb`, where `k` is 1000 and `kb` 1024.
-pub(super) fn bytes(word: &str) -> Option<i128> {
+pub(crate) fn bytes(word: &str) -> Option<i128> {
     let (digits, unit) =
         word.split_at(word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len()));
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {

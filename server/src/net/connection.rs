@@ -183,7 +183,8 @@ impl Connection {
         let Some(session) = node.engine.session_mut(self.slot) else { return };
         if !session.outbox.is_empty() {
             let messages = std::mem::take(&mut session.outbox);
-            self.gates.put(messages.len(), 0, u64::MAX);
+            let token = std::mem::take(&mut session.outbox_token);
+            self.gates.put(messages.len(), token, node.host.released());
             self.output.extend_from_slice(&messages);
         }
         if session.close_after_reply {

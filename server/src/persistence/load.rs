@@ -46,6 +46,10 @@ struct Outcome {
 struct NoHost;
 
 impl Host for NoHost {
+    fn ticks_ns(&mut self) -> u64 {
+        0
+    }
+
     fn journal(&mut self, _: (usize, usize), _: EntryKind, _: &[u8]) -> Receipt {
         Receipt::default()
     }
@@ -289,7 +293,7 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
 
 impl Node {
     fn take_over(&mut self, outcome: Outcome) -> Result<(), String> {
-        self.engine.dbs = outcome.dbs;
+        self.engine.replace_data(outcome.dbs);
         self.engine.functions = outcome.functions;
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;

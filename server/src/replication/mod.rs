@@ -78,7 +78,7 @@ impl Node {
             session.authenticated = true;
             session.db = self.host.journal.selected().unwrap_or(0);
         }
-        self.end_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+        self.end_all_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
         let link = Link::start(host, port, slot, self.host.myself.clone(), self.engine.now_ms);
         self.host.replication.link = Some(link);
         self.refresh_conditions();

@@ -1,6 +1,8 @@
 //! Clients that wait until replicas (or the disk) have their writes: WAIT and WAITAOF.
 
 use crate::node::Node;
+use engine::Engine;
+use engine::blocking::Unblock;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::session::Session;
@@ -97,6 +99,22 @@ impl crate::node::Outside {
         Ok(Done::NOTHING)
     }
 
+    /// Ends the wait of one client for CLIENT UNBLOCK. False if it does not wait for replicas or the disk.
+    pub fn unblock(&mut self, engine: &mut Engine, slot: usize, how: Unblock) -> bool {
+        let waits = &mut self.replication.waits;
+        let Some(at) = waits.iter().position(|wait| wait.slot == slot) else { return false };
+        match how {
+            // Answered with what has been reached, as soon as the alarm rings.
+            Unblock::Timeout => waits[at].until_ms = Some(0),
+            Unblock::Error => {
+                waits.remove(at);
+                engine.release(slot, Unblock::ERROR);
+            }
+        }
+        self.set_alarm();
+        true
+    }
+
     fn suspend(
         &mut self,
         session: &mut Session,
@@ -152,7 +170,8 @@ impl Node {
     }
 
     /// Ends all waits with an error: we are no primary any more.
-    pub fn end_waits(&mut self, text: &str) {
+    pub fn end_all_waits(&mut self, text: &str) {
+        self.engine.end_waits(text.as_bytes());
         for wait in std::mem::take(&mut self.host.replication.waits) {
             if let Some(session) = self.engine.session_mut(wait.slot) {
                 Reply::new(&mut session.outbox, false).error(text.as_bytes());

@@ -1,0 +1,204 @@
+//! The interface of Redis 7.2 as data: what each command takes, which keys it touches and how, since when.
+//!
+//! COMMAND DOCS, COMMAND INFO, COMMAND GETKEYSANDFLAGS and the list of compatibility read these rows. They cover every
+//! command and subcommand but Sentinel's, those that this server does not have included; what a command of ours *does*
+//! (handler, flags, summary) stands in its family's row of [`crate::command`]. A file here is a group of COMMAND DOCS.
+//! Names, tokens, their order, versions and classes of complexity are Redis's; sentences are our own.
+//!
+//! # Columns
+//! - `row(name, arity, since, complexity)`: a subcommand is named with its container, `client|kill`; the arity counts
+//!   the container's name as well, and is negative where it is a minimum; complexity "" is unknown
+//! - `syntax`: the arguments after the name, in the notation below; none if there is none
+//! - `keys`: the key specifications, see [`key_spec`]; an argument refers to one by its number
+//! - `tips`: for clients and proxies; `categories`: ACL categories beyond those that follow from flags
+//! - `history`: versions in which the command changed, the oldest first
+//! - `deprecated`: since when, and what to use; `internal`: between servers only (`syscmd` in COMMAND DOCS)
+//!
+//! # Notation of `syntax`
+//! ```text
+//! syntax   = item { " " item }
+//! item     = argument | "[" argument "]"                  in brackets: optional
+//! argument = ( pure | [ token [ "..." ] " " ] value ) { suffix }
+//! pure     = token | name "=" token                       a word without a value
+//! value    = name [ ":" kind ] | [ name "=" ] group
+//! group    = "(" item { "|" item } ")"                    one of them
+//!          | "{" item { " " item } "}"                    all of them, in this order
+//! kind     = "key" | "int" | "double" | "pattern" | "time"    a string without any
+//! suffix   = "#" number                                   its key specification
+//!          | "<" text ">"                                 what is shown instead of its name
+//!          | "..."                                        may be repeated
+//!          | "@" version                                  since
+//!          | "!" version                                  deprecated since
+//! token    = a word in capitals, digits and "-", or anything in single quotes
+//! name     = a word in small letters, digits and "-"
+//! ```
+//! Suffixes come in this order, each at most once. A token takes the value after it. It is a word of its own where
+//! none follows: before a bracket, a bar, an end, or another token. Then its name is the token in small letters unless
+//! another is given; so is the name of a group after a token. `...` after a token says that the token is repeated with
+//! the value. A `key` has the specification 0 unless another is given.
+//!
+//! ```text
+//! key:key value [condition=(NX|XX)@2.6.12] [GET@6.2.0]    SET, its beginning
+//! data={key:key value}...                                 MSET
+//! [LIMIT {offset:int count:int}]                          a block "limit" with the token LIMIT
+//! [GET... get-pattern:pattern#1<pattern>]                 SORT: GET pattern GET pattern …
+//! id-selector=(auto-id='*'|id)                            XADD: the token `*`, or an ID
+//! ```
+//!
+//! # Invariants
+//! - rows are in order of name within their file, and no name is there twice
+//! - every `syntax` can be parsed, and its arguments use all key specifications of the row
+//!
+//! # Source
+//! - Redis 7.2.6: descriptions of commands
+
+mod bitmaps;
+mod cluster;
+mod connection;
+mod generic;
+mod geo;
+mod hashes;
+mod hyperloglog;
+pub mod key_spec;
+mod lists;
+mod pubsub;
+mod scripting;
+mod server;
+mod sets;
+mod sorted_sets;
+mod streams;
+mod strings;
+pub mod syntax;
+mod transactions;
+
+use key_spec::KeySpec;
+use std::sync::OnceLock;
+use syntax::Argument;
+
+/// What Redis 7.2 says about one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Grammar {
+    /// Lower-case name; of a subcommand, with its container: `client|kill`.
+    pub name: &'static str,
+    /// Number of arguments, all names included; negative: at least so many.
+    pub arity: i16,
+    /// The version of Redis that brought it.
+    pub since: &'static str,
+    /// Cost; empty if unknown.
+    pub complexity: &'static str,
+    /// Its arguments, in the notation above.
+    pub syntax: &'static str,
+    /// Where its keys are and what is done with them.
+    pub keys: &'static [KeySpec],
+    /// Tips for clients and proxies, as COMMAND INFO has them.
+    pub tips: &'static [&'static str],
+    /// ACL categories, without the `@`, that do not follow from the flags of the command.
+    pub categories: &'static [&'static str],
+    /// Versions that changed it, and how.
+    pub history: &'static [(&'static str, &'static str)],
+    /// Since when it is deprecated, and what replaces it.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// Whether it is for servers among themselves, or for tests: `syscmd`.
+    pub internal: bool,
+}
+
+/// All rows, by the name of their group in COMMAND DOCS.
+pub const GROUPS: &[(&str, &[Grammar])] = &[
+    ("bitmap", bitmaps::ROWS),
+    ("cluster", cluster::ROWS),
+    ("connection", connection::ROWS),
+    ("generic", generic::ROWS),
+    ("geo", geo::ROWS),
+    ("hash", hashes::ROWS),
+    ("hyperloglog", hyperloglog::ROWS),
+    ("list", lists::ROWS),
+    ("pubsub", pubsub::ROWS),
+    ("scripting", scripting::ROWS),
+    ("server", server::ROWS),
+    ("set", sets::ROWS),
+    ("sorted-set", sorted_sets::ROWS),
+    ("stream", streams::ROWS),
+    ("string", strings::ROWS),
+    ("transactions", transactions::ROWS),
+];
+
+/// The row of this lower-case name.
+pub fn find(name: &str) -> Option<&'static Grammar> {
+    static BY_NAME: OnceLock<Vec<&'static Grammar>> = OnceLock::new();
+    let rows = BY_NAME.get_or_init(|| {
+        let mut rows: Vec<_> = GROUPS.iter().flat_map(|(_, rows)| rows.iter()).collect();
+        rows.sort_unstable_by_key(|row| row.name);
+        rows
+    });
+    rows.binary_search_by_key(&name, |row| row.name).ok().map(|at| rows[at])
+}
+
+impl Grammar {
+    /// Its arguments as a tree.
+    pub fn arguments(&self) -> Vec<Argument<'static>> {
+        match syntax::parse(self.syntax) {
+            Ok(arguments) => arguments,
+            Err(error) => panic!("syntax of {}: {error}", self.name),
+        }
+    }
+
+    const fn syntax(mut self, syntax: &'static str) -> Grammar {
+        self.syntax = syntax;
+        self
+    }
+
+    const fn keys(mut self, keys: &'static [KeySpec]) -> Grammar {
+        self.keys = keys;
+        self
+    }
+
+    const fn tips(mut self, tips: &'static [&'static str]) -> Grammar {
+        self.tips = tips;
+        self
+    }
+
+    const fn categories(mut self, categories: &'static [&'static str]) -> Grammar {
+        self.categories = categories;
+        self
+    }
+
+    const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Grammar {
+        self.history = history;
+        self
+    }
+
+    const fn deprecated(mut self, since: &'static str, replacement: &'static str) -> Grammar {
+        self.deprecated = Some((since, replacement));
+        self
+    }
+
+    const fn internal(mut self) -> Grammar {
+        self.internal = true;
+        self
+    }
+}
+
+/// A row with its first columns; the others are added by the methods of their names.
+const fn row(
+    name: &'static str,
+    arity: i16,
+    since: &'static str,
+    complexity: &'static str,
+) -> Grammar {
+    Grammar {
+        name,
+        arity,
+        since,
+        complexity,
+        syntax: "",
+        keys: &[],
+        tips: &[],
+        categories: &[],
+        history: &[],
+        deprecated: None,
+        internal: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

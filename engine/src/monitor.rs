@@ -1,0 +1,91 @@
+//! MONITOR: a line for every command, sent to those who asked for it.
+//!
+//! ```text
+//! +1732181234.123000 [0 127.0.0.1:50000] "set" "key" "value"
+//! ```
+//!
+//! Commands for operators and those that say so are not shown; passwords are not shown in the others.
+
+use crate::arguments::is;
+use crate::command::{ADMIN, HasFlags, SKIP_MONITOR, Spec};
+use crate::engine::Engine;
+use crate::messages::Message;
+use crate::session::{Peer, Session};
+use protocol::resp::Args;
+
+const REDACTED: &[u8] = b"(redacted)";
+
+impl Engine {
+    /// Shows a session every command from now on.
+    pub(crate) fn start_monitor(&mut self, session: &mut Session) {
+        if !std::mem::replace(&mut session.monitor, true) {
+            self.monitors.push(session.slot);
+        }
+    }
+
+    /// Ends that.
+    pub(crate) fn stop_monitor(&mut self, session: &mut Session) {
+        if std::mem::take(&mut session.monitor) {
+            self.monitors.retain(|slot| *slot != session.slot);
+        }
+    }
+
+    /// Sends a command that was executed to the monitors.
+    pub(crate) fn show_to_monitors(
+        &mut self,
+        session: &Session,
+        db: usize,
+        spec: &Spec,
+        args: Args<'_>,
+    ) {
+        if spec.flags.has(ADMIN | SKIP_MONITOR) || session.peer == Peer::Loader {
+            return;
+        }
+        let line = line(self.now_ms, session, db, spec, args);
+        for slot in self.monitors.clone() {
+            self.send(slot, Message::Monitor(line.clone()));
+        }
+    }
+}
+
+fn line(now_ms: i64, session: &Session, db: usize, spec: &Spec, args: Args<'_>) -> Vec<u8> {
+    let (s, us) = (now_ms / 1000, now_ms % 1000 * 1000);
+    let mut line = format!("+{s}.{us:06} [{db} {}]", session.address).into_bytes();
+    for (position, arg) in args.iter_from(0).enumerate() {
+        line.push(b' ');
+        quote(if is_secret(spec, args, position) { REDACTED } else { arg }, &mut line);
+    }
+    line.extend_from_slice(b"\r\n");
+    line
+}
+
+/// Whether an argument is a user's name or password.
+fn is_secret(spec: &Spec, args: Args<'_>, position: usize) -> bool {
+    let behind = |word: &str, most: usize| {
+        (1..=most).any(|back| position.checked_sub(back).is_some_and(|at| is(args.at(at), word)))
+    };
+    match spec.name {
+        "auth" => position > 0,
+        "hello" => position > 2 && behind("AUTH", 2),
+        "migrate" => position > 5 && (behind("AUTH", 1) || behind("AUTH2", 2)),
+        _ => false,
+    }
+}
+
+/// Writes a text in double quotes, printable characters as they are.
+pub fn quote(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in text {
+        match byte {
+            b'\\' | b'"' => out.extend_from_slice(&[b'\\', *byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x07 => out.extend_from_slice(b"\\a"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            b' '..=b'~' => out.push(*byte),
+            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
