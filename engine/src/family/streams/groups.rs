@@ -86,7 +86,7 @@ pub(super) fn create(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refu
             let mut stream = Stream::new();
             stream.add_group(args.at(3), id, options.entries_read);
             ctx.engine.put(ctx.scope.db, key, Value::Stream(stream), None);
-            ctx.engine.touch_watched(ctx.scope.db, key.bytes);
+            ctx.engine.key_changed(ctx.scope.db, key.bytes);
         }
     }
     ctx.reply.ok();
@@ -126,6 +126,8 @@ pub(super) fn destroy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Ref
         return Ok(Done::NOTHING);
     };
     ctx.engine.garbage.extend(garbage.map(Value::Stream));
+    // Who waits in the group has an error to report.
+    ctx.engine.waiters.note(ctx.scope.db, key.bytes);
     ctx.reply.int(1);
     notify(ctx, key, "xgroup-destroy");
     Ok(Done::ONE)

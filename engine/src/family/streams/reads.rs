@@ -1,7 +1,7 @@
 //! XRANGE, XREVRANGE, XREAD and XREADGROUP: entries for clients.
 //!
-//! XREAD and XREADGROUP are read, resolved (`$` and the groups are looked up) and then served. Serving gives `None` when
-//! there is nothing to send; what a command that may wait does then is decided in one place.
+//! XREAD and XREADGROUP are read, resolved (`$` and the groups are looked up) and then served. If there is nothing to
+//! send, they are kept and run again as a whole when one of the streams has changed.
 //!
 //! What XREADGROUP did is passed on as what it changed: an XCLAIM for each entry that became pending, and XGROUP SETID for
 //! how far the group has come.
@@ -10,9 +10,12 @@ use super::claims::{Claim, pass_on_claims};
 use super::ids::{self, IdText};
 use super::{no_such_group, write_entry};
 use crate::arguments::{int, is};
+use crate::blocking::{Want, deadline_ms};
 use crate::context::{Class, Context, Done};
 use crate::refusal::Refusal;
+use keyspace::entry::Kind;
 use keyspace::stream::{Group, Pending, Stream, StreamId};
+use protocol::resp::request::OwnedArgs;
 use protocol::resp::{Args, Reply};
 
 /// `XRANGE key start end [COUNT count]` → entries.
@@ -66,6 +69,8 @@ fn range(
 struct Read<'a> {
     /// Most entries of each stream.
     count: usize,
+    /// Until when the client waits if there is nothing: not at all, forever, or unix milliseconds.
+    until: Option<Option<i64>>,
     /// Group and consumer.
     group: Option<(&'a [u8], &'a [u8])>,
     no_ack: bool,
@@ -85,13 +90,14 @@ enum After {
 
 /// Reads the options. `grouped` says that it is XREADGROUP.
 fn parse<'a>(ctx: &Context<'_>, args: Args<'a>, grouped: bool) -> Result<Read<'a>, Refusal> {
-    let mut read = Read { count: usize::MAX, group: None, no_ack: false, keys_at: 0, streams: 0 };
+    let mut read =
+        Read { count: usize::MAX, until: None, group: None, no_ack: false, keys_at: 0, streams: 0 };
     let mut at = 1;
     while at < args.len() {
         let (word, more) = (args.at(at), args.len() - 1 - at);
         if is(word, "BLOCK") && more > 0 {
             at += 1;
-            check_time(args.at(at), ctx.now())?;
+            read.until = Some(deadline_ms(args.at(at), ctx.now())?);
         } else if is(word, "COUNT") && more > 0 {
             at += 1;
             read.count = match int(args.at(at))? {
@@ -134,19 +140,6 @@ fn parse<'a>(ctx: &Context<'_>, args: Args<'a>, grouped: bool) -> Result<Read<'a
         return Err(Refusal::fixed("ERR Missing GROUP option for XREADGROUP"));
     }
     Ok(read)
-}
-
-/// Checks a time to wait, in milliseconds.
-fn check_time(text: &[u8], now_ms: i64) -> Result<(), Refusal> {
-    let refusal = Refusal::fixed("ERR timeout is not an integer or out of range");
-    let ms = protocol::number::parse_i64(text).ok_or(refusal)?;
-    if ms < 0 {
-        return Err(Refusal::fixed("ERR timeout is negative"));
-    }
-    match now_ms.checked_add(ms) {
-        Some(_) => Ok(()),
-        None => Err(Refusal::fixed("ERR timeout is out of range")),
-    }
 }
 
 /// Looks up keys and groups, and from where each stream is read.
@@ -201,7 +194,11 @@ pub(super) fn xread(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refus
     let after = resolve(ctx, args, &read)?;
     match serve(ctx, args, &read, &after)? {
         Some(done) => Ok(done),
-        None => Ok(nothing_yet(ctx)),
+        None => {
+            // What comes from now on, not from when it is run again.
+            let resolved = with_ids(args, &read, &after);
+            Ok(wait(ctx, resolved.as_ref().map_or(args, OwnedArgs::args), &read))
+        }
     }
 }
 
@@ -215,15 +212,36 @@ pub(super) fn xreadgroup(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, 
     let (served, done) = serve_group(ctx, args, &read, &after)?;
     if served == 0 {
         // What it changed all the same, it changed: a consumer may be new.
-        let _ = nothing_yet(ctx);
+        let _ = wait(ctx, args, &read);
     }
     Ok(done)
 }
 
-/// There is nothing to send: the answer of a command whose time to wait is over.
-fn nothing_yet(ctx: &mut Context<'_>) -> Done {
-    ctx.reply.null_array();
-    Done::NOTHING
+/// The request with the ids that `$` stood for, if there is one.
+fn with_ids(args: Args<'_>, read: &Read<'_>, after: &[After]) -> Option<OwnedArgs> {
+    let ids_at = read.keys_at + read.streams;
+    if !args.iter_from(ids_at).any(|text| text == b"$") {
+        return None;
+    }
+    let mut resolved = OwnedArgs::of(args.iter_from(0).take(ids_at));
+    for (text, after) in args.iter_from(ids_at).zip(after) {
+        match after {
+            After::Id(id) if text == b"$" => resolved.push(IdText::of(*id).bytes()),
+            _ => resolved.push(text),
+        }
+    }
+    Some(resolved)
+}
+
+/// There is nothing to send: waits, if that is asked for.
+fn wait(ctx: &mut Context<'_>, args: Args<'_>, read: &Read<'_>) -> Done {
+    let Some(until) = read.until else {
+        ctx.reply.null_array();
+        return Done::NOTHING;
+    };
+    // A group that is gone is an error.
+    let want = Want { kind: Kind::Stream, or_gone: read.group.is_some() };
+    ctx.block(args, read.keys_at..read.keys_at + read.streams, want, until)
 }
 
 /// Writes what there is for XREAD; `None` if there is nothing.

@@ -284,7 +284,6 @@ fn xread_takes_what_comes_after() {
             ("XREAD COUNT 0 STREAMS s 0", "[[s [[1-1 [a 1]] [2-1 [a 2]]]]]"),
             ("XREAD COUNT -3 STREAMS t 0", "[[t [[5-0 [b 1]]]]]"),
             ("XREAD STREAMS s $", "nil[]"),
-            ("XREAD BLOCK 5 STREAMS s t $ 5-0", "nil[]"),
             ("XREAD BLOCK x STREAMS s $", "-ERR timeout is not an integer or out of range"),
             ("XREAD BLOCK -1 STREAMS s $", "-ERR timeout is negative"),
             ("XREAD BLOCK 9223372036854775807 STREAMS s $", "-ERR timeout is out of range"),
@@ -361,7 +360,7 @@ fn a_group_shares_entries() {
                 "XREADGROUP GROUP g alice STREAMS s $",
                 "-ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
             ),
-            ("XREADGROUP GROUP g new BLOCK 10 STREAMS s >", "nil[]"),
+            ("XREADGROUP GROUP g new STREAMS s >", "nil[]"),
         ],
     );
     assert_eq!(
@@ -663,6 +662,63 @@ fn values_travel_whole() {
         assert_eq!(server.run(&format!("XINFO STREAM {key} FULL COUNT 0")), full);
     }
     server.digest();
+}
+
+#[test]
+fn xread_waits_for_what_comes_from_now_on() {
+    let mut server = with(&["XADD s 1-1 f v"]);
+    let [a, b, c] = [server.join(), server.join(), server.join()];
+    assert_eq!(server.run_as(a, "XREAD BLOCK 0 STREAMS s t $ 5"), "");
+    assert_eq!(server.run_as(b, "XREAD BLOCK 100 STREAMS none s 0 9"), "");
+    assert_eq!(server.run_as(c, "XREAD BLOCK 0 STREAMS s 0"), "[[s [[1-1 [f v]]]]]");
+    server.ok("XADD t 4-0 f v");
+    server.ok("XADD s 2-1 f w");
+    assert_eq!([a, b].map(|slot| server.sent_to(slot)), ["[[s [[2-1 [f w]]]]]", ""]);
+    // What is deleted in the same moment is not seen.
+    for line in ["MULTI", "XADD s 9-9 f x", "DEL s", "EXEC"] {
+        server.ok(line);
+    }
+    assert_eq!(server.sent_to(b), "");
+    server.engine.now_ms += 101;
+    server.engine.end_overdue_waits();
+    assert_eq!(server.sent_to(b), "nil[]");
+    assert_eq!(server.engine.waiters_len(), (0, 0));
+}
+
+#[test]
+fn xreadgroup_waits_while_there_is_a_group() {
+    let missing = "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
+    for (line, reply) in [
+        ("XADD s 7-0 f v", "[[s [[7-0 [f v]]]]]"),
+        ("XGROUP DESTROY s g", missing),
+        ("DEL s", missing),
+        ("FLUSHALL", missing),
+        ("SET s x", WRONG_TYPE),
+    ] {
+        let mut server = with(&["XGROUP CREATE s g 0 MKSTREAM"]);
+        let slot = server.join();
+        assert_eq!(server.run_as(slot, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"), "");
+        assert_eq!(server.journal(), "XGROUP CREATECONSUMER s g c");
+        server.ok("XGROUP CREATECONSUMER s g d");
+        assert_eq!(server.sent_to(slot), "");
+        server.ok(line);
+        assert_eq!(server.sent_to(slot), reply, "{line}");
+    }
+    let mut server = with(&["XGROUP CREATE s g 0 MKSTREAM"]);
+    let [a, b] = [server.join(), server.join()];
+    for (slot, name) in [(a, "a"), (b, "b")] {
+        let line = format!("XREADGROUP GROUP g {name} COUNT 1 BLOCK 0 STREAMS s >");
+        assert_eq!(server.run_as(slot, &line), "");
+    }
+    server.journal();
+    for line in ["MULTI", "XADD s 1-0 f v", "XADD s 2-0 f w", "EXEC"] {
+        server.ok(line);
+    }
+    assert_eq!(
+        [a, b].map(|slot| server.sent_to(slot)),
+        ["[[s [[1-0 [f v]]]]]", "[[s [[2-0 [f w]]]]]"]
+    );
+    assert_eq!(server.journal().matches("XCLAIM").count(), 2);
 }
 
 /// DEBUG DIGEST of Redis 7.0.15 and 8.0.6 after the same commands.
