@@ -18,6 +18,7 @@ pub fn limits(settings: &Settings) -> Limits {
         list_max_listpack_size: settings.list_max_listpack_size as _,
         stream_node_max_bytes: settings.stream_node_max_bytes as _,
         stream_node_max_entries: settings.stream_node_max_entries as _,
+        ..Limits::default()
     }
 }
 
