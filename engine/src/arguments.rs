@@ -13,6 +13,30 @@ pub fn float(text: &[u8]) -> Result<f64, Refusal> {
     number::parse_f64(text).ok_or(Refusal::NOT_FLOAT)
 }
 
+/// A number as the C library reads it: blanks may come first, nothing may follow, an empty text is 0, and what is too
+/// large or too small for a double is none. So SORT reads elements, and ZCOUNT and its kin read scores.
+pub fn loose_float(text: &[u8]) -> Option<f64> {
+    if let Some(number) = number::parse_i64(text) {
+        return Some(number as f64);
+    }
+    let text = text.split(|byte| *byte == 0).next().unwrap_or(text);
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    let digits = std::str::from_utf8(&text[blanks..]).ok()?;
+    let number = number::parse_f64(digits.as_bytes())?;
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
+    let is_zero = !mantissa.contains(|digit: char| ('1'..='9').contains(&digit));
+    let fits = match number.classify() {
+        std::num::FpCategory::Nan | std::num::FpCategory::Subnormal => false,
+        std::num::FpCategory::Infinite => digits.contains(['i', 'I']),
+        std::num::FpCategory::Zero => is_zero,
+        std::num::FpCategory::Normal => true,
+    };
+    fits.then_some(number)
+}
+
 /// An integer that can change its sign: any but the lowest.
 pub fn signed(text: &[u8]) -> Result<i64, Refusal> {
     match int(text)? {
@@ -81,5 +105,29 @@ mod tests {
         assert!(expiry(b"0", 1000, 5, "set").is_err());
         assert!(expiry(b"9223372036854775807", 1000, 5, "set").is_err());
         assert!(expiry(b"9223372036854775807", 1, 5, "set").is_err());
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_c_library() {
+        for (text, number) in [
+            (&b""[..], Some(0.0)),
+            (b" \t\n5", Some(5.0)),
+            (b"+1.5e3", Some(1500.0)),
+            (b"-inf", Some(f64::NEG_INFINITY)),
+            (b"Infinity", Some(f64::INFINITY)),
+            (b"0e0", Some(0.0)),
+            (b"0.000", Some(0.0)),
+            (b"9223372036854775808", Some(9223372036854775808.0)),
+            (b"5\0x", Some(5.0)),
+            (b"1e400", None),
+            (b"1e-400", None),
+            (b"nan", None),
+            (b"5 ", None),
+            (b" ", None),
+            (b"1e", None),
+            (b"\xff", None),
+        ] {
+            assert_eq!(loose_float(text), number, "{}", text.escape_ascii());
+        }
     }
 }

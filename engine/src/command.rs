@@ -49,7 +49,7 @@ flags! {
     10, SKIP_SLOWLOG, "skip_slowlog", "Not in the slow log.";
     11, FAST, "fast", "Constant or logarithmic time.";
     12, NO_AUTH, "no_auth", "Allowed before authentication.";
-    13, MAY_REPLICATE, "may_replicate", "Sends something to replicas though it changes nothing.";
+    13, MAY_REPLICATE, "", "Sends something to replicas though it changes nothing.";
     14, NO_MULTI, "no_multi", "Not inside MULTI.";
     15, MOVABLE_KEYS, "movablekeys", "Keys are found by looking at the arguments.";
     16, ALLOW_BUSY, "allow_busy", "Allowed while a script runs too long.";
@@ -102,9 +102,26 @@ pub enum Keys {
         /// Position of the count.
         count: i16,
     },
-    /// Behind the word STREAMS among the options of XREAD: the first half of what follows it.
-    Streams,
+    /// Where the options say: `find` looks at the arguments.
+    Found {
+        /// Position of the key that is always there; 0 if there is none.
+        first: i16,
+        /// Finds the positions of all keys.
+        find: Finder,
+    },
 }
+
+/// Finds the positions of a request's keys. `None` if the request makes no sense.
+#[derive(Clone, Copy, Debug)]
+pub struct Finder(pub fn(Args<'_>) -> Option<Vec<usize>>);
+
+impl PartialEq for Finder {
+    fn eq(&self, other: &Finder) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Finder {}
 
 /// One key at `position`.
 pub const fn key(position: i16) -> Keys {
@@ -124,15 +141,21 @@ pub const fn counted(destination: i16, count: i16) -> Keys {
     Keys::Counted { destination, count }
 }
 
+/// Keys that `find` finds; the one at `first`, unless that is 0, is always among them.
+pub const fn found(first: i16, find: fn(Args<'_>) -> Option<Vec<usize>>) -> Keys {
+    Keys::Found { first, find: Finder(find) }
+}
+
 impl Keys {
     /// Position of the first key, if it does not depend on the arguments.
     #[inline]
     pub fn first(self) -> Option<usize> {
         match self {
-            Keys::None | Keys::Streams => None,
+            Keys::None => None,
             Keys::Range { first, .. } => Some(first as usize),
             Keys::Counted { destination: 0, count } => Some(count as usize + 1),
             Keys::Counted { destination, .. } => Some(destination as usize),
+            Keys::Found { first, .. } => (first > 0).then_some(first as usize),
         }
     }
 
@@ -159,23 +182,7 @@ impl Keys {
                 all.extend(first..first + n as usize);
                 Some(all)
             }
-            Keys::Streams => {
-                let is = |at: usize, word: &str| {
-                    args.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
-                };
-                let mut at = 1;
-                while !is(at, "STREAMS") {
-                    at += match () {
-                        _ if is(at, "COUNT") || is(at, "BLOCK") => 2,
-                        _ if is(at, "GROUP") => 3,
-                        _ if is(at, "NOACK") => 1,
-                        _ => return None,
-                    };
-                }
-                let rest = args.len() - at - 1;
-                let found = rest > 0 && rest.is_multiple_of(2);
-                found.then(|| (at + 1..at + 1 + rest / 2).collect())
-            }
+            Keys::Found { find, .. } => (find.0)(args),
         }
     }
 }
@@ -187,7 +194,9 @@ pub enum Group {
     Bitmap,
     Connection,
     Generic,
+    Geo,
     Hash,
+    HyperLogLog,
     List,
     PubSub,
     Server,
@@ -205,7 +214,9 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Geo => "geo",
             Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::PubSub => "pubsub",
             Group::Server => "server",
@@ -223,7 +234,9 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "keyspace",
+            Group::Geo => "geo",
             Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::PubSub => "pubsub",
             Group::Server => "admin",

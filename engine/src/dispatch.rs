@@ -164,6 +164,9 @@ impl Engine {
             }
         };
         session.last_command = Some(spec);
+        if self.eviction.limited && !session.is_trusted() {
+            self.make_room(host);
+        }
         if let Err(mut refusal) = self.admit(session, spec, args) {
             if spec.name == "exec" && session.multi.take().is_some() {
                 self.unwatch_all(session);

@@ -10,6 +10,7 @@
 use crate::blocking::Waiters;
 use crate::command::Spec;
 use crate::context::{Class, Key, Scope};
+use crate::eviction::Eviction;
 use crate::host::{EntryKind, Host, Receipt};
 use crate::messages::{EventSettings, Message};
 use crate::random::Random;
@@ -18,6 +19,7 @@ use crate::session::{Session, SessionId};
 use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef};
 use keyspace::entry::Value;
+use keyspace::eviction::Frequency;
 use keyspace::limits::Limits;
 use protocol::resp::encode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -62,6 +64,7 @@ pub struct Stats {
     pub keyspace_misses: u64,
     pub expired_keys: u64,
     pub expired_by_sweep: u64,
+    pub evicted_keys: u64,
     pub error_replies: u64,
     pub unexpected_errors: u64,
     /// Error replies by their prefix.
@@ -144,6 +147,8 @@ pub struct Engine {
     pub is_replica: bool,
     /// What the outside allows.
     pub conditions: Conditions,
+    /// What goes when memory is short.
+    pub eviction: Eviction,
     /// Counters.
     pub stats: Stats,
     /// Changes since the last save.
@@ -203,6 +208,35 @@ struct Watcher {
     expired: bool,
 }
 
+/// What a use of a key does to its access clock.
+enum Use {
+    /// It is set to these seconds.
+    At(u32),
+    /// It counts one more.
+    Counted { frequency: Frequency, minutes: u64, draw: u64 },
+}
+
+impl Use {
+    /// The access clock of a new key.
+    fn first(&self) -> u32 {
+        match self {
+            Use::At(seconds) => *seconds,
+            Use::Counted { minutes, .. } => Frequency::first(*minutes),
+        }
+    }
+
+    /// The access clock of a key that is there.
+    #[inline]
+    fn after(&self, entry: EntryRef<'_>) -> u32 {
+        match self {
+            Use::At(seconds) => *seconds,
+            Use::Counted { frequency, minutes, draw } => {
+                frequency.used(entry.clock(), *minutes, *draw)
+            }
+        }
+    }
+}
+
 impl Engine {
     /// An engine with so many empty databases; `seed` starts its random choices.
     pub fn new(databases: usize, seed: u64) -> Engine {
@@ -213,6 +247,7 @@ impl Engine {
             nobody_reads: true,
             is_replica: false,
             conditions: Conditions::default(),
+            eviction: Eviction::default(),
             stats: Stats::default(),
             dirty: 0,
             password: Vec::new(),
@@ -259,10 +294,25 @@ impl Engine {
         move || random.draw()
     }
 
-    /// The access clock of now: seconds, 24 bits.
+    /// Seconds since 1970, 24 bits: the access clock under all policies that do not count uses.
     #[inline]
-    pub fn clock(&self) -> u32 {
+    pub fn seconds(&self) -> u32 {
         (self.now_ms as u64 / 1000) as u32 & 0xff_ffff
+    }
+
+    /// Minutes since 1970: what access clocks that count uses are made of.
+    pub fn minutes(&self) -> u64 {
+        self.now_ms as u64 / 60_000
+    }
+
+    /// What a use of a key does to its access clock.
+    #[inline]
+    fn using(&mut self) -> Use {
+        if self.eviction.counts_uses() {
+            let (minutes, draw) = (self.minutes(), self.draw());
+            return Use::Counted { frequency: self.eviction.frequency, minutes, draw };
+        }
+        Use::At(self.seconds())
     }
 
     // --- sessions ---
@@ -373,7 +423,7 @@ impl Engine {
     fn expire(&mut self, db: usize, key: Key<'_>) {
         self.delete(db, key);
         self.stats.expired_keys += 1;
-        self.key_changed(db, key.bytes);
+        self.key_gone(db, key.bytes);
         self.notify(db, Class::Expired, "expired", key.bytes);
         if !self.nobody_reads {
             let name = if self.unlinks_expired { &b"UNLINK"[..] } else { b"DEL" };
@@ -389,7 +439,7 @@ impl Engine {
             self.stats.keyspace_misses += 1;
             return None;
         }
-        let clock = self.clock();
+        let using = self.using();
         let db = &self.dbs[scope.db];
         let Some(entry) = db.get(key.hash, key.bytes) else {
             self.stats.keyspace_misses += 1;
@@ -397,7 +447,7 @@ impl Engine {
         };
         self.stats.keyspace_hits += 1;
         if !scope.no_touch {
-            db.touch(entry, clock);
+            db.touch(entry, using.after(entry));
         }
         Some(entry)
     }
@@ -434,14 +484,14 @@ impl Engine {
         scope: Scope,
         key: Key<'_>,
     ) -> Result<Option<&mut T>, Refusal> {
-        let clock = self.clock();
+        let using = self.using();
         let Some(entry) = self.peek(scope, key) else { return Ok(None) };
         if entry.kind() != T::KIND {
             return Err(Refusal::WRONG_TYPE);
         }
         let db = &mut self.dbs[scope.db];
         if let Some(entry) = db.get(key.hash, key.bytes) {
-            db.touch(entry, clock);
+            db.touch(entry, using.after(entry));
         }
         Ok(db.collection_mut::<T>(key.hash, key.bytes))
     }
@@ -469,8 +519,8 @@ impl Engine {
             Some(entry) if entry.kind() == T::KIND => true,
             Some(_) => return Err(Refusal::WRONG_TYPE),
         };
-        let clock = self.clock();
         if !there {
+            let clock = self.using().first();
             // A key that is hidden on a replica is overwritten.
             let made = make(&self.limits).into_value();
             let old = self.dbs[scope.db].put(key.hash, key.bytes, made, None, clock);
@@ -480,9 +530,21 @@ impl Engine {
         Ok(db.collection_mut::<T>(key.hash, key.bytes).expect("looked at or put there above"))
     }
 
+    /// The access clock of a key that is about to be set: counted uses go on.
+    #[inline]
+    fn clock_of(&mut self, db: usize, key: Key<'_>) -> u32 {
+        match self.using() {
+            Use::At(seconds) => seconds,
+            counted => match self.dbs[db].get(key.hash, key.bytes) {
+                Some(entry) => counted.after(entry),
+                None => counted.first(),
+            },
+        }
+    }
+
     /// Sets a key to a value, whatever it was before.
     pub fn put(&mut self, db: usize, key: Key<'_>, value: Value, expiry: Option<i64>) {
-        let clock = self.clock();
+        let clock = self.clock_of(db, key);
         let old = self.dbs[db].put(key.hash, key.bytes, value, expiry, clock);
         self.garbage.extend(old);
     }
@@ -490,7 +552,7 @@ impl Engine {
     /// Sets a key to a string, whatever it was before.
     #[inline]
     pub fn put_bytes(&mut self, db: usize, key: Key<'_>, value: &[u8], expiry: Option<i64>) {
-        let clock = self.clock();
+        let clock = self.clock_of(db, key);
         let old = self.dbs[db].set_bytes(key.hash, key.bytes, value, expiry, clock);
         if old.is_some() {
             self.garbage.extend(old);
@@ -664,6 +726,14 @@ impl Engine {
     fn is_there(&self, db: usize, key: &[u8]) -> Option<bool> {
         let entry = self.dbs[db].get(Key::new(key).hash, key)?;
         Some(entry.expiry().is_some_and(|at| at <= self.now_ms))
+    }
+
+    /// A key went by itself: whoever has an eye on it learns of it, the client that is executing as well.
+    pub(crate) fn key_gone(&mut self, db: usize, key: &[u8]) {
+        self.key_changed(db, key);
+        if self.tracking.is_active() {
+            self.invalidate_expired(key);
+        }
     }
 
     /// A key was changed or removed: whoever has an eye on it learns of it.

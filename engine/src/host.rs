@@ -64,6 +64,9 @@ pub trait Host {
     /// Nanoseconds since some moment, never going back: for measuring how long commands take.
     fn ticks_ns(&mut self) -> u64;
 
+    /// Bytes in use beyond `maxmemory`.
+    fn excess_bytes(&mut self) -> u64;
+
     /// Answers a command that the engine cannot.
     fn perform(
         &mut self,

@@ -13,6 +13,7 @@
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - [`session`]: the state of one client
 //! - [`host`]: what is asked of the outside
+//! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
 pub mod arguments;
@@ -22,7 +23,9 @@ pub mod context;
 pub mod digest;
 pub mod dispatch;
 pub mod engine;
+pub mod eviction;
 pub mod family;
+pub mod geohash;
 pub mod glob;
 pub mod grammar;
 pub mod host;

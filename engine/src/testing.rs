@@ -18,6 +18,7 @@ use protocol::resp::request::{OwnedArgs, split_inline};
 #[derive(Default)]
 struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
+    excess: u64,
 }
 
 impl Host for Recorder {
@@ -28,6 +29,10 @@ impl Host for Recorder {
 
     fn ticks_ns(&mut self) -> u64 {
         0
+    }
+
+    fn excess_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.excess)
     }
 
     fn perform(
@@ -87,6 +92,11 @@ impl Server {
         let session = self.engine.session_mut(self.slot).expect("in its slot");
         session.outbox.extend_from_slice(rest);
         text
+    }
+
+    /// So many bytes are in use too many, until the next command has made room.
+    pub fn excess(&mut self, bytes: u64) {
+        self.recorder.excess = bytes;
     }
 
     /// Another client.

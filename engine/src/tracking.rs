@@ -168,10 +168,18 @@ impl Engine {
 
     /// Tells those who may hold a key that it has changed.
     pub(crate) fn invalidate(&mut self, key: &[u8]) {
-        let current = self.tracking.current;
+        self.invalidate_for(key, self.tracking.current);
+    }
+
+    /// The same for a key that went by itself while a client was executing: it is told in any case.
+    pub(crate) fn invalidate_expired(&mut self, key: &[u8]) {
+        self.invalidate_for(key, None);
+    }
+
+    fn invalidate_for(&mut self, key: &[u8], by: Option<Current>) {
         for (prefix, broadcast) in &mut self.tracking.prefixes {
             if key.starts_with(prefix) {
-                broadcast.keys.insert(key.to_vec(), current.map(|current| current.holder.id));
+                broadcast.keys.insert(key.to_vec(), by.map(|current| current.holder.id));
                 self.tracking.pending = true;
             }
         }

@@ -10,7 +10,7 @@
 //! - `expiring_len` is the number of entries with an expiry
 //! - every key is in the table once, under `hash_bytes(key)`
 
-use crate::entry::{Entry, Kind, Value, ValueRef};
+use crate::entry::{Entry, Kind, Value, ValueRef, grow};
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
@@ -19,6 +19,7 @@ use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
 use protocol::listpack::Value as Text;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 mod loader;
@@ -72,6 +73,19 @@ impl<'a> EntryRef<'a> {
     /// Whether a string was modified in place or is too long to be embedded.
     pub fn is_raw(self) -> bool {
         self.entry.is_raw()
+    }
+
+    /// Bytes that the value takes outside of the block.
+    pub fn value_bytes(self) -> usize {
+        match self.value() {
+            ValueRef::Str(text) if self.block_bytes() < text.len() => text.len(),
+            ValueRef::Str(_) => 0,
+            ValueRef::List(list) => list.memory_bytes(),
+            ValueRef::Hash(hash) => hash.memory_bytes(),
+            ValueRef::Set(set) => set.memory_bytes(),
+            ValueRef::Zset(zset) => zset.memory_bytes(),
+            ValueRef::Stream(stream) => stream.memory_bytes(),
+        }
     }
 
     /// Bytes of the block that holds key and header (and the value, if it is embedded).
@@ -336,6 +350,23 @@ impl Db {
         true
     }
 
+    /// The bytes of a string, for changing them in place, filled up with zeros to at least `least`. `None` if there is no
+    /// such key. From now on the string is "raw".
+    ///
+    /// # Panics
+    /// If the key is not a string: callers look first.
+    pub fn bytes_mut(&mut self, hash: u64, key: &[u8], least: usize) -> Option<&mut [u8]> {
+        let entry = self.find(hash, key)?;
+        // SAFETY: `&mut self` is the only access, and lasts as long as the slice.
+        if let Some(bytes) = unsafe { entry.bytes_mut(least) } {
+            return Some(bytes);
+        }
+        self.edit_bytes(hash, key, |bytes| grow(bytes, least));
+        let entry = self.find(hash, key)?;
+        // SAFETY: as above.
+        unsafe { entry.bytes_mut(least) }
+    }
+
     /// Appends to a string; false if there is no such key.
     pub fn append(&mut self, hash: u64, key: &[u8], more: &[u8]) -> bool {
         let Some(old) = self.find(hash, key) else { return false };
@@ -406,6 +437,30 @@ impl Db {
     /// A key chosen nearly uniformly.
     pub fn random(&self, draw: &mut dyn FnMut() -> u64) -> Option<EntryRef<'_>> {
         self.table.random(draw).map(|item| EntryRef::new(Entry::from_item(item)))
+    }
+
+    /// Visits up to `most` keys that are near each other in the table, from a random position (`start`) on; with
+    /// `expiring` only those with an expiry. Keys that hash alike are not alike, so these are a sample.
+    pub fn sample<'a>(
+        &'a self,
+        start: u64,
+        expiring: bool,
+        most: usize,
+        mut visit: impl FnMut(EntryRef<'a>),
+    ) {
+        if most == 0 || expiring && self.expiring_len == 0 {
+            return;
+        }
+        let mut left = most;
+        self.table.sample(start, expiring, |item| {
+            let entry = Entry::from_item(item);
+            if expiring && entry.expiry().is_none() {
+                return ControlFlow::Continue(());
+            }
+            visit(EntryRef::new(entry));
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
     }
 
     /// Collects keys that are due at `now_ms` from the next part of the database in which there can be any.

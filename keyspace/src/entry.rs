@@ -518,6 +518,32 @@ impl Entry {
         entry
     }
 
+    /// The bytes of a string that are already there, for changing them where they are; `None` if that takes another
+    /// block: the string is kept as an integer, or is embedded and shorter than `least`.
+    ///
+    /// # Safety
+    /// The caller has the only access to the block.
+    pub(crate) unsafe fn bytes_mut<'a>(self, least: usize) -> Option<&'a mut [u8]> {
+        match self.form() {
+            Form::Embedded | Form::EmbeddedRaw if self.half(6) >= least => {
+                // SAFETY: the value is the last thing in the block and has this length; the kind byte keeps its
+                // flags and says from now on that the value was changed in place.
+                unsafe {
+                    self.0.write(self.kind_byte() & !FORM | Form::EmbeddedRaw as u8);
+                    let at = self.0.add(self.embedded_at()).as_ptr();
+                    Some(std::slice::from_raw_parts_mut(at, self.half(6)))
+                }
+            }
+            Form::Heap => {
+                // SAFETY: the form says that the payload is a vector.
+                let bytes = unsafe { self.payload::<Vec<u8>>().as_mut() };
+                grow(bytes, least);
+                Some(bytes)
+            }
+            _ => None,
+        }
+    }
+
     /// Appends to an embedded string without building it anew, if it stays embedded.
     pub(crate) fn append_embedded(self, more: &[u8]) -> Option<Entry> {
         let len = self.half(6);
@@ -579,6 +605,20 @@ impl Entry {
             Form::Int | Form::Embedded | Form::EmbeddedRaw => self.free_block(),
             _ => drop(self.into_value()),
         }
+    }
+}
+
+/// Most bytes that a string gets beyond those it needs when it grows.
+const SPARE_MAX: usize = 1 << 20;
+
+/// Fills a string up with zeros to `least` bytes. Short strings double, so that growing bit by bit costs little; long ones
+/// get a little more than they need, where doubling would waste half of the memory.
+pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize) {
+    if bytes.len() < least {
+        if bytes.capacity() < least {
+            bytes.reserve_exact(least.saturating_add(least.min(SPARE_MAX)) - bytes.len());
+        }
+        bytes.resize(least, 0);
     }
 }
 

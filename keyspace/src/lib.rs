@@ -5,15 +5,20 @@
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
 //! - [`list`], [`hash`], [`set`], [`zset`], [`stream`]: the data types; [`packed`], [`block`] and [`btree`] serve them
+//! - [`bits`], [`hyperloglog`]: strings as arrays of bits, and as counters of different elements
 //! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
+//! - [`eviction`]: which keys to give up when memory is short
 //! - [`limits`]: when a small form becomes a large one
 
+pub mod bits;
 pub mod block;
 pub mod btree;
 pub mod db;
 mod either;
 pub mod entry;
+pub mod eviction;
 pub mod hash;
+pub mod hyperloglog;
 pub mod limits;
 pub mod list;
 pub mod packed;

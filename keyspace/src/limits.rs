@@ -30,6 +30,8 @@ pub struct Limits {
     pub stream_node_max_bytes: usize,
     /// Most entries of a node of a stream; 0 is no limit.
     pub stream_node_max_entries: usize,
+    /// Most bytes of a sparse HyperLogLog, its header included.
+    pub hll_sparse_max_bytes: usize,
 }
 
 /// Most bytes of a list node that is limited by its number of elements.
@@ -49,6 +51,7 @@ impl Limits {
         list_plain_bytes: usize::MAX,
         stream_node_max_bytes: 4096,
         stream_node_max_entries: 100,
+        hll_sparse_max_bytes: 3000,
     };
 
     /// Whether a list node of `bytes` and `count` is within its limit.

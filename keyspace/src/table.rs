@@ -35,6 +35,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::hash::{BuildHasher, Hasher};
+use std::ops::ControlFlow;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
@@ -631,6 +632,42 @@ impl RawTable {
             }
         }
         self.iter().next()
+    }
+
+    /// Visits items from the position of `start` (a random word) on, going around at most once, until `visit` breaks.
+    /// With `expiring`, segments without any expiry are passed over. Returns whether it was stopped.
+    pub fn sample(
+        &self,
+        start: u64,
+        expiring: bool,
+        mut visit: impl FnMut(NonNull<u8>) -> ControlFlow<()>,
+    ) -> bool {
+        let mut position = start;
+        // The first segment is entered in the middle, so it is visited again, from its beginning, at the end.
+        for round in 0..=self.directory.len() {
+            let Some(segment) = self.segment(position) else { return false };
+            if !expiring || segment.header().expiry_min < NEVER {
+                let first = if round == 0 { segment.home(position) } else { 0 };
+                for index in first..segment.buckets {
+                    for item in segment.bucket(index).items() {
+                        if visit(item).is_break() {
+                            return true;
+                        }
+                    }
+                }
+            }
+            let base = if segment.depth == 0 { 0 } else { position & !(u64::MAX >> segment.depth) };
+            let next = match segment.depth {
+                0 => 0,
+                depth => base.wrapping_add(1 << (64 - depth)),
+            };
+            // Around, and past the segment that it began in.
+            if round > 0 && base <= start && (next == 0 || next > start) {
+                return false;
+            }
+            position = next;
+        }
+        false
     }
 
     /// Records that the item with this hash expires at `at_ms`, for [`Self::expiring`].

@@ -2,16 +2,17 @@
 
 use keyspace::db::Db;
 use keyspace::entry::Value;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 /// What is to be freed.
-type Garbage = (Vec<Value>, Vec<Db>);
+type Garbage = (Vec<Value>, Vec<Db>, usize);
 
 /// The way to the thread.
 pub struct LazyFree {
     sender: mpsc::Sender<Garbage>,
     pending: Arc<AtomicU64>,
+    pending_bytes: Arc<AtomicUsize>,
 }
 
 impl LazyFree {
@@ -19,25 +20,35 @@ impl LazyFree {
     pub fn start() -> LazyFree {
         let (sender, receiver) = mpsc::channel::<Garbage>();
         let pending = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&pending);
+        let pending_bytes = Arc::new(AtomicUsize::new(0));
+        let (counter, bytes) = (Arc::clone(&pending), Arc::clone(&pending_bytes));
         std::thread::Builder::new()
             .name("lazy-free".into())
             .spawn(move || {
                 for garbage in receiver {
-                    let count = (garbage.0.len() + garbage.1.len()) as u64;
-                    drop(garbage);
+                    let (values, dbs, size) = garbage;
+                    let count = (values.len() + dbs.len()) as u64;
+                    drop((values, dbs));
+                    bytes.fetch_sub(size, Ordering::Relaxed);
                     counter.fetch_sub(count, Ordering::Relaxed);
                 }
             })
             .expect("a thread can be started");
-        LazyFree { sender, pending }
+        LazyFree { sender, pending, pending_bytes }
     }
 
-    /// Frees values and databases in the background.
-    pub fn free(&self, values: Vec<Value>, dbs: Vec<Db>) {
+    /// Frees values and databases in the background. `bytes`: what those of them take that were given up for want of
+    /// memory.
+    pub fn free(&self, values: Vec<Value>, dbs: Vec<Db>, bytes: usize) {
+        self.pending_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.pending.fetch_add((values.len() + dbs.len()) as u64, Ordering::Relaxed);
         // If the thread is gone the process is ending, and the values are freed right here.
-        let _ = self.sender.send((values, dbs));
+        let _ = self.sender.send((values, dbs, bytes));
+    }
+
+    /// Bytes that are as good as free.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes.load(Ordering::Relaxed)
     }
 
     /// How many values wait to be freed.

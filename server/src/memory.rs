@@ -1,6 +1,8 @@
 //! What the allocator and the system say about memory and processor time.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tikv_jemalloc_ctl::thread::{self, ThreadLocal};
 use tikv_jemalloc_ctl::{epoch, stats};
 
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -26,6 +28,30 @@ pub fn used() -> usize {
     let used = stats::allocated::read().unwrap_or(0);
     PEAK.fetch_max(used, Ordering::Relaxed);
     used
+}
+
+thread_local! {
+    /// What was in use when the allocator was last asked, less what this thread had taken in all by then.
+    static BASE: Cell<i64> = const { Cell::new(0) };
+    /// Where the allocator counts what this thread takes and gives back.
+    static OWN: Option<(ThreadLocal<u64>, ThreadLocal<u64>)> =
+        Some((thread::allocatedp::read().ok()?, thread::deallocatedp::read().ok()?));
+}
+
+/// Bytes that this thread has taken and not given back; it may have given back more than it took.
+fn own() -> i64 {
+    OWN.with(|own| own.as_ref().map_or(0, |(taken, given)| (taken.get() - given.get()) as i64))
+}
+
+/// Asks the allocator how much is in use.
+pub fn refresh() {
+    BASE.set(used() as i64 - own());
+}
+
+/// Bytes given out by the allocator, with what other threads did since the last [`refresh`] left out.
+#[inline]
+pub fn used_now() -> usize {
+    (BASE.get() + own()).max(0) as usize
 }
 
 /// All figures of now.

@@ -26,7 +26,6 @@ use engine::context::{Context, Done};
 use engine::host::{EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
 use journal::{Journal, Kind, ReplicationId};
-use keyspace::limits::Limits;
 use protocol::resp::{Args, Batch, ProtocolError};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -111,6 +110,8 @@ pub struct Outside {
     pub myself: Weak<RefCell<Node>>,
     /// Bytes journaled in all.
     journaled: u64,
+    /// What [`Outside::uncounted`] was when it was last looked at.
+    uncounted_bytes: usize,
     /// Slots of clients whose replies wait for the disk.
     gated: Vec<usize>,
     lazy: LazyFree,
@@ -165,6 +166,7 @@ impl Node {
                 listeners: Vec::new(),
                 myself: Weak::new(),
                 journaled: 0,
+                uncounted_bytes: 0,
                 gated: Vec::new(),
                 lazy: LazyFree::start(),
             },
@@ -176,16 +178,8 @@ impl Node {
     /// Brings what the engine needs to know of the configuration up to date.
     pub fn apply_settings(&mut self) {
         let settings = &self.host.settings;
-        self.engine.password = settings.requirepass.clone().into_bytes();
         crate::memory::set_background_thread(settings.jemalloc_bg_thread);
-        self.engine.string_max = settings.proto_max_bulk_len;
-        let list_plain_bytes = self.engine.limits.list_plain_bytes;
-        self.engine.limits = Limits { list_plain_bytes, ..crate::config_apply::limits(settings) };
-        self.engine.tracking_table_max = match settings.tracking_table_max_keys {
-            0 => u64::MAX,
-            most => most as u64,
-        };
-        self.engine.events = crate::config_apply::events(settings);
+        crate::config_apply::to_engine(settings, &mut self.engine);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
         self.refresh_conditions();
     }
@@ -202,13 +196,12 @@ impl Node {
             replica && !host.replication.link_is_up() && !host.settings.replica_serve_stale_data;
         conditions.loading = host.persistence.is_loading() || host.replication.is_loading();
         conditions.disk_error = host.persistence.refusal(&host.settings);
-        conditions.out_of_memory = host.is_out_of_memory();
+        self.engine.eviction.limited = host.is_limited();
+        conditions.out_of_memory &= host.is_limited();
         let least = host.settings.min_replicas_to_write as usize;
         conditions.too_few_replicas = least > 0
             && host.settings.min_replicas_max_lag > 0
             && host.good_replicas(self.engine.now_ms) < least;
-        self.engine.unlinks_removed = host.settings.lazyfree_lazy_server_del;
-        self.engine.unlinks_expired = host.settings.lazyfree_lazy_expire;
         self.engine.nobody_reads = !host.journal.has_readers();
     }
 
@@ -216,9 +209,10 @@ impl Node {
     #[inline]
     pub fn begin_turn(&mut self) {
         let now_ms = clock::unix_ms();
-        // Asking the allocator takes longer than a command: once a millisecond is enough.
-        if now_ms != self.engine.now_ms && self.host.settings.maxmemory > 0 {
-            self.engine.conditions.out_of_memory = self.host.is_out_of_memory();
+        // Asking the allocator takes longer than a command: in between, this thread's own use is counted.
+        if now_ms != self.engine.now_ms && self.engine.eviction.limited {
+            crate::memory::refresh();
+            self.host.uncounted_bytes = self.host.uncounted();
         }
         self.engine.now_ms = now_ms;
     }
@@ -235,7 +229,8 @@ impl Node {
         if !self.engine.garbage.is_empty() || !self.engine.garbage_dbs.is_empty() {
             let values = std::mem::take(&mut self.engine.garbage);
             let dbs = std::mem::take(&mut self.engine.garbage_dbs);
-            self.host.lazy.free(values, dbs);
+            let bytes = std::mem::take(&mut self.engine.eviction.handed_over);
+            self.host.lazy.free(values, dbs, bytes);
         }
         if self.engine.take_alarm() {
             self.host.set_alarm();
@@ -374,11 +369,28 @@ impl Outside {
         self.settings.client_query_buffer_limit
     }
 
-    /// Whether more memory is used than `maxmemory` allows. A replica leaves that to its primary, unless configured.
-    fn is_out_of_memory(&self) -> bool {
+    /// Whether there is a limit to memory that is ours to keep. A replica leaves that to its primary, unless configured.
+    fn is_limited(&self) -> bool {
         let ignored = self.replication.is_replica() && self.settings.replica_ignore_maxmemory;
-        let most = self.settings.maxmemory;
-        most > 0 && !ignored && crate::memory::used() as u64 > most
+        self.settings.maxmemory > 0 && !ignored
+    }
+
+    /// Bytes in use beyond `maxmemory`, without what is about to be freed and what does not count.
+    fn excess(&self) -> u64 {
+        let not_counted = self.uncounted_bytes + self.lazy.pending_bytes();
+        (crate::memory::used_now() as u64)
+            .saturating_sub(not_counted as u64)
+            .saturating_sub(self.settings.maxmemory)
+    }
+
+    /// Bytes that are used but are not data: what the journal holds for the disk and for replicas beyond its backlog.
+    /// If it counted, deletions that wait to be sent would lead to more deletions.
+    pub fn uncounted(&self) -> usize {
+        let backlog = match self.journal.has_backlog() {
+            true => self.settings.repl_backlog_size as usize,
+            false => 0,
+        };
+        self.journal.held_bytes().saturating_sub(backlog)
     }
 
     /// Up to which token replies may leave.
@@ -462,6 +474,11 @@ impl Outside {
 }
 
 impl Host for Outside {
+    #[inline]
+    fn excess_bytes(&mut self) -> u64 {
+        self.excess()
+    }
+
     #[inline]
     fn ticks_ns(&mut self) -> u64 {
         clock::monotonic_ns()

@@ -60,7 +60,7 @@ pub struct FirstBase<'a> {
     /// What the snapshot says about itself; with `aof_base`.
     pub meta: &'a SnapshotMeta,
     /// How to write.
-    pub options: SaveOptions<'a>,
+    pub options: SaveOptions,
 }
 
 impl AofDir {

@@ -23,7 +23,7 @@ pub struct SaveJob<'a> {
     /// What the snapshot says about itself.
     pub meta: &'a SnapshotMeta,
     /// How to write.
-    pub options: SaveOptions<'a>,
+    pub options: SaveOptions,
     /// Any monotonic time.
     pub clock_ms: fn() -> u64,
 }

@@ -77,7 +77,7 @@ pub fn save_file(
     temporary: &Path,
     dbs: &[Db],
     meta: &SnapshotMeta,
-    options: SaveOptions<'_>,
+    options: SaveOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SaveStats, FileError> {
     let mut write = || {

@@ -20,6 +20,7 @@
 
 use super::PROGRESS_KEYS;
 use keyspace::db::{Db, EntryRef};
+use keyspace::eviction::Frequency;
 use keyspace::rdb::write_value;
 use protocol::aof::REPLICATION_ID_BYTES;
 use protocol::rdb::{self, Sink, Writer};
@@ -52,25 +53,33 @@ pub struct SnapshotMeta {
     pub functions: Vec<Vec<u8>>,
 }
 
-/// What is said of a key's last access, made from its 24-bit clock.
-#[derive(Clone, Copy, Default)]
-pub enum Access<'a> {
+/// What is said of a key's last access, which its 24-bit clock tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Access {
     /// Nothing.
     #[default]
     None,
-    /// Seconds for which it was idle (under an LRU policy).
-    Idle(&'a dyn Fn(u32) -> u64),
-    /// Its LFU counter (under an LFU policy).
-    Freq(&'a dyn Fn(u32) -> u8),
+    /// For how many seconds it was idle, at this second (under an LRU policy).
+    Idle {
+        /// The access clock of now.
+        seconds: u32,
+    },
+    /// Its counter of uses, at this minute (under an LFU policy).
+    Freq {
+        /// How counters fall.
+        frequency: Frequency,
+        /// Minutes since 1970.
+        minutes: u64,
+    },
 }
 
 /// How to write.
 #[derive(Clone, Copy, Default)]
-pub struct SaveOptions<'a> {
+pub struct SaveOptions {
     /// Checksum and compression.
     pub format: rdb::Options,
     /// What is said of the last access.
-    pub access: Access<'a>,
+    pub access: Access,
     /// Microseconds to wait after each key; below 0: one microsecond after each so many keys. For experiments with
     /// slow saves (`rdb-key-save-delay`).
     pub key_delay_us: i32,
@@ -92,7 +101,7 @@ pub fn write_snapshot<S: Sink>(
     sink: S,
     dbs: &[Db],
     meta: &SnapshotMeta,
-    options: SaveOptions<'_>,
+    options: SaveOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SaveStats, S::Error> {
     let mut writer = Writer::new(sink, options.format);
@@ -148,15 +157,19 @@ fn write_aux<S: Sink>(writer: &mut Writer<S>, meta: &SnapshotMeta) -> Result<(),
 fn write_key<S: Sink>(
     writer: &mut Writer<S>,
     entry: EntryRef<'_>,
-    access: Access<'_>,
+    access: Access,
 ) -> Result<(), S::Error> {
     if let Some(expire_ms) = entry.expiry() {
         writer.expire_ms(expire_ms)?;
     }
     match access {
         Access::None => {}
-        Access::Idle(idle) => writer.idle(idle(entry.clock()))?,
-        Access::Freq(freq) => writer.freq(freq(entry.clock()))?,
+        Access::Idle { seconds } => {
+            writer.idle(u64::from(seconds.wrapping_sub(entry.clock()) & 0xff_ffff))?;
+        }
+        Access::Freq { frequency, minutes } => {
+            writer.freq(frequency.count(entry.clock(), minutes))?;
+        }
     }
     write_value(writer, Some(entry.key()), entry.value())
 }

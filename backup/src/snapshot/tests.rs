@@ -186,8 +186,11 @@ fn nothing_is_the_smallest_file_and_no_option_changes_the_contents() {
     for (checksum, compression) in [(false, false), (true, false), (false, true)] {
         let mut bytes = Vec::new();
         let format = Options { checksum, compression };
-        let idle = |clock| u64::from(clock) + 100;
-        let options = SaveOptions { format, access: Access::Idle(&idle), ..SaveOptions::default() };
+        let options = SaveOptions {
+            format,
+            access: Access::Idle { seconds: 1_000_000 },
+            ..SaveOptions::default()
+        };
         let mut seen = Vec::new();
         let stats = write_snapshot(&mut bytes, &dbs, &meta(), options, &mut |keys| seen.push(keys));
         let stats = stats.expect("a vector takes all");

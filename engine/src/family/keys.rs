@@ -7,6 +7,7 @@ use crate::glob;
 use crate::refusal::Refusal;
 use keyspace::db::EntryRef;
 use keyspace::entry::{Value, ValueRef};
+use keyspace::eviction::Frequency;
 use keyspace::limits::Limits;
 use keyspace::rdb::{ValueBuilder, write_value};
 use protocol::listpack::Value as Text;
@@ -293,6 +294,17 @@ const OBJECT: &[Spec] = &[
         "O(1)",
         object_encoding,
         "Names the form in which a value is kept in memory.",
+    ),
+    cmd(
+        "object|freq",
+        exactly(3),
+        READ,
+        key(2),
+        "4.0.0",
+        G,
+        "O(1)",
+        object_freq,
+        "Tells how often a key is used, as the logarithm that eviction goes by.",
     ),
     cmd(
         "object|help",
@@ -639,9 +651,30 @@ fn object_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> 
     Ok(Done::NOTHING)
 }
 
-fn object_idletime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+fn object_freq(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let counts = ctx.engine.eviction.counts_uses();
+    if !counts && ctx.engine.exists(ctx.scope, Key::new(args.at(2))) {
+        return Err(Refusal::fixed(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
     object(ctx, args, |ctx, key| {
-        let now = ctx.engine.clock();
+        let (frequency, minutes) = (ctx.engine.eviction.frequency, ctx.engine.minutes());
+        let clock = ctx.engine.peek(ctx.scope, key)?.clock();
+        ctx.reply.int(i64::from(frequency.count(clock, minutes)));
+        Some(())
+    })
+}
+
+fn object_idletime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let counts = ctx.engine.eviction.counts_uses();
+    if counts && ctx.engine.exists(ctx.scope, Key::new(args.at(2))) {
+        return Err(Refusal::fixed(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    object(ctx, args, |ctx, key| {
+        let now = ctx.engine.seconds();
         let idle = now.wrapping_sub(ctx.engine.peek(ctx.scope, key)?.clock()) & 0xff_ffff;
         ctx.reply.int(idle as i64);
         Some(())
@@ -726,17 +759,18 @@ struct RestoreOptions {
     replace: bool,
     absolute: bool,
     idle_s: Option<i64>,
+    count: Option<u8>,
 }
 
 fn restore_options(args: Args<'_>) -> Result<RestoreOptions, Refusal> {
-    let (mut options, mut frequency, mut at) = (RestoreOptions::default(), None, 4);
+    let (mut options, mut at) = (RestoreOptions::default(), 4);
     while let Some(word) = args.get(at) {
         let more = args.get(at + 1);
         if is(word, "REPLACE") {
             options.replace = true;
         } else if is(word, "ABSTTL") {
             options.absolute = true;
-        } else if let (true, Some(value), None) = (is(word, "IDLETIME"), more, frequency) {
+        } else if let (true, Some(value), None) = (is(word, "IDLETIME"), more, options.count) {
             let idle = int(value)?;
             if idle < 0 {
                 return Err(Refusal::fixed("ERR Invalid IDLETIME value, must be >= 0"));
@@ -748,8 +782,7 @@ fn restore_options(args: Args<'_>) -> Result<RestoreOptions, Refusal> {
             if !(0..=255).contains(&counter) {
                 return Err(Refusal::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255"));
             }
-            // It is taken and has no meaning: no policy that counts accesses is in force.
-            frequency = Some(counter);
+            options.count = Some(counter as u8);
             at += 1;
         } else {
             return Err(Refusal::SYNTAX);
@@ -795,12 +828,19 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Ok(Done::ONE);
     }
     ctx.engine.put(ctx.scope.db, key, value, expiry);
-    if let Some(idle) = options.idle_s {
-        let clock = ctx.engine.clock().wrapping_sub(idle.min(0xff_ffff) as u32) & 0xff_ffff;
-        let db = &ctx.engine.dbs[ctx.scope.db];
-        if let Some(entry) = db.get(key.hash, key.bytes) {
-            db.touch(entry, clock);
+    let clock = match (ctx.engine.eviction.counts_uses(), &options) {
+        (true, RestoreOptions { count: Some(count), .. }) => {
+            Some(Frequency::pack(ctx.engine.minutes(), *count))
         }
+        (false, RestoreOptions { idle_s: Some(idle), .. }) => {
+            let idle = (*idle).min(0xff_ffff) as u32;
+            Some(ctx.engine.seconds().wrapping_sub(idle) & 0xff_ffff)
+        }
+        _ => None,
+    };
+    let db = &ctx.engine.dbs[ctx.scope.db];
+    if let (Some(clock), Some(entry)) = (clock, db.get(key.hash, key.bytes)) {
+        db.touch(entry, clock);
     }
     ctx.changed(key, Class::Generic, "restore");
     let at = expiry.unwrap_or(0).to_string();

@@ -2,15 +2,20 @@
 
 use crate::command::Spec;
 
+pub mod bitfield;
+pub mod bitmaps;
 pub mod blocking;
 pub mod collections;
 pub mod connection;
+pub mod geo;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod keys;
 pub mod lists;
 pub mod pubsub;
 pub mod server;
 pub mod sets;
+pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod tracking;
@@ -22,13 +27,18 @@ pub mod zsets;
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
     blocking::COMMANDS,
+    bitfield::COMMANDS,
+    bitmaps::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    sort::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,

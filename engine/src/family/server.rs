@@ -566,6 +566,7 @@ fn describe(reply: &mut Reply<'_>, spec: &Spec) {
     let (first, last, step) = match spec.keys {
         Keys::Range { first, last, step } => (first, last, step),
         Keys::Counted { destination, .. } if destination > 0 => (destination, destination, 1),
+        Keys::Found { first, .. } if first > 0 => (first, first, 1),
         _ => (0, 0, 0),
     };
     [first, last, step].iter().for_each(|position| reply.int(*position as i64));
@@ -579,12 +580,45 @@ fn describe(reply: &mut Reply<'_>, spec: &Spec) {
 }
 
 fn describe_keys(reply: &mut Reply<'_>, spec: &Spec) {
-    let Keys::Range { first, last, step } = spec.keys else { return reply.array(0) };
-    reply.array(1);
+    let writes = spec.flags.has(WRITE);
+    match spec.keys {
+        Keys::Range { first, last, step } => {
+            reply.array(1);
+            let access: &[&str] =
+                if writes { &["RW", "access", "update"] } else { &["RO", "access"] };
+            describe_range(reply, access, (first, last, step));
+        }
+        // One that is read, and what only the options say: where the result goes.
+        Keys::Found { first, .. } => {
+            reply.array(1 + usize::from(first > 0));
+            if first > 0 {
+                describe_range(reply, &["RO", "access"], (first, first, 1));
+            }
+            describe_unknown(reply, if writes { &["OW", "update"] } else { &["RO", "access"] });
+        }
+        Keys::None | Keys::Counted { .. } => reply.array(0),
+    }
+}
+
+/// Keys that are found by asking COMMAND GETKEYS.
+fn describe_unknown(reply: &mut Reply<'_>, access: &[&str]) {
     reply.map(3);
     reply.bulk(b"flags");
-    let access: &[&str] =
-        if spec.flags.has(WRITE) { &["RW", "access", "update"] } else { &["RO", "access"] };
+    reply.set(access.len());
+    access.iter().for_each(|flag| reply.simple(flag));
+    for part in [&b"begin_search"[..], b"find_keys"] {
+        reply.bulk(part);
+        reply.map(2);
+        reply.bulk(b"type");
+        reply.bulk(b"unknown");
+        reply.bulk(b"spec");
+        reply.map(0);
+    }
+}
+
+fn describe_range(reply: &mut Reply<'_>, access: &[&str], (first, last, step): (i16, i16, i16)) {
+    reply.map(3);
+    reply.bulk(b"flags");
     reply.set(access.len());
     access.iter().for_each(|flag| reply.simple(flag));
     reply.bulk(b"begin_search");
@@ -611,7 +645,11 @@ fn describe_keys(reply: &mut Reply<'_>, spec: &Spec) {
 
 /// The ACL categories of a command.
 pub fn categories(spec: &Spec) -> Vec<String> {
-    let mut all = vec![spec.group.category()];
+    let mut all = match spec.name {
+        // Looks into keys that it is not given.
+        "sort" | "sort_ro" => vec!["list", "set", "sortedset", "dangerous"],
+        _ => vec![spec.group.category()],
+    };
     let flags = [
         (WRITE, "write"),
         (READ, "read"),
@@ -679,7 +717,7 @@ fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
 fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
     let names: Vec<&str> = if args.len() == 2 {
-        table().all().iter().map(|spec| spec.name).collect()
+        all.map(|spec| spec.name).collect()
     } else if args.len() == 5 && is(args.at(2), "FILTERBY") {
         let wanted = args.at(4);
         if is(args.at(3), "MODULE") {
@@ -723,7 +761,7 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         let Some(entry) = ctx.engine.dbs[ctx.scope.db].get(key.hash, key.bytes) else {
             return Err(Refusal::NO_SUCH_KEY);
         };
-        let idle = ctx.engine.clock().wrapping_sub(entry.clock()) & 0xff_ffff;
+        let idle = ctx.engine.seconds().wrapping_sub(entry.clock()) & 0xff_ffff;
         let text = format!(
             "Value at:0x{:x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
             entry.key().as_ptr() as usize,

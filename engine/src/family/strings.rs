@@ -1,7 +1,7 @@
 //! String commands: SET, GET, INCR and their kin.
 //!
 //! # Not here
-//! - how a string is kept: `keyspace::entry`; single bits come with the bitmap family
+//! - how a string is kept: `keyspace::entry`; its bits: [`super::bitmaps`], [`super::bitfield`]
 
 use crate::arguments::{self, float, int, is};
 use crate::command::{Group::String as G, *};
@@ -274,6 +274,21 @@ pub(super) fn peek_text<'c>(
     ctx.engine.peek(ctx.scope, key).map(text).transpose()
 }
 
+/// The bytes of a string for changing them, at least `least`; and whether it was not there or is longer now.
+pub(super) fn bytes_mut<'c>(
+    ctx: &'c mut Context<'_>,
+    key: Key<'_>,
+    least: usize,
+) -> Result<(&'c mut [u8], bool), Refusal> {
+    let old = peek_text(ctx, key)?.map(|text| text.len());
+    if old.is_none() {
+        ctx.engine.put(ctx.scope.db, key, Value::Str(vec![0; least]), None);
+    }
+    let db = &mut ctx.engine.dbs[ctx.scope.db];
+    let bytes = db.bytes_mut(key.hash, key.bytes, least).expect("looked at or put there above");
+    Ok((bytes, old.is_none_or(|len| len < least)))
+}
+
 /// `APPEND key value` → length of the result.
 fn append(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, more) = (ctx.key(args, 1), args.at(2));
@@ -328,48 +343,61 @@ fn getdel(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     Ok(Done::ONE)
 }
 
+/// How a time to expire is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Unit {
+    ms: i64,
+    /// Since 1970, not from now on.
+    absolute: bool,
+}
+
 /// What the options of SET and GETEX ask for.
 #[derive(Default)]
-struct Options {
+struct Options<'a> {
     not_exists: bool,
     exists: bool,
     get: bool,
     keep_ttl: bool,
     persist: bool,
-    expiry: Option<i64>,
-    /// PXAT was used: the request can be passed on as it is.
-    absolute_ms: bool,
+    time: Option<(Unit, &'a [u8])>,
 }
 
-fn options(ctx: &Context<'_>, args: Args<'_>, first: usize, set: bool) -> Result<Options, Refusal> {
+impl Options<'_> {
+    /// PXAT was used: the request can be passed on as it is.
+    fn is_absolute_ms(&self) -> bool {
+        self.time.is_some_and(|(unit, _)| unit == Unit { ms: 1, absolute: true })
+    }
+}
+
+/// Reads the options of SET and GETEX. A time may be given again in the same unit, and then the last one counts; what it
+/// is comes to light in [`expiry`].
+fn options(args: Args<'_>, first: usize, set: bool) -> Result<Options<'_>, Refusal> {
     let (mut options, mut at) = (Options::default(), first);
-    let command = if set { "set" } else { "getex" };
-    let now = ctx.now();
     while let Some(word) = args.get(at) {
-        let timed = options.expiry.is_some() || options.keep_ttl || options.persist;
+        let untimed = options.time.is_none();
         if set && is(word, "NX") && !options.exists {
             options.not_exists = true;
         } else if set && is(word, "XX") && !options.not_exists {
             options.exists = true;
         } else if set && is(word, "GET") {
             options.get = true;
-        } else if set && is(word, "KEEPTTL") && options.expiry.is_none() {
+        } else if set && is(word, "KEEPTTL") && untimed {
             options.keep_ttl = true;
-        } else if !set && is(word, "PERSIST") && options.expiry.is_none() {
+        } else if !set && is(word, "PERSIST") && untimed {
             options.persist = true;
-        } else if let (false, Some(time)) = (timed, args.get(at + 1)) {
-            options.expiry = Some(if is(word, "EX") {
-                arguments::expiry(time, 1000, now, command)?
-            } else if is(word, "PX") {
-                arguments::expiry(time, 1, now, command)?
-            } else if is(word, "EXAT") {
-                arguments::expiry(time, 1000, 0, command)?
-            } else if is(word, "PXAT") {
-                options.absolute_ms = true;
-                arguments::expiry(time, 1, 0, command)?
-            } else {
+        } else if let (false, Some(text)) = (options.keep_ttl || options.persist, args.get(at + 1))
+        {
+            let unit = match word {
+                word if is(word, "EX") => Unit { ms: 1000, absolute: false },
+                word if is(word, "PX") => Unit { ms: 1, absolute: false },
+                word if is(word, "EXAT") => Unit { ms: 1000, absolute: true },
+                word if is(word, "PXAT") => Unit { ms: 1, absolute: true },
+                _ => return Err(Refusal::SYNTAX),
+            };
+            if options.time.is_some_and(|(other, _)| other != unit) {
                 return Err(Refusal::SYNTAX);
-            });
+            }
+            options.time = Some((unit, text));
             at += 1;
         } else {
             return Err(Refusal::SYNTAX);
@@ -379,9 +407,16 @@ fn options(ctx: &Context<'_>, args: Args<'_>, first: usize, set: bool) -> Result
     Ok(options)
 }
 
+/// When the key is to expire.
+fn expiry(ctx: &Context<'_>, options: &Options<'_>) -> Result<Option<i64>, Refusal> {
+    let Some((unit, text)) = options.time else { return Ok(None) };
+    let base = if unit.absolute { 0 } else { ctx.now() };
+    arguments::expiry(text, unit.ms, base, ctx.spec.name).map(Some)
+}
+
 fn getex(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    let options = options(ctx, args, 2, false)?;
+    let options = options(args, 2, false)?;
     let now = ctx.now();
     let Some(entry) = ctx.engine.read(ctx.scope, key) else {
         ctx.reply.null();
@@ -389,7 +424,7 @@ fn getex(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     };
     let had = entry.expiry().is_some();
     ctx.reply.text(text(entry)?);
-    match options.expiry {
+    match expiry(ctx, &options)? {
         Some(at) if at <= now && !ctx.scope.sees_expired => {
             ctx.engine.delete(ctx.scope.db, key);
             ctx.changed(key, Class::Generic, "del");
@@ -475,12 +510,11 @@ fn add(
 
 fn incrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    let by = float(args.at(2))?;
     let old = match peek_text(ctx, key)? {
         None => 0.0,
         Some(text) => float(text.to_text(&mut TextBuffer::new()))?,
     };
-    let new = old + by;
+    let new = old + float(args.at(2))?;
     if !new.is_finite() {
         return Err(Refusal::fixed("ERR increment would produce NaN or Infinity"));
     }
@@ -587,7 +621,8 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         ctx.reply.ok();
         return Ok(Done::ONE);
     }
-    let options = options(ctx, args, 3, true)?;
+    let options = options(args, 3, true)?;
+    let time = expiry(ctx, &options)?;
     let now = ctx.now();
     let old = ctx.engine.peek(ctx.scope, key);
     let there = old.is_some();
@@ -604,8 +639,8 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
         return Ok(Done::NOTHING);
     }
-    let expiry = if options.keep_ttl { had } else { options.expiry };
-    if options.expiry.is_some_and(|at| at <= now) && !ctx.scope.sees_expired {
+    let expiry = if options.keep_ttl { had } else { time };
+    if time.is_some_and(|at| at <= now) && !ctx.scope.sees_expired {
         // Already over: what remains is that the key is gone.
         if there {
             ctx.engine.delete(ctx.scope.db, key);
@@ -619,9 +654,9 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     ctx.engine.put_bytes(ctx.scope.db, key, value, expiry);
     ctx.changed(key, Class::String, "set");
-    if let Some(at) = options.expiry {
+    if let Some(at) = time {
         ctx.engine.notify(ctx.scope.db, Class::Generic, "expire", key.bytes);
-        if !options.absolute_ms || options.get {
+        if !options.is_absolute_ms() || options.get {
             ctx.effect(&[b"SET", key.bytes, value, b"PXAT", at.to_string().as_bytes()]);
         }
     } else if options.get {
@@ -663,17 +698,9 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let Some(end) = end.filter(|end| *end <= ctx.engine.string_max) else {
         return Err(Refusal::STRING_TOO_LONG);
     };
-    if old.is_none() {
-        ctx.engine.put(ctx.scope.db, key, Value::Str(Vec::new()), None);
-    }
-    let mut len = 0;
-    ctx.engine.dbs[ctx.scope.db].edit_bytes(key.hash, key.bytes, |bytes| {
-        if bytes.len() < end as usize {
-            bytes.resize(end as usize, 0);
-        }
-        bytes[offset as usize..end as usize].copy_from_slice(part);
-        len = bytes.len();
-    });
+    let (bytes, _) = bytes_mut(ctx, key, end as usize)?;
+    bytes[offset as usize..end as usize].copy_from_slice(part);
+    let len = bytes.len();
     ctx.changed(key, Class::String, "setrange");
     ctx.reply.int(len as i64);
     Ok(Done::ONE)
@@ -691,6 +718,14 @@ fn strlen(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`: the longest common subsequence.
 fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let mut strings = [Vec::new(), Vec::new()];
+    for (string, position) in strings.iter_mut().zip([1, 2]) {
+        let key = ctx.key(args, position);
+        if let Some(entry) = ctx.engine.read(ctx.scope, key) {
+            let not_text = Refusal::fixed("ERR The specified keys must contain string values");
+            *string = text(entry).map_err(|_| not_text)?.to_vec();
+        }
+    }
     let (mut want_len, mut want_index, mut with_len, mut least, mut at) =
         (false, false, false, 0, 3);
     while let Some(word) = args.get(at) {
@@ -712,14 +747,6 @@ fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Err(Refusal::fixed(
             "ERR If you want both the length and indexes, please just use IDX.",
         ));
-    }
-    let mut strings = [Vec::new(), Vec::new()];
-    for (string, position) in strings.iter_mut().zip([1, 2]) {
-        let key = ctx.key(args, position);
-        if let Some(entry) = ctx.engine.read(ctx.scope, key) {
-            let not_text = Refusal::fixed("ERR The specified keys must contain string values");
-            *string = text(entry).map_err(|_| not_text)?.to_vec();
-        }
     }
     let [a, b] = strings;
     let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
@@ -799,7 +826,35 @@ fn longest_common(a: &[u8], b: &[u8]) -> Vec<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{WRONG_TYPE, expect, with};
     use protocol::number;
+
+    #[test]
+    fn arguments_are_looked_at_in_the_order_of_redis() {
+        let mut server = with(&["RPUSH list a", "SET k 1"]);
+        expect(
+            &mut server,
+            &[
+                ("INCRBYFLOAT list x", WRONG_TYPE),
+                ("INCRBYFLOAT k x", "-ERR value is not a valid float"),
+                ("GETEX none EX x", "nil"),
+                ("GETEX list EX x", WRONG_TYPE),
+                ("GETEX k EX x", "-ERR value is not an integer or out of range"),
+                ("GETEX k EX 0", "-ERR invalid expire time in 'getex' command"),
+                ("GETEX k EX 10 PX 10", "-ERR syntax error"),
+                ("GETEX k PX 10 PX 9000", "1"),
+                ("PTTL k", "9000"),
+                ("SET k 2 EX PX 5 EX 10", "-ERR syntax error"),
+                ("SET k 2 EX x EX 10", "+OK"),
+                ("PTTL k", "10000"),
+                ("SET list 2 GET EX 0", "-ERR invalid expire time in 'set' command"),
+                ("SET list 2 GET EX 10", WRONG_TYPE),
+                ("SET k 3 KEEPTTL EX 10", "-ERR syntax error"),
+                ("LCS k list NONSENSE", "-ERR The specified keys must contain string values"),
+                ("LCS k none NONSENSE", "-ERR syntax error"),
+            ],
+        );
+    }
 
     #[test]
     fn floats_have_no_exponent() {

@@ -1,4 +1,4 @@
-//! What holds for every command that changes a collection: its effects make a copy of the data equal to the original.
+//! What holds for every command that changes more than a plain string: its effects make a copy of the data equal to the original.
 
 use crate::command::{self, Group, HasFlags};
 use crate::testing::{Server, with};
@@ -13,6 +13,10 @@ const SAMPLE: &[&str] = &[
     "ZADD zset2 -1 b 10 c 0.5 z",
     "ZADD names 0 a 0 b 0 c",
     "SET string s",
+    "SET bits foobar",
+    "PFADD hll a b c",
+    "PFADD hll2 c d",
+    "GEOADD geo 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",
 ];
 
 /// Requests that change something in the sample.
@@ -75,6 +79,29 @@ const WRITES: &[&str] = &[
     "ZREMRANGEBYRANK zset 0 1",
     "ZREMRANGEBYSCORE zset -inf +inf",
     "ZUNIONSTORE new 2 zset zset2 AGGREGATE MAX",
+    "SETBIT bits 7 1",
+    "SETBIT new 100 0",
+    "BITOP XOR new bits string",
+    "BITOP NOT bits bits",
+    "BITOP AND bits none",
+    "BITFIELD bits SET u8 0 1 INCRBY i5 #9 -3 GET u8 0",
+    "BITFIELD new OVERFLOW FAIL SET u8 0 256",
+    "PFADD hll x y z",
+    "PFADD new",
+    "PFMERGE hll hll2",
+    "PFMERGE new hll hll2 none",
+    "PFCOUNT hll",
+    "PFDEBUG TODENSE hll",
+    "PFDEBUG GETREG hll2",
+    "GEOADD geo CH 13.4 38.2 Palermo 1 1 new",
+    "GEORADIUS geo 15 37 200 km STORE new",
+    "GEORADIUSBYMEMBER geo Catania 1 m STOREDIST geo",
+    "GEORADIUSBYMEMBER none a 1 m STORE geo",
+    "GEOSEARCHSTORE new geo FROMLONLAT 15 37 BYBOX 400 400 km STOREDIST",
+    "SORT list ALPHA DESC STORE new",
+    "SORT set BY nosort STORE set",
+    "SORT zset ALPHA BY h_*->f GET # GET string_* STORE list",
+    "SORT none STORE list",
 ];
 
 fn name(line: &str) -> String {
@@ -83,10 +110,18 @@ fn name(line: &str) -> String {
 
 #[test]
 fn every_writing_command_has_a_request() {
-    let collections = [Group::List, Group::Hash, Group::Set, Group::SortedSet];
+    let families = [
+        Group::List,
+        Group::Hash,
+        Group::Set,
+        Group::SortedSet,
+        Group::Bitmap,
+        Group::HyperLogLog,
+        Group::Geo,
+    ];
     for spec in command::table().all() {
         let writes = spec.flags.has(command::WRITE) && !spec.flags.has(command::BLOCKING);
-        if writes && collections.contains(&spec.group) {
+        if writes && families.contains(&spec.group) {
             assert!(WRITES.iter().any(|line| name(line) == spec.name), "{}", spec.name);
         }
     }

@@ -7,13 +7,12 @@
 //! - how a range is found: `keyspace::zset`
 
 use super::collections::{self, open_members, open_pair};
-use crate::arguments::{self, int, is};
+use crate::arguments::{self, int, is, loose_float};
 use crate::command::{Group::SortedSet as G, *};
 use crate::context::{Class, Context, Done};
 use crate::refusal::Refusal;
 use keyspace::zset::{LexBound, ScoreRange, Zset, ZsetBuilder};
 use protocol::listpack::{TextBuffer, Value as Text};
-use protocol::number::parse_f64;
 use protocol::resp::Args;
 use std::ops::Range;
 
@@ -207,8 +206,8 @@ impl<'a> Bounds<'a> {
 /// `score` or `(score`: the score, and whether it is outside.
 fn score_bound(text: &[u8]) -> Option<(f64, bool)> {
     match text {
-        [b'(', text @ ..] => Some((parse_f64(text)?, true)),
-        text => Some((parse_f64(text)?, false)),
+        [b'(', text @ ..] => Some((loose_float(text)?, true)),
+        text => Some((loose_float(text)?, false)),
     }
 }
 

@@ -213,7 +213,7 @@ fn terms(args: Args<'_>, add: bool) -> Result<(Terms, usize), Refusal> {
 }
 
 /// `ZADD key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]` → how many are new; with INCR a score.
-fn zadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+pub(super) fn zadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (terms, first) = terms(args, false)?;
     add(ctx, args, terms, first)
 }

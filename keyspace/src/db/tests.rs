@@ -16,6 +16,7 @@ fn text(entry: EntryRef<'_>) -> Vec<u8> {
 enum Op {
     Set(u8, Vec<u8>, Option<i64>),
     Append(u8, Vec<u8>),
+    Fill(u8, usize, u8),
     Expire(u8, Option<i64>),
     Remove(u8),
     Rename(u8, u8),
@@ -31,6 +32,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (0u8..40, value.clone(), expiry.clone()).prop_map(|(k, v, e)| Op::Set(k, v, e)),
         2 => (0u8..40, value).prop_map(|(k, v)| Op::Append(k, v)),
+        2 => (0u8..40, 1usize..3000, any::<u8>()).prop_map(|(k, n, byte)| Op::Fill(k, n, byte)),
         2 => (0u8..40, expiry).prop_map(|(k, e)| Op::Expire(k, e)),
         1 => (0u8..40).prop_map(Op::Remove),
         1 => (0u8..40, 40u8..60).prop_map(|(a, b)| Op::Rename(a, b)),
@@ -55,6 +57,19 @@ proptest! {
                     match model.get_mut(&key(k)) {
                         Some((old, _)) => { prop_assert!(there); old.extend_from_slice(&v) }
                         None => prop_assert!(!there),
+                    }
+                }
+                Op::Fill(k, least, byte) => {
+                    let bytes = db.bytes_mut(hash_bytes(&key(k)), &key(k), least);
+                    match (model.get_mut(&key(k)), bytes) {
+                        (Some((old, _)), Some(bytes)) => {
+                            old.resize(old.len().max(least), 0);
+                            prop_assert_eq!(&*bytes, &old[..]);
+                            bytes[least - 1] = byte;
+                            old[least - 1] = byte;
+                            prop_assert!(db.get(hash_bytes(&key(k)), &key(k)).unwrap().is_raw());
+                        }
+                        (model, bytes) => prop_assert!(model.is_none() && bytes.is_none()),
                     }
                 }
                 Op::Expire(k, e) => {

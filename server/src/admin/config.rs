@@ -81,9 +81,6 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
     let settings = &host.settings;
     match name {
         "dir" => std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?,
-        "requirepass" => ctx.engine.password = settings.requirepass.clone().into_bytes(),
-        "proto-max-bulk-len" => ctx.engine.string_max = settings.proto_max_bulk_len,
-        "notify-keyspace-events" => ctx.engine.events = crate::config_apply::events(settings),
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
@@ -91,7 +88,8 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "appendfsync" => host.persistence.set_policy(settings),
         "port" | "bind" => return host.relisten(),
         "maxclients" => crate::limits::raise_open_files(settings.maxclients as u64)?,
-        _ => ctx.engine.limits = crate::config_apply::limits(settings),
+        "jemalloc-bg-thread" => crate::memory::set_background_thread(settings.jemalloc_bg_thread),
+        _ => crate::config_apply::to_engine(settings, ctx.engine),
     }
     Ok(())
 }

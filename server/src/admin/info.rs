@@ -93,7 +93,7 @@ fn server(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "uptime_in_days", uptime / 86400);
     line(out, "hz", host.settings.hz);
     line(out, "configured_hz", host.settings.hz);
-    line(out, "lru_clock", engine.clock());
+    line(out, "lru_clock", engine.seconds());
     let executable = std::env::current_exe();
     line(out, "executable", executable.map_or_else(|_| String::new(), |p| p.display().to_string()));
     let file = host.config_file.as_ref();
@@ -185,7 +185,7 @@ fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
     let ratio = figures.rss as f64 / figures.used.max(1) as f64;
     line(out, "mem_fragmentation_ratio", format!("{ratio:.2}"));
     line(out, "mem_fragmentation_bytes", figures.rss as i64 - figures.used as i64);
-    line(out, "mem_not_counted_for_evict", 0);
+    line(out, "mem_not_counted_for_evict", host.uncounted());
     let backlog = if host.journal.has_backlog() { host.journal.held_bytes() } else { 0 };
     line(out, "mem_replication_backlog", backlog);
     line(out, "mem_total_replication_buffers", host.journal.held_bytes());
@@ -287,7 +287,7 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "sync_partial_ok", own.sync_partial_ok);
     line(out, "sync_partial_err", own.sync_partial_err);
     line(out, "expired_keys", engine_stats.expired_keys);
-    line(out, "evicted_keys", 0);
+    line(out, "evicted_keys", engine_stats.evicted_keys);
     line(out, "evicted_clients", 0);
     line(out, "keyspace_hits", engine_stats.keyspace_hits);
     line(out, "keyspace_misses", engine_stats.keyspace_misses);

@@ -3,7 +3,6 @@
 use engine::arguments::{int, is};
 use engine::context::{Context, Done, Key};
 use engine::refusal::Refusal;
-use keyspace::entry::ValueRef;
 use protocol::resp::Args;
 
 /// `MEMORY USAGE key [SAMPLES n]`, `MEMORY PURGE`.
@@ -18,16 +17,7 @@ pub fn memory(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             ctx.reply.null();
             return Ok(Done::NOTHING);
         };
-        let value = match entry.value() {
-            ValueRef::Str(text) if entry.block_bytes() < text.len() => text.len(),
-            ValueRef::Str(_) => 0,
-            ValueRef::List(list) => list.memory_bytes(),
-            ValueRef::Hash(hash) => hash.memory_bytes(),
-            ValueRef::Set(set) => set.memory_bytes(),
-            ValueRef::Zset(zset) => zset.memory_bytes(),
-            ValueRef::Stream(stream) => stream.memory_bytes(),
-        };
-        let total = entry.block_bytes() + value;
+        let total = entry.block_bytes() + entry.value_bytes();
         ctx.reply.int(total as i64);
         return Ok(Done::NOTHING);
     }

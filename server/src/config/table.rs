@@ -256,12 +256,12 @@ settings! {
     // ---- Databases and memory
     "databases"                     => databases: u32                     = 16,                         within(1, INT),   IMMUTABLE;
     "maxmemory"                     => maxmemory: u64                     = 0,                          memory(0, ULONG), MUTABLE;
-    "maxmemory-policy"              => maxmemory_policy: EvictionPolicy   = EvictionPolicy::NoEviction, (),               MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
-    "maxmemory-samples"             => maxmemory_samples: u32             = 5,                          within(1, INT),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
-    "maxmemory-eviction-tenacity"   => maxmemory_eviction_tenacity: u32   = 10,                         within(0, 100),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
-    "lfu-log-factor"                => lfu_log_factor: u32                = 10,                         within(0, INT),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
-    "lfu-decay-time"                => lfu_decay_time: u32                = 1,                          within(0, INT),   MUTABLE | NO_EFFECT, "nothing is evicted yet: above maxmemory commands that need memory are refused";
-    "lazyfree-lazy-eviction"        => lazyfree_lazy_eviction: bool       = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "maxmemory-policy"              => maxmemory_policy: EvictionPolicy   = EvictionPolicy::NoEviction, (),               MUTABLE;
+    "maxmemory-samples"             => maxmemory_samples: u32             = 5,                          within(1, INT),   MUTABLE;
+    "maxmemory-eviction-tenacity"   => maxmemory_eviction_tenacity: u32   = 10,                         within(0, 100),   MUTABLE;
+    "lfu-log-factor"                => lfu_log_factor: u32                = 10,                         within(0, INT),   MUTABLE;
+    "lfu-decay-time"                => lfu_decay_time: u32                = 1,                          within(0, INT),   MUTABLE;
+    "lazyfree-lazy-eviction"        => lazyfree_lazy_eviction: bool       = false,                      Either,           MUTABLE;
     "lazyfree-lazy-expire"          => lazyfree_lazy_expire: bool         = false,                      Either,           MUTABLE;
     "lazyfree-lazy-server-del"      => lazyfree_lazy_server_del: bool     = false,                      Either,           MUTABLE;
     "lazyfree-lazy-user-del"        => lazyfree_lazy_user_del: bool       = false,                      Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
@@ -295,7 +295,7 @@ settings! {
         "nodes of lists are not compressed";
     "stream-node-max-bytes"    => stream_node_max_bytes: usize     = 4096, memory(0, LONG), MUTABLE;
     "stream-node-max-entries"  => stream_node_max_entries: usize   = 100,  within(0, LONG), MUTABLE;
-    "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE | NO_EFFECT, "there are no HyperLogLogs yet";
+    "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE;
 
     // ---- Snapshots
     "save"                                  => save: SavePoints                  = SavePoints::usual(), (),                MUTABLE;

@@ -16,7 +16,9 @@ use engine::refusal::Refusal;
 use engine::session::{Peer, Session};
 use journal::{History, ReplicationId};
 use keyspace::db::Db;
+use keyspace::eviction::{Frequency, Order, Policy};
 use keyspace::limits::Limits;
+use protocol::rdb::KeyMeta;
 use protocol::resp::{Args, Batch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +48,10 @@ struct Outcome {
 struct NoHost;
 
 impl Host for NoHost {
+    fn excess_bytes(&mut self) -> u64 {
+        0
+    }
+
     fn ticks_ns(&mut self) -> u64 {
         0
     }
@@ -138,16 +144,34 @@ struct Job {
     truncated: bool,
     drop_expired: bool,
     progress: Arc<AtomicU64>,
+    policy: Option<Policy>,
+    frequency: Frequency,
+}
+
+impl Job {
+    /// The access clock of a key that is loaded: what the file says, if the policy goes by it.
+    fn clock(&self, now_ms: i64, meta: &KeyMeta) -> u32 {
+        let seconds = (now_ms / 1000) as u32;
+        match self.policy.map(|policy| policy.order) {
+            Some(Order::Frequency) => {
+                let minutes = now_ms as u64 / 60_000;
+                meta.freq.map_or(Frequency::first(minutes), |count| Frequency::pack(minutes, count))
+            }
+            _ => seconds.wrapping_sub(meta.idle.unwrap_or(0) as u32) & 0xff_ffff,
+        }
+    }
 }
 
 fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let now_ms = clock::unix_ms();
-    let access = |_: &_| (now_ms / 1000) as u32 & 0xff_ffff;
+    let access = |meta: &KeyMeta| job.clock(now_ms, meta);
     let snapshot =
         LoadOptions { now_ms, drop_expired: false, checksum: job.checksum, clock: &access };
     let options = LoadLimits { truncated: job.truncated, limits: &job.limits, snapshot };
     let progress = Arc::clone(&job.progress);
     let mut loader = Loader::new(job.databases, job.limits, job.string_max, progress);
+    loader.engine.eviction.set_policy(job.policy);
+    loader.engine.eviction.frequency = job.frequency;
     let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
     if let Some(cut) = &loaded.cut {
         tracing::warn!("!!! Warning: short read while loading the AOF file !!!");
@@ -192,7 +216,7 @@ fn point_of(meta: Option<&LoadedMeta>) -> Option<Point> {
 
 fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
     let now_ms = clock::unix_ms();
-    let access = |_: &_| (now_ms / 1000) as u32 & 0xff_ffff;
+    let access = |meta: &KeyMeta| job.clock(now_ms, meta);
     let mut dbs: Vec<Db> = (0..job.databases).map(|_| Db::new()).collect();
     let options = LoadOptions {
         now_ms,
@@ -224,6 +248,8 @@ fn job(node: &Node, progress: &Arc<AtomicU64>) -> Job {
         truncated: settings.aof_load_truncated,
         drop_expired: settings.replicaof.is_none(),
         progress: Arc::clone(progress),
+        policy: node.engine.eviction.policy,
+        frequency: node.engine.eviction.frequency,
     }
 }
 
@@ -349,6 +375,8 @@ impl Node {
             truncated: settings.aof_load_truncated,
             drop_expired: false,
             progress: Arc::default(),
+            policy: engine.eviction.policy,
+            frequency: engine.eviction.frequency,
         };
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,

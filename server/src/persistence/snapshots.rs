@@ -11,6 +11,7 @@ use engine::Engine;
 use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
+use keyspace::eviction::Order;
 use protocol::resp::Args;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,14 +39,27 @@ impl Outside {
         }
     }
 
+    /// What snapshots say of the last access: what the policy goes by.
+    fn access(&self) -> Access {
+        let now_ms = crate::clock::unix_ms() as u64;
+        match crate::config_apply::policy(self.settings.maxmemory_policy).map(|p| p.order) {
+            Some(Order::Recency) => Access::Idle { seconds: (now_ms / 1000) as u32 & 0xff_ffff },
+            Some(Order::Frequency) => Access::Freq {
+                frequency: crate::config_apply::frequency(&self.settings),
+                minutes: now_ms / 60_000,
+            },
+            _ => Access::None,
+        }
+    }
+
     /// How snapshots are written.
-    pub fn save_options(&self) -> SaveOptions<'static> {
+    pub fn save_options(&self) -> SaveOptions {
         SaveOptions {
             format: protocol::rdb::Options {
                 checksum: self.settings.rdbchecksum,
                 compression: self.settings.rdbcompression,
             },
-            access: Access::None,
+            access: self.access(),
             key_delay_us: self.settings.rdb_key_save_delay,
         }
     }

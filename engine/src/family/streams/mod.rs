@@ -12,6 +12,7 @@
 //! # Not here
 //! - the stream itself: `keyspace::stream`
 
+use crate::arguments::is;
 use crate::command::{Group::Stream as G, *};
 use crate::refusal::Refusal;
 use keyspace::stream::Entry;
@@ -142,7 +143,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         "xread",
         at_least(4),
         READ | BLOCKING | MOVABLE_KEYS,
-        Keys::Streams,
+        found(0, read_keys),
         "5.0.0",
         G,
         "O(N) where N is the number of entries returned.",
@@ -153,7 +154,7 @@ pub(super) const COMMANDS: &[Spec] = &[
         "xreadgroup",
         at_least(7),
         WRITE | BLOCKING | MOVABLE_KEYS,
-        Keys::Streams,
+        found(0, read_keys),
         "5.0.0",
         G,
         "O(N) where N is the number of entries returned.",
@@ -310,6 +311,23 @@ const XINFO: &[Spec] = &[
         "Returns what there is to know of a stream.",
     ),
 ];
+
+/// Where the keys of XREAD and XREADGROUP are: behind the word STREAMS among the options, the first half of what follows.
+fn read_keys(args: Args<'_>) -> Option<Vec<usize>> {
+    let word = |at: usize, word: &str| args.get(at).is_some_and(|arg| is(arg, word));
+    let mut at = 1;
+    while !word(at, "STREAMS") {
+        at += match () {
+            _ if word(at, "COUNT") || word(at, "BLOCK") => 2,
+            _ if word(at, "GROUP") => 3,
+            _ if word(at, "NOACK") => 1,
+            _ => return None,
+        };
+    }
+    let rest = args.len() - at - 1;
+    let found = rest > 0 && rest.is_multiple_of(2);
+    found.then(|| (at + 1..at + 1 + rest / 2).collect())
+}
 
 /// Writes an entry: its id and its fields with their values.
 #[inline]

@@ -236,3 +236,18 @@ fn events_are_published() {
         assert_eq!(server.events(), events, "{line}");
     }
 }
+
+#[test]
+fn ends_without_a_number_are_zero() {
+    let mut server = with(&["ZADD z -1 a 0 b 1 c"]);
+    expect(
+        &mut server,
+        &[
+            ("ZCOUNT z '' +inf", "2"),
+            ("ZRANGEBYSCORE z ( ' 1'", "[c]"),
+            ("ZREMRANGEBYSCORE z '' ''", "1"),
+            ("ZCOUNT z x 1", "-ERR min or max is not a float"),
+            ("ZCOUNT z '1 ' 1", "-ERR min or max is not a float"),
+        ],
+    );
+}

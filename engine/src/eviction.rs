@@ -1,0 +1,285 @@
+//! Giving up keys when more memory is used than `maxmemory` allows.
+//!
+//! The host says how much is used too much; keys are removed until their sizes make up for it, before the next command
+//! is executed. Each is passed on as a deletion, so replicas and the file have what we have. Large values are freed
+//! elsewhere: what they take is counted as gone when they are handed over.
+//!
+//! # Invariants
+//! - after a command was admitted, either the limit is kept, or commands that need memory are refused, or the time for
+//!   one round is used up and the next command goes on
+//!
+//! # Not here
+//! - which key is the worst: [`keyspace::eviction`]; how much is used: the host
+
+use crate::context::{Class, Key};
+use crate::engine::Engine;
+use crate::host::{EntryKind, Host};
+use keyspace::entry::Value;
+use keyspace::eviction::{Frequency, Order, Policy, Pool};
+use protocol::resp::encode;
+
+/// Keys between two looks at the clock.
+const KEYS_PER_LOOK: usize = 16;
+
+/// What is given up, and how.
+#[derive(Debug)]
+pub struct Eviction {
+    /// There is a limit, and it is ours to keep.
+    pub limited: bool,
+    /// Which keys may go; `None` is `noeviction`.
+    pub policy: Option<Policy>,
+    /// Keys looked at for each that goes (`maxmemory-samples`).
+    pub samples: usize,
+    /// The most time for one round, in nanoseconds; `None`: until the limit is kept.
+    pub round_ns: Option<u64>,
+    /// How counters of uses change.
+    pub frequency: Frequency,
+    /// Replicas and files are told to UNLINK, not to DEL (`lazyfree-lazy-eviction`).
+    pub unlinks: bool,
+    /// Bytes of values that were handed over to be freed elsewhere since the host last took them.
+    pub handed_over: usize,
+    pool: Pool,
+    next_db: usize,
+}
+
+impl Default for Eviction {
+    fn default() -> Eviction {
+        Eviction {
+            limited: false,
+            policy: None,
+            samples: 5,
+            round_ns: None,
+            frequency: Frequency { log_factor: 10, decay_minutes: 1 },
+            unlinks: false,
+            handed_over: 0,
+            pool: Pool::default(),
+            next_db: 0,
+        }
+    }
+}
+
+/// Microseconds that a round may take, by `maxmemory-eviction-tenacity`; `None` is without limit.
+pub fn round_us(tenacity: u32) -> Option<u64> {
+    match tenacity {
+        // Up to 10 in a straight line to 500 µs, above that by 15 % for each step.
+        0..=10 => Some(50 * u64::from(tenacity)),
+        11..=99 => Some((500.0 * 1.15f64.powi(tenacity as i32 - 10)) as u64),
+        _ => None,
+    }
+}
+
+impl Eviction {
+    /// Another policy: what was seen under the old one is worth nothing.
+    pub fn set_policy(&mut self, policy: Option<Policy>) {
+        if self.policy != policy {
+            self.policy = policy;
+            self.pool.clear();
+        }
+    }
+
+    /// Whether access clocks count uses.
+    #[inline]
+    pub fn counts_uses(&self) -> bool {
+        self.policy.is_some_and(|policy| policy.order == Order::Frequency)
+    }
+
+    /// Whether access clocks tell when a key was last used, as far as the policy cares.
+    pub fn tells_recency(&self) -> bool {
+        self.policy.is_some_and(|policy| policy.order == Order::Recency)
+    }
+}
+
+impl Engine {
+    /// Removes keys until the limit is kept; `conditions.out_of_memory` says whether that was possible.
+    #[cold]
+    pub(crate) fn make_room(&mut self, host: &mut dyn Host) {
+        let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
+        self.conditions.out_of_memory = excess > 0 && !self.evict(host, excess);
+    }
+
+    /// Removes keys that take `excess` bytes in all. False if there are not that many.
+    fn evict(&mut self, host: &mut dyn Host, excess: u64) -> bool {
+        let Some(policy) = self.eviction.policy else { return false };
+        let start_ns = host.ticks_ns();
+        let mut freed = 0;
+        for count in 1.. {
+            let Some((db, key)) = self.choose(policy) else { return false };
+            freed += self.evict_key(host, db, &key);
+            if freed >= excess {
+                break;
+            }
+            let mut is_over =
+                || self.eviction.round_ns.is_some_and(|most| host.ticks_ns() - start_ns > most);
+            if count % KEYS_PER_LOOK == 0 && is_over() {
+                break;
+            }
+        }
+        true
+    }
+
+    /// The key that goes next.
+    fn choose(&mut self, policy: Policy) -> Option<(usize, Vec<u8>)> {
+        let of = |db: &keyspace::db::Db| if policy.volatile { db.expiring_len() } else { db.len() };
+        let dbs: Vec<usize> = (0..self.dbs.len()).filter(|db| of(&self.dbs[*db]) > 0).collect();
+        if dbs.is_empty() {
+            return None;
+        }
+        if policy.order == Order::Chance {
+            let db = dbs[self.eviction.next_db % dbs.len()];
+            self.eviction.next_db = self.eviction.next_db.wrapping_add(1);
+            let (start, mut key) = (self.draw(), None);
+            self.dbs[db]
+                .sample(start, policy.volatile, 1, |entry| key = Some(entry.key().to_vec()));
+            return key.map(|key| (db, key));
+        }
+        // Each round adds to the pool, so one of them finds a key that is still there.
+        loop {
+            for db in &dbs {
+                let start = self.draw();
+                self.sample(policy, *db, start);
+            }
+            while let Some(candidate) = self.eviction.pool.take() {
+                let key = Key::new(&candidate.key);
+                let entry = self.dbs.get(candidate.db).and_then(|db| db.get(key.hash, key.bytes));
+                if entry.is_some_and(|entry| !policy.volatile || entry.expiry().is_some()) {
+                    return Some((candidate.db, candidate.key));
+                }
+            }
+        }
+    }
+
+    fn sample(&mut self, policy: Policy, db: usize, start: u64) {
+        let (seconds, minutes) = (self.seconds(), self.minutes());
+        let eviction = &mut self.eviction;
+        self.dbs[db].sample(start, policy.volatile, eviction.samples, |entry| {
+            let score = match policy.order {
+                Order::Recency => u64::from(seconds.wrapping_sub(entry.clock()) & 0xff_ffff),
+                Order::Frequency => {
+                    u64::from(u8::MAX - eviction.frequency.count(entry.clock(), minutes))
+                }
+                Order::Expiry => entry.expiry().map_or(0, |at| u64::MAX - at.max(0) as u64),
+                Order::Chance => 0,
+            };
+            eviction.pool.offer(score, db, entry.key());
+        });
+    }
+
+    /// Removes one key and returns the bytes that it took.
+    fn evict_key(&mut self, host: &mut dyn Host, db: usize, key: &[u8]) -> u64 {
+        let key = Key::new(key);
+        let Some(entry) = self.dbs[db].get(key.hash, key.bytes) else { return 0 };
+        let value = entry.value_bytes();
+        let bytes = (entry.block_bytes() + value) as u64;
+        let before = self.garbage.len();
+        self.delete(db, key);
+        if self.garbage.len() > before {
+            match self.garbage.last() {
+                // Not worth the way to the other thread.
+                Some(Value::Str(_)) if value < 256 * 1024 => drop(self.garbage.pop()),
+                _ => self.eviction.handed_over += value,
+            }
+        }
+        self.stats.evicted_keys += 1;
+        self.dirty += 1;
+        self.key_gone(db, key.bytes);
+        self.notify(db, Class::Evicted, "evicted", key.bytes);
+        if !self.nobody_reads {
+            let name = if self.eviction.unlinks { &b"UNLINK"[..] } else { b"DEL" };
+            let del = [name, key.bytes];
+            self.unit.add(db, |bytes| encode::command(bytes, del.into_iter()));
+            self.flush_unit(EntryKind::Effect, host);
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Server, with};
+
+    fn limited(order: Order, volatile: bool, lines: &[&str]) -> Server {
+        let mut server = with(lines);
+        server.engine.eviction.limited = true;
+        server.engine.eviction.samples = 100;
+        server.engine.eviction.set_policy(Some(Policy { order, volatile }));
+        server
+    }
+
+    #[test]
+    fn tenacity_is_time() {
+        assert_eq!([0, 1, 10, 100].map(round_us), [Some(0), Some(50), Some(500), None]);
+        assert!(round_us(11) > round_us(10) && round_us(99) > round_us(98));
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_is_passed_on() {
+        let mut server = limited(Order::Recency, false, &["SET a 1", "SET b 1", "SET c 1"]);
+        for key in ["b", "a", "c"] {
+            server.engine.now_ms += 5000;
+            server.ok(&format!("GET {key}"));
+        }
+        server.listen();
+        server.journal();
+        server.excess(1);
+        server.ok("PING");
+        assert_eq!((server.events().as_str(), server.journal().as_str()), ("evicted:b", "DEL b"));
+        assert_eq!((server.engine.stats.evicted_keys, server.run("DBSIZE")), (1, "2".into()));
+        // A key's size counts: one is not enough.
+        server.excess(60);
+        server.engine.eviction.unlinks = true;
+        server.ok("PING");
+        assert_eq!(server.journal(), "UNLINK a; UNLINK c");
+    }
+
+    #[test]
+    fn the_least_frequently_used_goes_first() {
+        let mut server = limited(Order::Frequency, false, &[]);
+        for line in ["SET a 1", "SET b 1", "SET c 1", "GET a", "GET c", "SET a 2"] {
+            server.ok(line);
+        }
+        assert_eq!(server.run("OBJECT FREQ b"), "5");
+        server.excess(1);
+        server.ok("PING");
+        assert_eq!(server.run("EXISTS b"), "0");
+    }
+
+    #[test]
+    fn only_keys_with_an_expiry_go_the_nearest_first() {
+        let lines = ["SET a 1", "SET b 1 EX 100", "SET c 1 EX 50", "SELECT 3", "SET d 1 EX 70"];
+        let mut server = limited(Order::Expiry, true, &lines);
+        for key in ["c", "d", "b"] {
+            server.excess(1);
+            server.ok("PING");
+            assert!(server.journal().ends_with(&format!("DEL {key}")));
+        }
+        server.excess(1);
+        let refused = "-OOM command not allowed when used memory > 'maxmemory'.";
+        assert_eq!(server.run("SET e 1"), refused);
+        assert_eq!(server.run("GET a"), "nil");
+        server.ok("SET e 1");
+    }
+
+    #[test]
+    fn any_key_goes_by_chance_and_none_without_a_policy() {
+        let mut server = limited(Order::Chance, false, &["SET a 1", "SET b 1", "SET c 1 EX 100"]);
+        server.excess(1_000_000);
+        assert!(server.run("SET d 1").starts_with("-OOM"));
+        assert_eq!(server.run("DBSIZE"), "0");
+        server.ok("SET d 1");
+        server.engine.eviction.set_policy(None);
+        server.excess(1);
+        assert!(server.run("SET d 2").starts_with("-OOM"));
+        assert_eq!(server.run("GET d"), "1");
+    }
+
+    #[test]
+    fn what_our_primary_says_is_done_whatever_it_takes() {
+        let mut server = limited(Order::Chance, false, &["SET a 1"]);
+        let mut primary = Server::new();
+        primary.ok("SET b 1");
+        server.excess(1_000_000);
+        server.replay(&mut primary);
+        assert_eq!(server.engine.dbs[0].len(), 2);
+    }
+}
