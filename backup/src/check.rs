@@ -114,11 +114,8 @@ fn check_snapshot(
 }
 
 fn is_supported(object_type: ObjectType) -> bool {
-    use ObjectType::{HashExpiry, HashListpackEx, HashMetadata, Module, Stream1, Stream2, Stream3};
-    !matches!(
-        object_type,
-        Module | Stream1 | Stream2 | Stream3 | HashExpiry | HashMetadata | HashListpackEx
-    )
+    use ObjectType::{HashExpiry, HashListpackEx, HashMetadata, Module};
+    !matches!(object_type, Module | HashExpiry | HashMetadata | HashListpackEx)
 }
 
 /// One file of an append-only file.

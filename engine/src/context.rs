@@ -66,6 +66,7 @@ pub enum Class {
     Set,
     Hash,
     Zset,
+    Stream,
     Expired,
     Evicted,
     New,
@@ -142,6 +143,14 @@ impl<'a> Context<'a> {
         if self.engine.is_journaling(self.session) {
             let unit = &mut self.engine.unit;
             unit.add(self.session.db, |bytes| encode::command(bytes, args.iter().copied()));
+        }
+    }
+
+    /// The same for arguments that are made one by one.
+    pub fn effect_of<'e>(&mut self, args: impl ExactSizeIterator<Item = &'e [u8]>) {
+        self.engine.unit.stated = true;
+        if self.engine.is_journaling(self.session) {
+            self.engine.unit.add(self.session.db, |bytes| encode::command(bytes, args));
         }
     }
 

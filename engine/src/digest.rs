@@ -1,6 +1,6 @@
 //! A digest of the data: equal data gives equal digests, on any server that speaks Redis's DEBUG DIGEST.
 //!
-//! Order matters where the type has one (lists) and not where it has none (keys, sets, hashes, sorted sets): ordered parts are
+//! Order matters where the type has one (lists, streams) and not where it has none (keys, sets, hashes, sorted sets): ordered parts are
 //! mixed (hash of the state after adding), unordered ones are added by exclusive or.
 //!
 //! # Source
@@ -8,6 +8,7 @@
 
 use keyspace::db::{Db, EntryRef};
 use keyspace::entry::{Kind, ValueRef};
+use keyspace::stream::StreamId;
 use protocol::listpack::{TextBuffer, Value as Text};
 use sha1::{Digest as _, Sha1};
 
@@ -66,6 +67,7 @@ fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
         Kind::Set => 2,
         Kind::Zset => 3,
         Kind::Hash => 4,
+        Kind::Stream => 6,
     };
     mix(digest, &number.to_be_bytes());
     match entry.value() {
@@ -86,6 +88,16 @@ fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
             mix_text(&mut element, value);
             xor(digest, &element);
         }),
+        // Entries only: neither counters nor groups count.
+        ValueRef::Stream(stream) => {
+            for entry in stream.entries().range(StreamId::MIN, StreamId::MAX) {
+                mix(digest, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (field, value) in entry.pairs() {
+                    mix_text(digest, field);
+                    mix_text(digest, value);
+                }
+            }
+        }
     }
     if entry.expiry().is_some() {
         xor(digest, b"!!expire!!");

@@ -14,6 +14,7 @@ use crate::entry::{Entry, Kind, Value, ValueRef, grow};
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
+use crate::stream::Stream;
 use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
 use protocol::listpack::Value as Text;
@@ -83,6 +84,7 @@ impl<'a> EntryRef<'a> {
             ValueRef::Hash(hash) => hash.memory_bytes(),
             ValueRef::Set(set) => set.memory_bytes(),
             ValueRef::Zset(zset) => zset.memory_bytes(),
+            ValueRef::Stream(stream) => stream.memory_bytes(),
         }
     }
 
@@ -137,7 +139,7 @@ macro_rules! collection {
         }
     )*};
 }
-collection!(List, Hash, Set, Zset);
+collection!(List, Hash, Set, Zset, Stream);
 
 /// A database.
 #[derive(Default)]

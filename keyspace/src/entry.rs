@@ -23,6 +23,7 @@
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
+use crate::stream::Stream;
 use crate::zset::Zset;
 use protocol::listpack::Value as Text;
 use protocol::number;
@@ -52,6 +53,7 @@ enum Form {
     Hash = 5,
     Set = 6,
     Zset = 7,
+    Stream = 8,
 }
 
 impl Form {
@@ -66,6 +68,7 @@ impl Form {
             5 => Form::Hash,
             6 => Form::Set,
             7 => Form::Zset,
+            8 => Form::Stream,
             other => unreachable!("form {other} of a block"),
         }
     }
@@ -76,7 +79,7 @@ impl Form {
             Form::Embedded | Form::EmbeddedRaw => 0,
             Form::Int => 8,
             Form::Heap => size_of::<Vec<u8>>(),
-            Form::List | Form::Hash | Form::Set | Form::Zset => 16,
+            Form::List | Form::Hash | Form::Set | Form::Zset | Form::Stream => 16,
         }
     }
 }
@@ -86,6 +89,7 @@ const _: () = {
     assert!(size_of::<Hash>() <= 16 && align_of::<Hash>() <= 8);
     assert!(size_of::<Set>() <= 16 && align_of::<Set>() <= 8);
     assert!(size_of::<Zset>() <= 16 && align_of::<Zset>() <= 8);
+    assert!(size_of::<Stream>() <= 16 && align_of::<Stream>() <= 8);
 };
 
 /// The type of a value, as TYPE names it.
@@ -101,6 +105,8 @@ pub enum Kind {
     Set,
     /// A sorted set.
     Zset,
+    /// A stream.
+    Stream,
 }
 
 impl Kind {
@@ -112,6 +118,7 @@ impl Kind {
             Kind::Hash => "hash",
             Kind::Set => "set",
             Kind::Zset => "zset",
+            Kind::Stream => "stream",
         }
     }
 }
@@ -131,6 +138,8 @@ pub enum Value {
     Set(Set),
     /// A sorted set.
     Zset(Zset),
+    /// A stream.
+    Stream(Stream),
 }
 
 impl Value {
@@ -156,6 +165,8 @@ pub enum ValueRef<'a> {
     Set(&'a Set),
     /// A sorted set.
     Zset(&'a Zset),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 /// A handle to a block. It neither owns nor frees it: a database does.
@@ -262,6 +273,7 @@ impl Entry {
             Form::Hash => Kind::Hash,
             Form::Set => Kind::Set,
             Form::Zset => Kind::Zset,
+            Form::Stream => Kind::Stream,
         }
     }
 
@@ -296,6 +308,7 @@ impl Entry {
                 Form::Hash => ValueRef::Hash(self.payload::<Hash>().as_ref()),
                 Form::Set => ValueRef::Set(self.payload::<Set>().as_ref()),
                 Form::Zset => ValueRef::Zset(self.payload::<Zset>().as_ref()),
+                Form::Stream => ValueRef::Stream(self.payload::<Stream>().as_ref()),
             }
         }
     }
@@ -373,6 +386,7 @@ impl Entry {
             Value::Hash(hash) => with!(Form::Hash, hash),
             Value::Set(set) => with!(Form::Set, set),
             Value::Zset(zset) => with!(Form::Zset, zset),
+            Value::Stream(stream) => with!(Form::Stream, stream),
         }
     }
 
@@ -577,6 +591,7 @@ impl Entry {
                 Form::Hash => Value::Hash(self.payload::<Hash>().read()),
                 Form::Set => Value::Set(self.payload::<Set>().read()),
                 Form::Zset => Value::Zset(self.payload::<Zset>().read()),
+                Form::Stream => Value::Stream(self.payload::<Stream>().read()),
             }
         };
         self.free_block();

@@ -4,7 +4,7 @@
 //! - [`table`]: the hash table under everything: keys of a database, members of large collections
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
-//! - [`list`], [`hash`], [`set`], [`zset`]: the data types; [`packed`], [`block`] and [`btree`] serve them
+//! - [`list`], [`hash`], [`set`], [`zset`], [`stream`]: the data types; [`packed`], [`block`] and [`btree`] serve them
 //! - [`bits`], [`hyperloglog`]: strings as arrays of bits, and as counters of different elements
 //! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
 //! - [`eviction`]: which keys to give up when memory is short
@@ -25,5 +25,6 @@ pub mod packed;
 pub mod rdb;
 mod sample;
 pub mod set;
+pub mod stream;
 pub mod table;
 pub mod zset;

@@ -7,6 +7,7 @@
 //! hash  listpack | table    16 | 4                              16, 4, 13, 9
 //! set   intset | listpack | table   11 | 2 | 2                  11, 20, 2
 //! zset  listpack | ordered  17 | 5, from high to low            17, 5, 12, 3
+//! stream                    19, in `stream::rdb`                19, 21, 15
 //! ```
 //!
 //! # Invariants
@@ -15,7 +16,7 @@
 //! - counts of a file never size an allocation: they choose the form in which building begins
 //!
 //! # Not here
-//! - streams and fields with an expiry: refused
+//! - fields with an expiry: refused
 //!
 //! # Source
 //! - formats.md 2.5
@@ -25,11 +26,12 @@ use crate::hash::Hash;
 use crate::limits::Limits;
 use crate::list::{End, List, NodeBytes};
 use crate::set::Set;
+use crate::stream;
 use crate::zset::{Zset, ZsetBuilder};
 use protocol::listpack::{self, Value as Text};
 use protocol::number::parse_f64;
 use protocol::rdb::{
-    Collection, Malformed, ObjectType, PackedKind, Sink, StrRef, ValueVisitor, Writer,
+    Collection, Malformed, ObjectType, PackedKind, Sink, StrRef, StreamValue, ValueVisitor, Writer,
 };
 use protocol::{ziplist, zipmap};
 
@@ -81,6 +83,10 @@ pub fn write_value<S: Sink>(
             }
             begin(writer, ObjectType::Zset)?;
             write_zset(writer, zset)
+        }
+        ValueRef::Stream(stream) => {
+            begin(writer, ObjectType::Stream2)?;
+            stream::rdb::write(writer, stream)
         }
     }
 }
@@ -174,7 +180,7 @@ impl<'a> ValueBuilder<'a> {
             Building::Zset(builder) => Value::Zset(builder.finish()),
         };
         let empty = match &value {
-            Value::Int(_) | Value::Str(_) => false,
+            Value::Int(_) | Value::Str(_) | Value::Stream(_) => false,
             Value::List(list) => list.is_empty(),
             Value::Set(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
@@ -301,6 +307,11 @@ impl ValueVisitor for ValueBuilder<'_> {
             unreachable!("scores belong to sorted sets");
         };
         builder.push(member.text(&mut itoa::Buffer::new()), score).map_err(packed_error)
+    }
+
+    fn stream(&mut self, stream: StreamValue) -> Result<(), Malformed> {
+        self.building = Building::Done(Value::Stream(stream::rdb::read(stream)?));
+        Ok(())
     }
 
     fn packed(&mut self, kind: PackedKind, blob: &[u8]) -> Result<(), Malformed> {

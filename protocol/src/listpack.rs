@@ -188,6 +188,13 @@ pub fn total_bytes(list: &[u8]) -> usize {
     u32::from_le_bytes([list[0], list[1], list[2], list[3]]) as usize
 }
 
+/// The element at `at` and the position behind its entry.
+#[inline]
+pub fn read(list: &[u8], at: usize) -> (Value<'_>, usize) {
+    let (value, body) = decode(&list[at..]);
+    (value, at + body + backlen_bytes(body))
+}
+
 /// Number of entries by the header, unless there are too many for it.
 pub fn stored_count(list: &[u8]) -> Option<usize> {
     let count = u16::from_le_bytes([list[4], list[5]]);
@@ -390,6 +397,57 @@ pub fn push(list: &mut Vec<u8>, value: Value<'_>) {
     list[end] = END;
     let head = header(list.len(), count);
     list[..HEADER_BYTES].copy_from_slice(&head);
+}
+
+/// Appends many elements to a listpack in a vector: its frame is closed once, at the end.
+///
+/// Between [`Appender::new`] and [`Appender::finish`] the bytes are no listpack.
+pub struct Appender<'a> {
+    list: &'a mut Vec<u8>,
+    count: usize,
+}
+
+impl<'a> Appender<'a> {
+    /// Opens the frame; the first element is put behind the last one.
+    #[inline]
+    pub fn new(list: &'a mut Vec<u8>) -> Self {
+        assert_eq!(list.pop(), Some(END), "a listpack ends with its mark");
+        Self { list, count: 0 }
+    }
+
+    /// Appends one element.
+    #[inline]
+    pub fn push(&mut self, value: Value<'_>) {
+        let at = self.list.len();
+        self.count += 1;
+        if let Value::Int(number @ 0..=127) = value {
+            return self.list.extend_from_slice(&[number as u8, 1]);
+        }
+        self.list.resize(at + encoded_len(value), 0);
+        write(value, &mut self.list[at..]);
+    }
+
+    /// Closes the frame.
+    #[inline]
+    pub fn finish(self) {
+        self.list.push(END);
+        let count = stored_count(self.list).map(|count| count + self.count);
+        let head = header(self.list.len(), count);
+        self.list[..HEADER_BYTES].copy_from_slice(&head);
+    }
+}
+
+/// Replaces the element at `at` of a listpack in a vector by an integer. Returns by how much what follows moved.
+pub fn replace_int(list: &mut Vec<u8>, at: usize, number: i64) -> isize {
+    let (value, old) = (Value::Int(number), entry_len(list, at));
+    let new = encoded_len(value);
+    if new != old {
+        list.splice(at..at + old, std::iter::repeat_n(0, new));
+        let head = header(list.len(), stored_count(list));
+        list[..HEADER_BYTES].copy_from_slice(&head);
+    }
+    write(value, &mut list[at..at + new]);
+    new as isize - old as isize
 }
 
 fn write_integer(number: i64, gap: &mut [u8]) -> usize {

@@ -41,6 +41,8 @@ pub fn limits(settings: &Settings) -> Limits {
         zset_max_listpack_entries: settings.zset_max_listpack_entries as _,
         zset_max_listpack_value: settings.zset_max_listpack_value as _,
         list_max_listpack_size: settings.list_max_listpack_size as _,
+        stream_node_max_bytes: settings.stream_node_max_bytes as _,
+        stream_node_max_entries: settings.stream_node_max_entries as _,
         hll_sparse_max_bytes: settings.hll_sparse_max_bytes as _,
         ..Limits::default()
     }
@@ -76,6 +78,7 @@ fn events(settings: &Settings) -> EventSettings {
         (b's', Class::Set),
         (b'h', Class::Hash),
         (b'z', Class::Zset),
+        (b't', Class::Stream),
         (b'x', Class::Expired),
         (b'e', Class::Evicted),
         (b'n', Class::New),

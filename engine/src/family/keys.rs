@@ -350,6 +350,7 @@ pub(crate) fn duplicate(value: ValueRef<'_>) -> Value {
         ValueRef::Hash(hash) => Value::Hash(hash.duplicate()),
         ValueRef::Set(set) => Value::Set(set.duplicate()),
         ValueRef::Zset(zset) => Value::Zset(zset.duplicate()),
+        ValueRef::Stream(stream) => Value::Stream(stream.duplicate()),
     }
 }
 
@@ -620,6 +621,7 @@ pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
         ValueRef::Hash(hash) => hash.encoding(),
         ValueRef::Set(set) => set.encoding(),
         ValueRef::Zset(zset) => zset.encoding(),
+        ValueRef::Stream(stream) => stream.encoding(),
     }
 }
 

@@ -106,6 +106,22 @@ fn too_many_entries_for_the_header_are_counted() {
     assert_eq!(seek(&list, 65_600), None);
 }
 
+#[test]
+fn a_frame_is_closed_once_for_many_elements() {
+    let texts: [&[u8]; 7] = [b"0", b"127", b"128", b"-1", b"text", b"", &[b'z'; 5000]];
+    let mut list = EMPTY.to_vec();
+    let mut to = Appender::new(&mut list);
+    texts.iter().for_each(|text| to.push(Value::of(text)));
+    to.finish();
+    assert_eq!(list, build(&texts));
+    for (number, moved) in [(127, 0), (128, 1), (5, -1), (i64::MIN, 8), (-1, -7)] {
+        assert_eq!(replace_int(&mut list, HEADER_BYTES, number), moved);
+        assert_eq!(validate(&list), Ok(7));
+        let (first, next) = read(&list, HEADER_BYTES);
+        assert_eq!((first, read(&list, next).0), (Value::Int(number), Value::Int(127)));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

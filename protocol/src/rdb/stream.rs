@@ -38,6 +38,29 @@ pub struct StreamId {
 }
 
 impl StreamId {
+    /// The lowest id, which no entry has.
+    pub const MIN: Self = Self { ms: 0, seq: 0 };
+    /// The highest id.
+    pub const MAX: Self = Self { ms: u64::MAX, seq: u64::MAX };
+
+    /// The id after this one; `None` after the highest.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        match self.seq.checked_add(1) {
+            Some(seq) => Some(Self { seq, ..self }),
+            None => Some(Self { ms: self.ms.checked_add(1)?, seq: 0 }),
+        }
+    }
+
+    /// The id before this one; `None` before the lowest.
+    #[must_use]
+    pub fn prev(self) -> Option<Self> {
+        match self.seq.checked_sub(1) {
+            Some(seq) => Some(Self { seq, ..self }),
+            None => Some(Self { ms: self.ms.checked_sub(1)?, seq: u64::MAX }),
+        }
+    }
+
     /// The form of 16 bytes, which sorts like the id.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
@@ -226,21 +249,6 @@ fn read_id<S: Source>(input: &mut Input<S>) -> Read<StreamId, S> {
 }
 
 impl<S: Sink> Writer<S> {
-    /// Writes a stream as type 19, after its key. `first_id` must be known.
-    pub fn stream(&mut self, stream: &StreamValue) -> Result<(), S::Error> {
-        self.length(stream.nodes.len() as u64)?;
-        for node in &stream.nodes {
-            self.stream_node(node.id, &node.listpack)?;
-        }
-        self.length(stream.entries)?;
-        self.stream_id(stream.last_id)?;
-        self.stream_id(stream.first_id.expect("the first id is known to who keeps the stream"))?;
-        self.stream_id(stream.max_deleted_id)?;
-        self.length(stream.entries_added)?;
-        self.length(stream.groups.len() as u64)?;
-        stream.groups.iter().try_for_each(|group| self.stream_group(group))
-    }
-
     /// Writes one node of a stream.
     pub fn stream_node(&mut self, id: StreamId, listpack: &[u8]) -> Result<(), S::Error> {
         self.blob(&id.to_bytes())?;
@@ -253,24 +261,64 @@ impl<S: Sink> Writer<S> {
         self.length(id.seq)
     }
 
-    /// Writes one group of a stream.
-    pub fn stream_group(&mut self, group: &StreamGroup) -> Result<(), S::Error> {
-        self.blob(&group.name)?;
-        self.stream_id(group.last_delivered)?;
-        self.length(group.entries_read.unwrap_or(UNKNOWN))?;
-        self.length(group.pending.len() as u64)?;
-        for entry in &group.pending {
-            self.raw(&entry.id.to_bytes())?;
-            self.raw(&entry.delivered_ms.to_le_bytes())?;
-            self.length(entry.count)?;
+    /// Writes what comes before the `pending` pending entries of a group.
+    pub fn stream_group(
+        &mut self,
+        name: &[u8],
+        last_delivered: StreamId,
+        entries_read: Option<u64>,
+        pending: usize,
+    ) -> Result<(), S::Error> {
+        self.blob(name)?;
+        self.stream_id(last_delivered)?;
+        self.length(entries_read.unwrap_or(UNKNOWN))?;
+        self.length(pending as u64)
+    }
+
+    /// Writes one pending entry of a group.
+    pub fn stream_pending(&mut self, entry: PendingEntry) -> Result<(), S::Error> {
+        self.raw(&entry.id.to_bytes())?;
+        self.raw(&entry.delivered_ms.to_le_bytes())?;
+        self.length(entry.count)
+    }
+
+    /// Writes a consumer as type 19 has it: without the time at which it was active.
+    pub fn stream_consumer(
+        &mut self,
+        name: &[u8],
+        seen_ms: i64,
+        pending: impl ExactSizeIterator<Item = StreamId>,
+    ) -> Result<(), S::Error> {
+        self.blob(name)?;
+        self.raw(&seen_ms.to_le_bytes())?;
+        self.length(pending.len() as u64)?;
+        for id in pending {
+            self.raw(&id.to_bytes())?;
         }
-        self.length(group.consumers.len() as u64)?;
-        for consumer in &group.consumers {
-            self.blob(&consumer.name)?;
-            self.raw(&consumer.seen_ms.to_le_bytes())?;
-            self.length(consumer.pending.len() as u64)?;
-            for id in &consumer.pending {
-                self.raw(&id.to_bytes())?;
+        Ok(())
+    }
+
+    /// Writes a whole stream as type 19, after its key. `first_id` must be known.
+    #[cfg(test)]
+    pub fn stream(&mut self, stream: &StreamValue) -> Result<(), S::Error> {
+        self.length(stream.nodes.len() as u64)?;
+        for node in &stream.nodes {
+            self.stream_node(node.id, &node.listpack)?;
+        }
+        self.length(stream.entries)?;
+        self.stream_id(stream.last_id)?;
+        self.stream_id(stream.first_id.expect("the first id is known to who keeps the stream"))?;
+        self.stream_id(stream.max_deleted_id)?;
+        self.length(stream.entries_added)?;
+        self.length(stream.groups.len() as u64)?;
+        for group in &stream.groups {
+            let pending = group.pending.len();
+            self.stream_group(&group.name, group.last_delivered, group.entries_read, pending)?;
+            group.pending.iter().try_for_each(|entry| self.stream_pending(*entry))?;
+            self.length(group.consumers.len() as u64)?;
+            for consumer in &group.consumers {
+                let pending = consumer.pending.iter().copied();
+                self.stream_consumer(&consumer.name, consumer.seen_ms, pending)?;
             }
         }
         Ok(())

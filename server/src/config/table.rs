@@ -293,8 +293,8 @@ settings! {
     "list-max-listpack-size" | "list-max-ziplist-size" => list_max_listpack_size: i32      = -2,   within(-INT - 1, INT), MUTABLE;
     "list-compress-depth"      => list_compress_depth: u32         = 0,    within(0, INT),  MUTABLE | NO_EFFECT,
         "nodes of lists are not compressed";
-    "stream-node-max-bytes"    => stream_node_max_bytes: usize     = 4096, memory(0, LONG), MUTABLE | NO_EFFECT, "there are no streams yet";
-    "stream-node-max-entries"  => stream_node_max_entries: usize   = 100,  within(0, LONG), MUTABLE | NO_EFFECT, "there are no streams yet";
+    "stream-node-max-bytes"    => stream_node_max_bytes: usize     = 4096, memory(0, LONG), MUTABLE;
+    "stream-node-max-entries"  => stream_node_max_entries: usize   = 100,  within(0, LONG), MUTABLE;
     "hll-sparse-max-bytes"     => hll_sparse_max_bytes: usize      = 3000, memory(0, LONG), MUTABLE;
 
     // ---- Snapshots

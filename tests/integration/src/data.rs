@@ -15,12 +15,14 @@ const FAR: u64 = 4_102_444_800;
 /// A source of writes.
 pub struct Writes {
     state: u64,
+    /// The time of the next entry of a stream.
+    tick: u64,
 }
 
 impl Writes {
     /// The writes of `seed`.
     pub fn new(seed: u64) -> Writes {
-        Writes { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+        Writes { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, tick: 1 }
     }
 
     /// Sends `count` writes of all types, in pipelines. Commands that the server refuses are none of its business.
@@ -68,12 +70,13 @@ impl Writes {
     }
 
     fn command(&mut self) -> Cmd {
-        match self.below(12) {
+        match self.below(14) {
             0..2 => self.string(),
             2..4 => self.list(),
             4..6 => self.hash(),
             6..8 => self.set(),
             8..10 => self.zset(),
+            10..12 => self.stream(),
             _ => self.whole_key(),
         }
     }
@@ -146,8 +149,38 @@ impl Writes {
         }
     }
 
+    fn stream(&mut self) -> Cmd {
+        let key = self.key("stream");
+        let group = format!("g{}", self.below(2));
+        let consumer = format!("c{}", self.below(3));
+        // An entry of the last few, perhaps of another stream.
+        let id = format!("{}-0", self.tick.saturating_sub(self.below(200)));
+        self.tick += self.below(3);
+        let new = format!("{}-*", self.tick);
+        match self.below(16) {
+            0 => command(&["XGROUP", "CREATE", &key, &group, "0", "MKSTREAM"]),
+            1..4 => {
+                let read = ["XREADGROUP", "GROUP", &group, &consumer, "COUNT", "5"];
+                command(&[&read[..], &["STREAMS", &key, ">"]].concat())
+            }
+            4 => {
+                let read = ["XREADGROUP", "GROUP", &group, &consumer, "NOACK", "COUNT", "2"];
+                command(&[&read[..], &["STREAMS", &key, ">"]].concat())
+            }
+            5 => command(&["XACK", &key, &group, &id]),
+            6 => command(&["XAUTOCLAIM", &key, &group, &consumer, "0", "-", "COUNT", "3"]),
+            7 => command(&["XCLAIM", &key, &group, &consumer, "0", &id, "FORCE"]),
+            8 => command(&["XDEL", &key, &id]),
+            9 => command(&["XTRIM", &key, "MINID", &id]),
+            10 => command(&["XADD", &key, "MAXLEN", "~", "150", &new, "f", &self.text()]),
+            11 => command(&["XADD", &key, &new, &self.text(), &self.text(), "g", "1"]),
+            _ => command(&["XADD", &key, &new, "f", &self.text(), "g", &self.text()]),
+        }
+    }
+
     fn whole_key(&mut self) -> Cmd {
-        let kind = ["string", "list", "hash", "set", "zset"][self.below(5) as usize];
+        let kinds = ["string", "list", "hash", "set", "zset", "stream"];
+        let kind = kinds[self.below(kinds.len() as u64) as usize];
         let key = self.key(kind);
         match self.below(8) {
             0 => command(&["DEL", &key, &self.key("list")]),
