@@ -297,7 +297,7 @@ impl Engine {
 
     /// The next moment at which a wait is over, unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.waiters.deadlines.first().map(|first| first.0 + 1)
+        self.waiters.deadlines.first().map(|first| first.0.saturating_add(1))
     }
 
     /// Whether [`Engine::next_deadline_ms`] became earlier since this was last asked.

@@ -13,6 +13,7 @@ pub struct LazyFree {
     sender: mpsc::Sender<Garbage>,
     pending: Arc<AtomicU64>,
     pending_bytes: Arc<AtomicUsize>,
+    freed: Arc<AtomicU64>,
 }
 
 impl LazyFree {
@@ -22,6 +23,8 @@ impl LazyFree {
         let pending = Arc::new(AtomicU64::new(0));
         let pending_bytes = Arc::new(AtomicUsize::new(0));
         let (counter, bytes) = (Arc::clone(&pending), Arc::clone(&pending_bytes));
+        let freed = Arc::new(AtomicU64::new(0));
+        let done = Arc::clone(&freed);
         std::thread::Builder::new()
             .name("lazy-free".into())
             .spawn(move || {
@@ -31,10 +34,11 @@ impl LazyFree {
                     drop((values, dbs));
                     bytes.fetch_sub(size, Ordering::Relaxed);
                     counter.fetch_sub(count, Ordering::Relaxed);
+                    done.fetch_add(count, Ordering::Relaxed);
                 }
             })
             .expect("a thread can be started");
-        LazyFree { sender, pending, pending_bytes }
+        LazyFree { sender, pending, pending_bytes, freed }
     }
 
     /// Frees values and databases in the background. `bytes`: what those of them take that were given up for want of
@@ -49,6 +53,11 @@ impl LazyFree {
     /// Bytes that are as good as free.
     pub fn pending_bytes(&self) -> usize {
         self.pending_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many values were freed in all.
+    pub fn freed(&self) -> u64 {
+        self.freed.load(Ordering::Relaxed)
     }
 
     /// How many values wait to be freed.

@@ -114,6 +114,8 @@ pub struct Outside {
     pub myself: Weak<RefCell<Node>>,
     /// Bytes journaled in all.
     journaled: u64,
+    /// What [`LazyFree::freed`] was when it was last looked at.
+    freed_elsewhere: u64,
     /// What [`Outside::uncounted`] was when it was last looked at.
     uncounted_bytes: usize,
     /// Slots of clients whose replies wait for the disk.
@@ -171,6 +173,7 @@ impl Node {
                 listeners: Vec::new(),
                 myself: Weak::new(),
                 journaled: 0,
+                freed_elsewhere: 0,
                 uncounted_bytes: 0,
                 gated: Vec::new(),
                 lazy: LazyFree::start(),
@@ -433,7 +436,18 @@ impl Outside {
     }
 
     /// Bytes in use beyond `maxmemory`, without what is about to be freed and what does not count.
-    fn excess(&self) -> u64 {
+    fn excess(&mut self) -> u64 {
+        let excess = self.excess_as_counted();
+        let freed = self.lazy.freed();
+        if excess == 0 || std::mem::replace(&mut self.freed_elsewhere, freed) == freed {
+            return excess;
+        }
+        // Other threads gave something back since the allocator was asked.
+        crate::memory::refresh();
+        self.excess_as_counted()
+    }
+
+    fn excess_as_counted(&self) -> u64 {
         let not_counted = self.uncounted_bytes + self.lazy.pending_bytes();
         (crate::memory::used_now() as u64)
             .saturating_sub(not_counted as u64)
@@ -467,6 +481,11 @@ impl Outside {
     /// Lets the task that acts at certain moments know that there is another one.
     pub fn set_alarm(&self) {
         self.alarm.notify_one();
+    }
+
+    /// Values freed by the other thread.
+    pub fn lazy_freed(&self) -> u64 {
+        self.lazy.freed()
     }
 
     /// Values that wait to be freed.

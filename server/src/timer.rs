@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Milliseconds between two ticks.
 const TICK_MS: u64 = 100;
+/// The longest time to sleep at once.
+const HOUR: Duration = Duration::from_secs(3600);
 /// The most time that a tick spends on expired keys, microseconds.
 const SWEEP_US: u128 = 2_500;
 
@@ -81,8 +83,11 @@ pub async fn alarms(node: SharedNode) {
     loop {
         let next = node.borrow().next_alarm_ms();
         let sleep = match next {
-            Some(at) => Duration::from_millis((at - clock::unix_ms()).max(0) as u64),
-            None => Duration::from_secs(3600),
+            // No longer than the runtime's clock reaches: then it looks again.
+            Some(at) => {
+                Duration::from_millis(at.saturating_sub(clock::unix_ms()).max(0) as u64).min(HOUR)
+            }
+            None => HOUR,
         };
         tokio::select! {
             _ = tokio::time::sleep(sleep) => {}

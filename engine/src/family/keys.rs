@@ -824,7 +824,8 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
         ctx.engine.delete(ctx.scope.db, key);
         ctx.changed(key, Class::Generic, "del");
-        ctx.effect(&[b"DEL", key.bytes]);
+        let name: &[u8] = if ctx.engine.unlinks_removed { b"UNLINK" } else { b"DEL" };
+        ctx.effect(&[name, key.bytes]);
         return Ok(Done::ONE);
     }
     ctx.engine.put(ctx.scope.db, key, value, expiry);

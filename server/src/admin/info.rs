@@ -197,6 +197,7 @@ fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "mem_allocator", "jemalloc");
     line(out, "active_defrag_running", 0);
     line(out, "lazyfree_pending_objects", host.lazy_pending());
+    line(out, "lazyfreed_objects", host.lazy_freed());
 }
 
 fn persistence(host: &Outside, engine: &Engine, out: &mut String) {

@@ -38,6 +38,8 @@ const TURNS_MAX: usize = 4;
 const READ_MAX: usize = 4 * 1024 * 1024;
 /// Above this, a buffer that was needed once is given back.
 const KEEP_BYTES: usize = 256 * 1024;
+/// The same for a connection's own buffers, of which there are many.
+const KEEP_OWN_BYTES: usize = 16 * 1024;
 
 /// Which bytes of an output may leave.
 #[derive(Default)]
@@ -213,7 +215,7 @@ impl Connection {
                 let used = self.execute(cx, node, &mut input);
                 input.drain(..used);
             }
-            if input.is_empty() && input.capacity() > KEEP_BYTES {
+            if input.is_empty() && input.capacity() > KEEP_OWN_BYTES {
                 input = Vec::new();
             }
             self.input = input;
@@ -337,7 +339,7 @@ impl Connection {
             if self.written == self.output.len() {
                 self.output.clear();
                 self.written = 0;
-                if self.output.capacity() > KEEP_BYTES {
+                if self.output.capacity() > KEEP_OWN_BYTES {
                     self.output = Vec::new();
                 }
             } else if held > 0 {

@@ -2,7 +2,7 @@
 
 use crate::node::Node;
 use engine::Engine;
-use engine::blocking::Unblock;
+use engine::blocking::{Unblock, deadline_ms};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::session::Session;
@@ -28,14 +28,6 @@ pub struct Wait {
     pub until_ms: Option<i64>,
 }
 
-fn milliseconds(text: &[u8]) -> Result<i64, Refusal> {
-    match parse_i64(text) {
-        None => Err(Refusal::fixed("ERR timeout is not an integer or out of range")),
-        Some(ms) if ms < 0 => Err(Refusal::fixed("ERR timeout is negative")),
-        Some(ms) => Ok(ms),
-    }
-}
-
 impl crate::node::Outside {
     /// How many replicas have acknowledged `offset`; with `durable`, as being on their disk.
     pub fn acknowledged(&self, offset: u64, durable: bool) -> usize {
@@ -55,14 +47,14 @@ impl crate::node::Outside {
             ));
         }
         let wanted = parse_i64(args.at(1)).ok_or(Refusal::NOT_INTEGER)?;
-        let timeout = milliseconds(args.at(2))?;
+        let until_ms = deadline_ms(args.at(2), ctx.now())?;
         let offset = ctx.session.receipt.offset;
         let have = self.acknowledged(offset, false);
         if have as i64 >= wanted || ctx.session.in_exec {
             ctx.reply.int(have as i64);
             return Ok(Done::NOTHING);
         }
-        self.suspend(ctx.session, wanted as usize, None, timeout, ctx.engine.now_ms);
+        self.suspend(ctx.session, wanted as usize, None, until_ms);
         Ok(Done::NOTHING)
     }
 
@@ -73,7 +65,7 @@ impl crate::node::Outside {
             _ => return Err(Refusal::fixed("ERR value is out of range, must be between 0 and 1")),
         };
         let wanted = parse_i64(args.at(2)).filter(|n| *n >= 0).ok_or(Refusal::OUT_OF_RANGE)?;
-        let timeout = milliseconds(args.at(3))?;
+        let until_ms = deadline_ms(args.at(3), ctx.now())?;
         if self.replication.is_replica() {
             return Err(Refusal::fixed(
                 "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local \
@@ -95,7 +87,7 @@ impl crate::node::Outside {
             return Ok(Done::NOTHING);
         }
         self.persistence.request_sync();
-        self.suspend(ctx.session, wanted as usize, Some(local), timeout, ctx.engine.now_ms);
+        self.suspend(ctx.session, wanted as usize, Some(local), until_ms);
         Ok(Done::NOTHING)
     }
 
@@ -120,8 +112,7 @@ impl crate::node::Outside {
         session: &mut Session,
         replicas: usize,
         local: Option<bool>,
-        timeout_ms: i64,
-        now_ms: i64,
+        until_ms: Option<i64>,
     ) {
         session.suspended = true;
         self.replication.waits.push(Wait {
@@ -130,7 +121,7 @@ impl crate::node::Outside {
             token: session.receipt.token,
             replicas,
             local,
-            until_ms: (timeout_ms > 0).then(|| now_ms.saturating_add(timeout_ms)),
+            until_ms,
         });
         if self.replication.replicas.values().any(super::feed::Replica::is_fed) {
             self.journal_control(GETACK);
