@@ -100,6 +100,8 @@ pub struct Outside {
     pub settings_changed: bool,
     /// How much happens per second.
     pub rates: Rates,
+    /// Buffers of replies are not given back (DEBUG REPLYBUFFER RESIZING).
+    pub keeps_reply_buffers: bool,
     /// The timer does nothing (DEBUG PAUSE-CRON).
     pub cron_paused: bool,
     /// Wakes the task that ends pauses.
@@ -166,6 +168,7 @@ impl Node {
                 new_role: None,
                 settings_changed: false,
                 rates: Rates::default(),
+                keeps_reply_buffers: false,
                 cron_paused: false,
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
@@ -252,6 +255,7 @@ impl Node {
         if self.host.settings_changed {
             self.host.settings_changed = false;
             self.refresh_conditions();
+            self.recount_clients();
         }
         if let Some(role) = self.host.new_role.take() {
             match role {
@@ -376,6 +380,16 @@ impl Node {
             self.host.clients.get(slot).filter(|client| counts && !client.handle.is_killed());
         let bytes = client.map_or(0, |client| client.memory_bytes(session));
         self.host.clients.count_bytes(slot, bytes);
+    }
+
+    /// Counts all clients: the limit may be another than when they were last looked at.
+    fn recount_clients(&mut self) {
+        let most = self.host.clients_limit();
+        if most > 0 {
+            let slots: Vec<usize> = self.host.clients.iter().map(|(slot, _)| slot).collect();
+            slots.into_iter().for_each(|slot| self.count_client(slot));
+            self.evict_clients(most);
+        }
     }
 
     /// Closes clients until all that count take no more than `most` bytes.

@@ -34,6 +34,8 @@ const READ_BYTES: usize = 64 * 1024;
 const BATCH_MAX: usize = 1024;
 /// Turns in a row before others get theirs.
 const TURNS_MAX: usize = 4;
+/// The least that is read at once.
+const READ_LEAST: usize = 4 * 1024;
 /// The most that is read at once when a long argument is on its way.
 const READ_MAX: usize = 4 * 1024 * 1024;
 /// Above this, a buffer that was needed once is given back.
@@ -208,10 +210,22 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, node: &mut Node) -> Poll<io::Result<usize>> {
         if !self.input.is_empty() {
             let mut input = std::mem::take(&mut self.input);
-            let most = READ_BYTES.max(self.parser.wanted(input.len()).min(READ_MAX));
+            // No more room than the request needs, if that is known.
+            let most = match self.parser.wanted(input.len()) {
+                0 => READ_BYTES,
+                wanted => wanted.clamp(READ_LEAST, READ_MAX),
+            };
             let result = self.stream.poll_read(cx, &mut input, most);
             if let Poll::Ready(Ok(read @ 1..)) = result {
                 node.host.note_input(self.slot, read);
+                // What a long request takes counts before it is executed: it may be the last.
+                if node.host.clients_limit() > 0 {
+                    let room = input.capacity() - input.len();
+                    node.note_buffers(self.slot, (input.len(), room), self.output.capacity());
+                    if self.handle.is_killed() {
+                        return Poll::Ready(Ok(0));
+                    }
+                }
                 let used = self.execute(cx, node, &mut input);
                 input.drain(..used);
             }
@@ -228,8 +242,8 @@ impl Connection {
             node.host.note_input(self.slot, read);
             let used = self.execute(cx, node, &mut buffer);
             if used < buffer.len() {
-                let wanted = self.parser.wanted(buffer.len() - used).min(READ_MAX);
-                self.input.reserve_exact(wanted.max(buffer.len() - used));
+                let left = buffer.len() - used;
+                self.input.reserve_exact(left + self.parser.wanted(left).min(READ_MAX));
                 self.input.extend_from_slice(&buffer[used..]);
             }
         }
@@ -339,7 +353,7 @@ impl Connection {
             if self.written == self.output.len() {
                 self.output.clear();
                 self.written = 0;
-                if self.output.capacity() > KEEP_OWN_BYTES {
+                if self.output.capacity() > KEEP_OWN_BYTES && !node.host.keeps_reply_buffers {
                     self.output = Vec::new();
                 }
             } else if held > 0 {
