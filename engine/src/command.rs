@@ -56,6 +56,7 @@ flags! {
     17, NO_ASYNC_LOADING, "no_async_loading", "Not while data is replaced in the background.";
     18, IN_SUBSCRIBED, "", "Allowed in RESP2 while the client has subscriptions.";
     19, NOT_QUEUED, "", "Executed at once even inside MULTI.";
+    21, UNSUPPORTED, "", "Known by name only: answered with an error that says so.";
     20, ANY_KEYS, "", "Comes upon keys that are not among its arguments, and may find them expired.";
 }
 

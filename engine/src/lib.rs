@@ -19,6 +19,7 @@
 pub mod arguments;
 pub mod blocking;
 pub mod command;
+pub mod compatibility;
 pub mod context;
 pub mod digest;
 pub mod dispatch;

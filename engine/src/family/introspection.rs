@@ -511,7 +511,7 @@ fn covers(keys: &KeySpec, args: Args<'_>, position: usize) -> bool {
 fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
     let names: Vec<&str> = if args.len() == 2 {
-        table().all().iter().map(|spec| spec.name).collect()
+        all.map(|spec| spec.name).collect()
     } else if args.len() == 5 && is(args.at(2), "FILTERBY") {
         let wanted = args.at(4);
         if is(args.at(3), "MODULE") {

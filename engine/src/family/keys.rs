@@ -436,10 +436,11 @@ fn payload_of(value: ValueRef<'_>) -> Vec<u8> {
 }
 
 fn exists(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let mut count = 0;
+    let (mut count, mut scope) = (0, ctx.scope);
+    scope.no_touch = true;
     for position in 1..args.len() {
         let key = ctx.key(args, position);
-        count += ctx.engine.read(ctx.scope, key).is_some() as i64;
+        count += ctx.engine.read(scope, key).is_some() as i64;
     }
     ctx.reply.int(count);
     Ok(Done::NOTHING)

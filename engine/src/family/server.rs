@@ -47,7 +47,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd(
         "acl",
         at_least(2),
-        OPS_ANY,
+        OPS_ANY | UNSUPPORTED,
         NO_KEYS,
         "6.0.0",
         G,
@@ -114,7 +114,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd(
         "failover",
         at_least(1),
-        OPS | STALE,
+        OPS | STALE | UNSUPPORTED,
         NO_KEYS,
         "6.2.0",
         G,
@@ -169,7 +169,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd(
         "latency",
         at_least(2),
-        OPS_ANY,
+        OPS_ANY | UNSUPPORTED,
         NO_KEYS,
         "2.8.13",
         G,
@@ -187,7 +187,8 @@ pub(super) const COMMANDS: &[Spec] = &[
         "By subcommand.",
         memory,
         "Subcommands that tell what memory is used for.",
-    ),
+    )
+    .with(MEMORY),
     cmd(
         "monitor",
         exactly(1),
@@ -279,7 +280,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd(
         "slowlog",
         at_least(2),
-        0,
+        UNSUPPORTED,
         NO_KEYS,
         "2.2.12",
         G,
@@ -341,6 +342,42 @@ pub(super) const COMMANDS: &[Spec] = &[
         "O(1)",
         waitaof,
         "Waits until what the connection has written is in the append-only files here and on enough replicas.",
+    ),
+];
+
+const MEMORY: &[Spec] = &[
+    cmd(
+        "memory|help",
+        exactly(2),
+        LOADING | STALE,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "O(1)",
+        memory_help,
+        "Lists the subcommands of MEMORY, each with a sentence about it.",
+    ),
+    cmd(
+        "memory|purge",
+        exactly(2),
+        0,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "By the memory that is free.",
+        memory,
+        "Has the allocator give free memory back to the system.",
+    ),
+    cmd(
+        "memory|usage",
+        at_least(3),
+        READ,
+        key(2),
+        "4.0.0",
+        G,
+        "O(N) where N is the number of parts that the value is made of.",
+        memory,
+        "Estimates the bytes that a key and its value take.",
     ),
 ];
 
@@ -411,6 +448,11 @@ pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
         ctx.reply.simple(&row.own_name().to_uppercase());
         ctx.reply.simple(&format!("    {}", row.summary));
     }
+}
+
+fn memory_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    help(ctx, MEMORY, "MEMORY");
+    Ok(Done::NOTHING)
 }
 
 fn config_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
