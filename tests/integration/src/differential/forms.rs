@@ -259,7 +259,7 @@ const PLACES: &[Row] = &[
     (2, "GEODIST <geo> <member> <member> [ m | km | ft | mi | x ]", Exact),
     (
         2,
-        "GEOSEARCH <geo> ( FROMLONLAT <lon> <lat> | FROMMEMBER <member> ) ( BYRADIUS <distance> ( m | km | ft | mi ) | BYBOX <distance> <distance> ( m | km | ft | mi ) ) [ ASC | DESC ] [ COUNT <count> ] [ WITHCOORD ] [ WITHDIST ] [ WITHHASH ]",
+        "GEOSEARCH <geo> ( FROMLONLAT <lon> <lat> | FROMMEMBER <member> ) ( BYRADIUS <distance> ( m | km | ft | mi ) | BYBOX <distance> <distance> ( m | km | ft | mi ) ) [ ASC | DESC ] [ WITHCOORD ] [ WITHDIST ] [ WITHHASH ]",
         Unordered,
     ),
     (

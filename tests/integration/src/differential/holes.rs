@@ -31,7 +31,7 @@ const ODD: [&[u8]; 20] = [
     b"-9223372036854775808",
     b"9223372036854775808",
     b"99999999999999999999999",
-    b"\x00\xff\r\n",
+    b"a\x00\xff\r\n",
     b"(1",
     b"[a",
 ];
@@ -333,7 +333,7 @@ impl Holes {
     }
 }
 
-const TEXTS: [&[u8]; 6] = [b"", b"\x00\xff\r\n", b"OK", b"foo bar", b"\xc3\xa4", b"{tag}x"];
+const TEXTS: [&[u8]; 6] = [b"", b"a\x00\xff\r\n", b"OK", b"foo bar", b"\xc3\xa4", b"{tag}x"];
 const FLOATS: [&[u8]; 12] = [
     b"3.0e3",
     b"1e-7",
