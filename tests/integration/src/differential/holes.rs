@@ -145,7 +145,7 @@ impl Holes {
             },
             "group" => self.random.pick(&[&b"g1"[..], b"g1", b"g2", b""]).to_vec(),
             "consumer" => self.random.pick(&[&b"c1"[..], b"c2", b"c3", b""]).to_vec(),
-            "weight" => self.number(0, 9),
+            "weight" => self.number(1, 9),
             "min" | "max" => self.bound(),
             "low" | "high" => self.name_bound(),
             "index" => self.number(-6, 12),
