@@ -8,6 +8,13 @@ pub fn int(text: &[u8]) -> Result<i64, Refusal> {
     number::parse_i64(text).ok_or(Refusal::NOT_INTEGER)
 }
 
+/// An integer of 32 bits, which numbers of databases are.
+pub fn small_int(text: &[u8]) -> Result<i32, Refusal> {
+    const OUTSIDE: Refusal =
+        Refusal::fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    i32::try_from(int(text)?).map_err(|_| OUTSIDE)
+}
+
 /// A floating point number; infinity is one, NaN is not.
 pub fn float(text: &[u8]) -> Result<f64, Refusal> {
     number::parse_f64(text).ok_or(Refusal::NOT_FLOAT)
@@ -86,6 +93,18 @@ pub fn expiry(text: &[u8], unit_ms: i64, base: i64, command: &str) -> Result<i64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_databases_have_32_bits() {
+        assert_eq!(small_int(b"-2147483648"), Ok(i32::MIN));
+        for text in [&b"2147483648"[..], b"-9223372036854775808"] {
+            let refusal = small_int(text).unwrap_err();
+            assert!(
+                refusal.0.starts_with(b"ERR value is out of range, value must between -2147483648")
+            );
+        }
+        assert_eq!(small_int(b"x"), Err(Refusal::NOT_INTEGER));
+    }
 
     #[test]
     fn ranges_are_clamped() {

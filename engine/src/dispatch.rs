@@ -155,10 +155,11 @@ impl Engine {
         let (spec, prepared) = match find(prepared, args) {
             Ok(found) => found,
             Err(refusal) => {
+                spoil_transaction(session);
                 if session.authenticated || session.is_trusted() {
-                    self.refuse(session, None, &refusal, out);
+                    self.refuse(session, &refusal, out);
                 } else {
-                    self.refuse(session, None, &Refusal::NO_AUTH, out);
+                    self.refuse(session, &Refusal::NO_AUTH, out);
                 }
                 return self.finish(session, before, out);
             }
@@ -171,7 +172,8 @@ impl Engine {
             if spec.name == "exec" && session.multi.take().is_some() {
                 self.unwatch_all(session);
                 let text = b"EXECABORT Transaction discarded because of: ";
-                refusal = Refusal([&text[..], &refusal.0].concat().into());
+                let reason = refusal.0.strip_prefix(b"ERR ").unwrap_or(&refusal.0);
+                refusal = Refusal([&text[..], reason].concat().into());
             }
             self.reject(session, spec, &refusal, out);
             return self.finish(session, before, out);
@@ -282,7 +284,7 @@ impl Engine {
             }
             Err(refusal) => {
                 out.truncate(before);
-                self.refuse(session, Some(spec), &refusal, out);
+                self.refuse(session, &refusal, out);
                 0
             }
         }
@@ -356,23 +358,12 @@ impl Engine {
         out: &mut Vec<u8>,
     ) {
         self.stats.of(spec).rejected += 1;
-        self.refuse(session, Some(spec), refusal, out);
+        spoil_transaction(session);
+        self.refuse(session, refusal, out);
     }
 
     /// Writes an error reply and counts it.
-    pub fn refuse(
-        &mut self,
-        session: &mut Session,
-        spec: Option<&'static Spec>,
-        refusal: &Refusal,
-        out: &mut Vec<u8>,
-    ) {
-        if let Some(multi) = &mut session.multi
-            && !session.in_exec
-            && spec.is_none_or(|spec| !spec.flags.has(command::NOT_QUEUED))
-        {
-            multi.failed = true;
-        }
+    pub fn refuse(&mut self, session: &mut Session, refusal: &Refusal, out: &mut Vec<u8>) {
         self.stats.error_replies += 1;
         if session.peer == Peer::Primary {
             self.stats.unexpected_errors += 1;
@@ -527,6 +518,16 @@ fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared),
 
 fn clip(text: &[u8]) -> &[u8] {
     &text[..text.len().min(128)]
+}
+
+/// EXEC will refuse a transaction of which a request was refused before it could be queued: also one that is not queued
+/// (`WATCH` without a key), but not for an error of such a command itself (`WATCH key` inside MULTI).
+fn spoil_transaction(session: &mut Session) {
+    if let Some(multi) = &mut session.multi
+        && !session.in_exec
+    {
+        multi.failed = true;
+    }
 }
 
 /// Begins to collect a transaction.

@@ -25,6 +25,7 @@ pub mod digest;
 pub mod dispatch;
 pub mod engine;
 pub mod eviction;
+mod extended;
 pub mod family;
 pub mod geohash;
 pub mod glob;

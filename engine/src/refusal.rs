@@ -43,6 +43,12 @@ impl Refusal {
         Refusal(Cow::Owned(text.into().into_bytes()))
     }
 
+    /// A text that quotes a word of the request, byte by byte: as a C text, which a byte 0 ends.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Refusal {
+        let word = word.split(|byte| *byte == 0).next().unwrap_or(word);
+        Refusal(Cow::Owned([before.as_bytes(), word, after.as_bytes()].concat()))
+    }
+
     /// A wrong number of arguments for a command, by its full name (`client|kill`).
     pub fn arity(name: &str) -> Refusal {
         Refusal::new(format!("ERR wrong number of arguments for '{name}' command"))

@@ -150,8 +150,8 @@ fn move_or_wait(
 
 /// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]` → key and elements.
 fn blmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let until = deadline(args.at(1), ctx.now())?;
     let wanted = multi_pop(args, 2, end)?;
+    let until = deadline(args.at(1), ctx.now())?;
     let keys = wanted.keys.clone();
     match lists::pop_first(ctx, args, wanted)? {
         Some(done) => Ok(done),
@@ -189,8 +189,8 @@ fn pop_list(ctx: &mut Context<'_>, args: Args<'_>, end: End) -> Result<Done, Ref
 
 /// `BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]` → key and members.
 fn bzmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let until = deadline(args.at(1), ctx.now())?;
     let wanted = multi_pop(args, 2, side)?;
+    let until = deadline(args.at(1), ctx.now())?;
     let keys = wanted.keys.clone();
     match zsets::pop_first(ctx, args, wanted)? {
         Some(done) => Ok(done),
@@ -273,7 +273,9 @@ mod tests {
                 ("BLMPOP 0 0 l LEFT", "-ERR numkeys should be greater than 0"),
                 ("BLMPOP 0 1 l LEFT COUNT 0", "-ERR count should be greater than 0"),
                 ("BLMPOP 0 2 l LEFT", "-ERR syntax error"),
-                ("BZMPOP x 2 l LEFT", "-ERR timeout is not a float or out of range"),
+                ("BZMPOP x 2 l LEFT", "-ERR syntax error"),
+                ("BZMPOP x 1 l MIN", "-ERR timeout is not a float or out of range"),
+                ("BLMPOP -1 1 l LEFT", "-ERR timeout is negative"),
             ],
         );
     }

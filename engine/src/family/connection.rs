@@ -4,7 +4,7 @@
 //! - CLIENT's subcommands: the host answers them, it knows the sockets
 
 use super::tracking;
-use crate::arguments::int;
+use crate::arguments::small_int;
 use crate::command::{Group::Connection as G, *};
 use crate::context::{Context, Done};
 use crate::host::HostCall;
@@ -389,7 +389,7 @@ fn reset(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 fn select(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let db = int(args.at(1))?;
+    let db = small_int(args.at(1))?;
     match usize::try_from(db) {
         Ok(db) if db < ctx.engine.dbs.len() => ctx.session.db = db,
         _ => return Err(Refusal::fixed("ERR DB index is out of range")),

@@ -4,14 +4,15 @@
 //! - the hash itself: `keyspace::hash`
 
 use super::collections::{self, open_members, open_pair};
-use super::strings::fixed_text;
-use crate::arguments::{float, int};
+use super::strings::{extended, sum_text};
+use crate::arguments::int;
 use crate::command::{Group::Hash as G, *};
 use crate::context::{Class, Context, Done};
+use crate::extended::Extended;
 use crate::refusal::Refusal;
 use keyspace::hash::Hash;
 use protocol::listpack::{TextBuffer, Value as Text};
-use protocol::number::{format_i64, parse_f64};
+use protocol::number::format_i64;
 use protocol::resp::Args;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -261,21 +262,16 @@ fn hincrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 fn hincrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let (key, field, by) = (ctx.key(args, 1), args.at(2), float(args.at(3))?);
-    if by.is_infinite() {
-        return Err(Refusal::fixed("ERR value is NaN or Infinity"));
-    }
+    let (key, field, by) = (ctx.key(args, 1), args.at(2), extended(args.at(3)));
+    let by = by.ok_or(Refusal::NOT_FLOAT)?;
+    let by = by.ok_or(Refusal::fixed("ERR value is NaN or Infinity"))?;
     let limits = ctx.engine.limits;
     let old = match ctx.engine.change::<Hash>(ctx.scope, key)?.and_then(|hash| hash.get(field)) {
-        None => 0.0,
-        Some(text) => parse_f64(text.to_text(&mut TextBuffer::new()))
+        None => Some(Extended::ZERO),
+        Some(text) => extended(text.to_text(&mut TextBuffer::new()))
             .ok_or(Refusal::fixed("ERR hash value is not a float"))?,
     };
-    let new = old + by;
-    if !new.is_finite() {
-        return Err(Refusal::fixed("ERR increment would produce NaN or Infinity"));
-    }
-    let text = fixed_text(new);
+    let text = sum_text(old, Some(by))?;
     ctx.engine.change_or_new::<Hash>(ctx.scope, key)?.set(field, &text, &limits);
     ctx.changed(key, Class::Hash, "hincrbyfloat");
     ctx.effect(&[b"HSET", key.bytes, field, &text]);

@@ -230,10 +230,7 @@ fn pfdebug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             ctx.reply.int(i64::from(dense.is_some()));
             Ok(keep(ctx, key, dense))
         }
-        word => {
-            let word = String::from_utf8_lossy(word);
-            Err(Refusal::new(format!("ERR Unknown PFDEBUG subcommand '{word}'")))
-        }
+        word => Err(Refusal::quoting("ERR Unknown PFDEBUG subcommand '", word, "'")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Generic commands on keys: DEL, EXPIRE, RENAME, SCAN and their kin.
 
-use crate::arguments::{int, is};
+use crate::arguments::{int, is, small_int};
 use crate::command::{Group::Generic as G, *};
 use crate::context::{Class, Context, Done, Key};
 use crate::glob;
@@ -391,7 +391,7 @@ fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 fn db_index(ctx: &Context<'_>, text: &[u8], outside: &'static str) -> Result<usize, Refusal> {
-    let index = int(text)?;
+    let index = small_int(text)?;
     usize::try_from(index)
         .ok()
         .filter(|index| *index < ctx.engine.dbs.len())
@@ -485,10 +485,7 @@ fn conditions(args: Args<'_>) -> Result<Conditions, Refusal> {
             b"xx" => found.some = true,
             b"gt" => found.later = true,
             b"lt" => found.earlier = true,
-            _ => {
-                let word = String::from_utf8_lossy(word).into_owned();
-                return Err(Refusal::new(format!("ERR Unsupported option {word}")));
-            }
+            _ => return Err(Refusal::quoting("ERR Unsupported option ", word, "")),
         }
     }
     if found.none && (found.some || found.later || found.earlier) {
@@ -880,14 +877,30 @@ impl ScanOptions<'_> {
     }
 }
 
+/// A position to go on from, as the C library reads an unsigned number: a sign may come first, a negative number counts
+/// from the highest one down, nothing is 0, and a byte 0 ends the text.
+fn cursor(text: &[u8]) -> Option<u64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or(text);
+    let (negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    if !digits.first()?.is_ascii_digit() {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if negative { number.wrapping_neg() } else { number })
+}
+
 /// Reads `cursor [MATCH pattern] [COUNT n] [TYPE t]` from `first` on.
 pub(super) fn scan_options<'a>(
     args: Args<'a>,
     first: usize,
     takes_type: bool,
 ) -> Result<ScanOptions<'a>, Refusal> {
-    let text = std::str::from_utf8(args.at(first)).map_err(|_| Refusal::INVALID_CURSOR)?;
-    let cursor = text.parse().map_err(|_| Refusal::INVALID_CURSOR)?;
+    let cursor = cursor(args.at(first)).ok_or(Refusal::INVALID_CURSOR)?;
     let mut options = ScanOptions { cursor, count: 10, pattern: None, kind: None };
     let mut at = first + 1;
     while let Some(word) = args.get(at) {

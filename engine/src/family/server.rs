@@ -1,6 +1,6 @@
 //! Server commands: what the engine knows itself (DBSIZE, FLUSHALL, COMMAND, DEBUG), and the rows of those that the host answers.
 
-use crate::arguments::{int, is};
+use crate::arguments::{int, is, small_int};
 use crate::command::{Group::Server as G, *};
 use crate::context::{Context, Done, Key};
 use crate::digest;
@@ -615,10 +615,10 @@ fn monitor(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 
 fn swapdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let index = |text: &[u8], which: &str| {
-        int(text).map_err(|_| Refusal::new(format!("ERR invalid {which} DB index")))
+        small_int(text).map_err(|_| Refusal::new(format!("ERR invalid {which} DB index")))
     };
     let pair = [index(args.at(1), "first")?, index(args.at(2), "second")?];
-    let len = ctx.engine.dbs.len() as i64;
+    let len = ctx.engine.dbs.len() as i32;
     if pair.iter().any(|db| !(0..len).contains(db)) {
         return Err(Refusal::fixed("ERR DB index is out of range"));
     }

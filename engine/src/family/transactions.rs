@@ -176,6 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_is_not_queued_spoils_the_transaction_by_its_arity_only() {
+        for (line, spoils) in [
+            ("DISCARD 1", true),
+            ("RESET 1", true),
+            ("WATCH", true),
+            ("WATCH a", false),
+            ("MULTI", false),
+        ] {
+            let mut server = with(&["MULTI", "SET x 1"]);
+            assert!(server.run(line).starts_with("-ERR"), "{line}");
+            assert_eq!(server.run("EXEC").starts_with("-EXECABORT"), spoils, "{line}");
+        }
+        let mut server = with(&["MULTI"]);
+        let error = "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+        expect(&mut server, &[("EXEC 1", error), ("EXEC", "-ERR EXEC without MULTI")]);
+    }
+
+    #[test]
     fn exec_is_refused_as_a_whole_for_what_it_would_execute() {
         let mut server = with(&["WATCH x", "MULTI", "GET x", "INCR x"]);
         server.engine.conditions.too_few_replicas = true;

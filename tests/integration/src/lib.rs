@@ -4,6 +4,7 @@
 //! - [`peer`]: the Redis or Valkey servers of this machine, and Redis's file checkers
 //! - [`wait`]: waiting on conditions, and the logs of all nodes when one does not come true
 //! - [`data`]: writes of all types, the same again from the same seed
+//! - [`differential`]: random requests to ours and to real Redis, with replies compared
 //!
 //! Every test has its own ports and folders, so all of them run side by side. Nothing sleeps and hopes: what takes time
 //! is waited for, with a limit that a loaded machine does not reach.
@@ -13,6 +14,7 @@
 //! - `TIDEMARK_PEER_SERVERS`: further servers to test with, paths separated by colons
 
 pub mod data;
+pub mod differential;
 pub mod node;
 pub mod peer;
 pub mod wait;

@@ -123,7 +123,7 @@ fn numbers_are_added() {
             ("HINCRBY h n x", "-ERR value is not an integer or out of range"),
             ("HINCRBYFLOAT h f 10.5", "10.5"),
             ("HINCRBYFLOAT h f 0.1", "10.6"),
-            ("HINCRBYFLOAT h f -5.0e3", "-4989.4"),
+            ("HINCRBYFLOAT h f -5.0e3", "-4989.39999999999999991"),
             ("HINCRBYFLOAT h text 1", "-ERR hash value is not a float"),
             ("HINCRBYFLOAT h f x", "-ERR value is not a valid float"),
             ("HINCRBYFLOAT h f inf", "-ERR value is NaN or Infinity"),
@@ -134,7 +134,7 @@ fn numbers_are_added() {
     assert_eq!(
         server.journal(),
         "HINCRBY h n 5; HINCRBY h n -7; HINCRBY new n 1; HSET h f 10.5; HSET h f 10.6; \
-         HSET h f -4989.4"
+         HSET h f -4989.39999999999999991"
     );
 }
 
