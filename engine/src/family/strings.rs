@@ -754,7 +754,7 @@ fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     let [a, b] = strings;
     let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
-    if cells * 4 > ctx.engine.string_max.max(512 << 20) {
+    if cells * 4 > ctx.engine.string_max {
         return Err(Refusal::fixed(
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
