@@ -11,7 +11,7 @@ use crate::command::{ADMIN, HasFlags, SKIP_MONITOR, Spec};
 use crate::engine::Engine;
 use crate::messages::Message;
 use crate::session::{Peer, Session};
-use protocol::resp::Args;
+use protocol::resp::{Args, encode};
 
 const REDACTED: &[u8] = b"(redacted)";
 
@@ -53,7 +53,7 @@ fn line(now_ms: i64, session: &Session, db: usize, spec: &Spec, args: Args<'_>) 
     let mut line = format!("+{s}.{us:06} [{db} {}]", session.address).into_bytes();
     for (position, arg) in args.iter_from(0).enumerate() {
         line.push(b' ');
-        quote(if is_secret(spec, args, position) { REDACTED } else { arg }, &mut line);
+        encode::quote(&mut line, if is_secret(spec, args, position) { REDACTED } else { arg });
     }
     line.extend_from_slice(b"\r\n");
     line
@@ -70,22 +70,4 @@ fn is_secret(spec: &Spec, args: Args<'_>, position: usize) -> bool {
         "migrate" => position > 5 && (behind("AUTH", 1) || behind("AUTH2", 2)),
         _ => false,
     }
-}
-
-/// Writes a text in double quotes, printable characters as they are.
-pub fn quote(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend_from_slice(&[b'\\', *byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x07 => out.extend_from_slice(b"\\a"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b' '..=b'~' => out.push(*byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
 }

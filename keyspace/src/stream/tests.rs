@@ -1,3 +1,5 @@
+//! The stream against a model, its nodes byte by byte, and damage.
+
 use super::*;
 use crate::entry::{Value, ValueRef};
 use crate::limits::Limits;

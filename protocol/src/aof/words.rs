@@ -3,6 +3,7 @@
 //! # Source
 //! - formats.md 1.2, 4.2
 
+use crate::resp::encode::quote;
 use crate::resp::request::split_inline;
 
 /// Splits a line, by the rules of inline requests; `None` if its quotes are unbalanced.
@@ -20,20 +21,7 @@ pub(super) fn put(out: &mut Vec<u8>, word: &[u8]) {
         out.extend_from_slice(word);
         return;
     }
-    out.push(b'"');
-    for byte in word {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x07 => out.extend_from_slice(b"\\a"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b' '..=b'~' => out.push(*byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
+    quote(out, word);
 }
 
 #[cfg(test)]

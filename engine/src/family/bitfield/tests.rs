@@ -1,3 +1,5 @@
+//! Bit fields: signed and unsigned, overflow, bounds, effects.
+
 use super::{Overflow, Type};
 use crate::testing::{WRONG_TYPE, expect, with};
 

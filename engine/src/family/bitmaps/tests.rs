@@ -1,3 +1,5 @@
+//! Bitmaps: bits, counts, positions, operations, bounds, effects.
+
 use crate::testing::{Server, WRONG_TYPE, expect, with};
 
 #[test]

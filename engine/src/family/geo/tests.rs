@@ -1,3 +1,5 @@
+//! Geo commands: positions, distances, searches, stores, effects.
+
 use crate::testing::{Server, WRONG_TYPE, expect, with};
 
 const SICILY: &[&str] = &[

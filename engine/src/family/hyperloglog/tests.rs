@@ -1,3 +1,5 @@
+//! HyperLogLogs: counts, merges, damage, effects.
+
 use crate::testing::{Server, WRONG_TYPE, expect, with};
 
 const NOT_ONE: &str = "-WRONGTYPE Key is not a valid HyperLogLog string value.";

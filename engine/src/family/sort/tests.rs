@@ -1,3 +1,5 @@
+//! SORT: orders, patterns, limits, stores, effects.
+
 use crate::testing::{Server, WRONG_TYPE, expect, with};
 
 const SAMPLE: &[&str] = &[

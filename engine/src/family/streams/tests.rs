@@ -1,3 +1,5 @@
+//! Streams: entries, ranges, groups, claims, replies of both protocols, effects.
+
 use crate::command::{self, Group as CommandGroup, HasFlags};
 use crate::testing::{Server, WRONG_TYPE, expect, with};
 
