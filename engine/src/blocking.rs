@@ -231,6 +231,11 @@ impl Context<'_> {
 impl Engine {
     /// Runs the commands again that wait for keys which changed.
     pub fn serve_waiters(&mut self, host: &mut dyn Host) {
+        if self.waiters.changed.is_empty() {
+            return;
+        }
+        // Time since the last command is not theirs: this may be a turn of the timer.
+        self.tick_ns = host.ticks_ns();
         while !self.waiters.changed.is_empty() {
             for (db, key) in std::mem::take(&mut self.waiters.changed) {
                 self.serve_key(host, db, &key);

@@ -187,7 +187,9 @@ impl Engine {
             let name = if self.eviction.unlinks { &b"UNLINK"[..] } else { b"DEL" };
             let del = [name, key.bytes];
             self.unit.add(db, |bytes| encode::command(bytes, del.into_iter()));
-            self.flush_unit(EntryKind::Effect, host);
+            // A replica that keeps a limit of its own must not add to its primary's stream.
+            let kind = if self.is_replica { EntryKind::Local } else { EntryKind::Effect };
+            self.flush_unit(kind, host);
         }
         bytes
     }
@@ -271,6 +273,19 @@ mod tests {
         server.excess(1);
         assert!(server.run("SET d 2").starts_with("-OOM"));
         assert_eq!(server.run("GET d"), "1");
+    }
+
+    #[test]
+    fn what_a_replica_gives_up_does_not_enter_the_stream() {
+        let mut server = limited(Order::Chance, false, &["SET a 1"]);
+        server.excess(1);
+        server.ok("PING");
+        assert_eq!(server.last_kind(), Some(EntryKind::Effect));
+        server.ok("SET a 1");
+        server.engine.is_replica = true;
+        server.excess(1);
+        server.ok("PING");
+        assert_eq!(server.last_kind(), Some(EntryKind::Local));
     }
 
     #[test]

@@ -19,10 +19,12 @@ use protocol::resp::request::{OwnedArgs, split_inline};
 struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
     excess: u64,
+    last_kind: Option<EntryKind>,
 }
 
 impl Host for Recorder {
-    fn journal(&mut self, dbs: (usize, usize), _: EntryKind, unit: &[u8]) -> Receipt {
+    fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
+        self.last_kind = Some(kind);
         self.units.push((dbs, unit.to_vec()));
         Receipt::default()
     }
@@ -97,6 +99,11 @@ impl Server {
     /// So many bytes are in use too many, until the next command has made room.
     pub fn excess(&mut self, bytes: u64) {
         self.recorder.excess = bytes;
+    }
+
+    /// How the last journaled unit travels.
+    pub fn last_kind(&self) -> Option<EntryKind> {
+        self.recorder.last_kind
     }
 
     /// Another client.

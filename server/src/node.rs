@@ -207,11 +207,12 @@ impl Node {
             replica && !host.replication.link_is_up() && !host.settings.replica_serve_stale_data;
         conditions.loading = host.persistence.is_loading() || host.replication.is_loading();
         conditions.disk_error = host.persistence.refusal(&host.settings);
-        if !std::mem::replace(&mut self.engine.eviction.limited, host.is_limited()) {
+        let limited = host.is_limited();
+        if !std::mem::replace(&mut self.engine.eviction.limited, limited) && limited {
             // Nobody has kept count while there was no limit.
             crate::memory::refresh();
         }
-        conditions.out_of_memory &= host.is_limited();
+        conditions.out_of_memory &= limited;
         let least = host.settings.min_replicas_to_write as usize;
         conditions.too_few_replicas = least > 0
             && host.settings.min_replicas_max_lag > 0
