@@ -2,7 +2,7 @@
 
 use crate::command::Spec;
 use crate::engine::Engine;
-use crate::host::{Host, HostCall};
+use crate::host::{Answers, Conversation, Host, HostCall};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use keyspace::db::{Collection, EntryRef};
@@ -117,6 +117,11 @@ impl<'a> Context<'a> {
         let result = host.perform(call, self, args);
         self.host = Some(host);
         result
+    }
+
+    /// Talks to another server.
+    pub fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
+        self.host.as_mut().expect("a host does not call itself").converse(conversation)
     }
 
     /// Records that a key was changed, with the event that subscribers hear of.

@@ -56,6 +56,45 @@ pub struct Receipt {
     pub token: u64,
 }
 
+/// Requests for another server, and how to reach it.
+#[derive(Debug)]
+pub struct Conversation<'a> {
+    /// Name or address.
+    pub host: &'a [u8],
+    /// Decimal port.
+    pub port: &'a [u8],
+    /// How long each step may take, milliseconds.
+    pub timeout_ms: u64,
+    /// User, if not the default one, and password.
+    pub auth: Option<(Option<&'a [u8]>, &'a [u8])>,
+    /// The database there.
+    pub db: i64,
+    /// The requests, encoded.
+    pub requests: &'a [u8],
+    /// How many they are: each is answered by one line.
+    pub count: usize,
+}
+
+/// What the other server answered.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// To each request in turn, as far as they came: well, or the text of its error without the leading `-`.
+    pub answers: Vec<Result<(), Vec<u8>>>,
+    /// Why there are not more of them.
+    pub interruption: Option<Interruption>,
+}
+
+/// Where a conversation ended too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// Nobody is there.
+    Connecting,
+    /// While the requests were sent.
+    Writing,
+    /// While an answer was awaited.
+    Reading,
+}
+
 /// The outside, as the engine sees it.
 pub trait Host {
     /// Takes a complete unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
@@ -66,6 +105,9 @@ pub trait Host {
 
     /// Bytes in use beyond `maxmemory`.
     fn excess_bytes(&mut self) -> u64;
+
+    /// Talks to another server, and waits for its answers.
+    fn converse(&mut self, conversation: &Conversation<'_>) -> Answers;
 
     /// Answers a command that the engine cannot.
     fn perform(

@@ -7,12 +7,13 @@
 //! ```
 
 use crate::context::{Context, Done};
-use crate::host::{EntryKind, Host, HostCall, Receipt};
+use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use crate::refusal::Refusal;
 use crate::session::Peer;
 use crate::{Engine, digest};
 use protocol::resp::Args;
 use protocol::resp::request::{OwnedArgs, split_inline};
+use std::collections::VecDeque;
 
 /// A host that keeps journaled units and can do nothing else.
 #[derive(Default)]
@@ -20,6 +21,9 @@ struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
     excess: u64,
     last_kind: Option<EntryKind>,
+    /// What other servers will answer, and what they were asked.
+    answers: VecDeque<Answers>,
+    asked: Vec<u8>,
 }
 
 impl Host for Recorder {
@@ -35,6 +39,14 @@ impl Host for Recorder {
 
     fn excess_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.excess)
+    }
+
+    fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
+        self.asked = conversation.requests.to_vec();
+        self.answers.pop_front().unwrap_or_else(|| Answers {
+            answers: vec![Ok(()); conversation.count],
+            interruption: None,
+        })
     }
 
     fn perform(
@@ -99,6 +111,16 @@ impl Server {
     /// So many bytes are in use too many, until the next command has made room.
     pub fn excess(&mut self, bytes: u64) {
         self.recorder.excess = bytes;
+    }
+
+    /// What the next server that is asked will answer; others take everything.
+    pub fn will_answer(&mut self, answers: Answers) {
+        self.recorder.answers.push_back(answers);
+    }
+
+    /// What another server was asked last, encoded.
+    pub fn asked(&self) -> &[u8] {
+        &self.recorder.asked
     }
 
     /// How the last journaled unit travels.

@@ -8,6 +8,7 @@ mod clients;
 mod clock;
 mod config;
 mod config_apply;
+mod conversation;
 mod lazy;
 mod limits;
 mod log;

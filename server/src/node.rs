@@ -14,6 +14,7 @@ use crate::admin::replicaof::NewRole;
 use crate::clients::{Client, Clients};
 use crate::clock;
 use crate::config::{MemoryOrPercent, Settings};
+use crate::conversation::OtherServers;
 use crate::lazy::LazyFree;
 use crate::net::handle::Handle;
 use crate::net::stream::Stream;
@@ -23,7 +24,7 @@ use crate::replication::Replication;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
-use engine::host::{EntryKind, Host, HostCall, Receipt};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
 use engine::session::Peer;
 use journal::{Journal, Kind, ReplicationId};
@@ -110,6 +111,8 @@ pub struct Outside {
     pub alarm: Rc<Notify>,
     /// The slot of a client whose SHUTDOWN was taken back.
     pub aborted: Option<usize>,
+    /// Connections that MIGRATE keeps.
+    pub other_servers: OtherServers,
     /// Tasks that accept TCP connections.
     pub listeners: Vec<tokio::task::AbortHandle>,
     /// The node itself, for tasks that outlive a turn.
@@ -173,6 +176,7 @@ impl Node {
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
                 aborted: None,
+                other_servers: OtherServers::default(),
                 listeners: Vec::new(),
                 myself: Weak::new(),
                 journaled: 0,
@@ -585,6 +589,10 @@ impl Host for Outside {
         self.journal.append(kind, dbs, unit);
         self.journaled += unit.len() as u64;
         Receipt { offset: self.journal.end(), token: self.journaled }
+    }
+
+    fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
+        self.other_servers.converse(conversation)
     }
 
     fn perform(

@@ -31,6 +31,7 @@ pub async fn run(node: SharedNode) {
         node_mut.check_clients(count.is_multiple_of(10));
         if count.is_multiple_of(10) {
             node_mut.keep_waiting_replicas();
+            node_mut.host.other_servers.close_idle();
             node_mut.host.measure_rates(&node_mut.engine);
         }
         node_mut.end_turn();

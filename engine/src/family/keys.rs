@@ -7,11 +7,7 @@ use crate::glob;
 use crate::refusal::Refusal;
 use keyspace::db::EntryRef;
 use keyspace::entry::{Value, ValueRef};
-use keyspace::eviction::Frequency;
-use keyspace::limits::Limits;
-use keyspace::rdb::{ValueBuilder, write_value};
 use protocol::listpack::Value as Text;
-use protocol::rdb::{DumpPayload, Writer, read_dump_value, verify_dump_payload};
 use protocol::resp::Args;
 
 pub(super) const COMMANDS: &[Spec] = &[
@@ -37,17 +33,6 @@ pub(super) const COMMANDS: &[Spec] = &[
         "O(N) for N keys given.",
         del,
         "Removes keys and their values.",
-    ),
-    cmd(
-        "dump",
-        exactly(2),
-        READ,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1) to find the key and O(N*M) to encode N objects of average size M.",
-        dump,
-        "Returns a value as bytes from which RESTORE can make it again.",
     ),
     cmd(
         "exists",
@@ -214,17 +199,6 @@ pub(super) const COMMANDS: &[Spec] = &[
         "O(1)",
         renamenx,
         "Gives a value another key, if that key is not there.",
-    ),
-    cmd(
-        "restore",
-        at_least(4),
-        WRITE | GROWS,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1) to make the key and O(N*M) to decode N objects of average size M.",
-        restore,
-        "Makes a key from the bytes that DUMP has returned.",
     ),
     cmd(
         "scan",
@@ -410,29 +384,6 @@ fn del(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     ctx.reply.int(count as i64);
     Ok(Done::changes(count))
-}
-
-/// `DUMP key` → the value in the form of RDB version 10, with version and checksum.
-fn dump(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let key = ctx.key(args, 1);
-    let mut scope = ctx.scope;
-    scope.no_touch = true;
-    match ctx.engine.read(scope, key) {
-        None => ctx.reply.null(),
-        Some(entry) => {
-            let payload = payload_of(entry.value());
-            ctx.reply.bulk(&payload);
-        }
-    }
-    Ok(Done::NOTHING)
-}
-
-fn payload_of(value: ValueRef<'_>) -> Vec<u8> {
-    let mut writer = Writer::<Vec<u8>>::for_dump(true);
-    match write_value(&mut writer, None, value) {
-        Ok(()) => writer.into_dump_payload(),
-        Err(never) => match never {},
-    }
 }
 
 fn exists(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -751,118 +702,6 @@ fn move_name(ctx: &mut Context<'_>, from: Key<'_>, to: Key<'_>) {
     ctx.changed(to, Class::Generic, "rename_to");
 }
 
-/// What the options of RESTORE ask for.
-#[derive(Default)]
-struct RestoreOptions {
-    replace: bool,
-    absolute: bool,
-    idle_s: Option<i64>,
-    count: Option<u8>,
-}
-
-fn restore_options(args: Args<'_>) -> Result<RestoreOptions, Refusal> {
-    let (mut options, mut at) = (RestoreOptions::default(), 4);
-    while let Some(word) = args.get(at) {
-        let more = args.get(at + 1);
-        if is(word, "REPLACE") {
-            options.replace = true;
-        } else if is(word, "ABSTTL") {
-            options.absolute = true;
-        } else if let (true, Some(value), None) = (is(word, "IDLETIME"), more, options.count) {
-            let idle = int(value)?;
-            if idle < 0 {
-                return Err(Refusal::fixed("ERR Invalid IDLETIME value, must be >= 0"));
-            }
-            options.idle_s = Some(idle);
-            at += 1;
-        } else if let (true, Some(value), None) = (is(word, "FREQ"), more, options.idle_s) {
-            let counter = int(value)?;
-            if !(0..=255).contains(&counter) {
-                return Err(Refusal::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255"));
-            }
-            options.count = Some(counter as u8);
-            at += 1;
-        } else {
-            return Err(Refusal::SYNTAX);
-        }
-        at += 1;
-    }
-    Ok(options)
-}
-
-/// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME s] [FREQ n]`.
-///
-/// Passed on with a payload of our own: a foreign one may have a version that an older replica refuses silently.
-fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let options = restore_options(args)?;
-    let key = ctx.key(args, 1);
-    if !options.replace && ctx.engine.exists(ctx.scope, key) {
-        return Err(Refusal::fixed("BUSYKEY Target key name already exists."));
-    }
-    let ttl = int(args.at(2))?;
-    if ttl < 0 {
-        return Err(Refusal::fixed("ERR Invalid TTL value, must be >= 0"));
-    }
-    let payload = verify_dump_payload(args.at(3))
-        .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
-    let value =
-        decode(&payload, &ctx.engine.limits).ok_or(Refusal::fixed("ERR Bad data format"))?;
-    let now = ctx.now();
-    let expiry = match ttl {
-        0 => None,
-        at if options.absolute => Some(at),
-        ms => Some(ms.checked_add(now).ok_or(Refusal::invalid_expiry("restore"))?),
-    };
-    let there = ctx.engine.exists(ctx.scope, key);
-    ctx.reply.ok();
-    if expiry.is_some_and(|at| at <= now) && !ctx.scope.sees_expired && !ctx.engine.is_replica {
-        // Already over: what remains is that the old value is gone.
-        if !there {
-            return Ok(Done::NOTHING);
-        }
-        ctx.engine.delete(ctx.scope.db, key);
-        ctx.changed(key, Class::Generic, "del");
-        let name: &[u8] = if ctx.engine.unlinks_removed { b"UNLINK" } else { b"DEL" };
-        ctx.effect(&[name, key.bytes]);
-        return Ok(Done::ONE);
-    }
-    ctx.engine.put(ctx.scope.db, key, value, expiry);
-    let clock = match (ctx.engine.eviction.counts_uses(), &options) {
-        (true, RestoreOptions { count: Some(count), .. }) => {
-            Some(Frequency::pack(ctx.engine.minutes(), *count))
-        }
-        (false, RestoreOptions { idle_s: Some(idle), .. }) => {
-            let idle = (*idle).min(0xff_ffff) as u32;
-            Some(ctx.engine.seconds().wrapping_sub(idle) & 0xff_ffff)
-        }
-        _ => None,
-    };
-    let db = &ctx.engine.dbs[ctx.scope.db];
-    if let (Some(clock), Some(entry)) = (clock, db.get(key.hash, key.bytes)) {
-        db.touch(entry, clock);
-    }
-    ctx.changed(key, Class::Generic, "restore");
-    let at = expiry.unwrap_or(0).to_string();
-    let entry = ctx.engine.dbs[ctx.scope.db].get(key.hash, key.bytes);
-    let own = entry.map_or_else(Vec::new, |entry| payload_of(entry.value()));
-    let mut effect = vec![args.at(0), key.bytes, at.as_bytes(), &own];
-    if options.replace {
-        effect.push(b"REPLACE");
-    }
-    if expiry.is_some() {
-        effect.push(b"ABSTTL");
-    }
-    ctx.effect(&effect);
-    Ok(Done::ONE)
-}
-
-/// The value of a payload; `None` if its body is not what its type says, or holds nothing.
-fn decode(payload: &DumpPayload<'_>, limits: &Limits) -> Option<Value> {
-    let mut builder = ValueBuilder::new(limits);
-    read_dump_value(payload, &mut builder).ok()?;
-    builder.take().ok()?
-}
-
 /// The options that SCAN and its kin share.
 pub(super) struct ScanOptions<'a> {
     pub cursor: u64,
@@ -973,55 +812,4 @@ fn type_of(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let name = ctx.engine.read(scope, key).map_or("none", |entry| entry.kind().name());
     ctx.reply.simple(name);
     Ok(Done::NOTHING)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Server;
-
-    /// A request with its last argument as bytes.
-    fn quoted(payload: &[u8]) -> String {
-        payload.iter().map(|byte| format!("\\x{byte:02x}")).collect()
-    }
-
-    #[test]
-    fn payloads_are_those_of_the_peers() {
-        for (value, hex) in [
-            (Value::Str(b"hello".to_vec()), "000568656c6c6f0a006372df766534200a"),
-            (Value::Int(-129), "00c17fff0a001760822854808480"),
-        ] {
-            let mut db = keyspace::db::Db::new();
-            assert!(db.add_new(b"k", value, None, 0));
-            let entry = db.get(Key::new(b"k").hash, b"k").unwrap();
-            let text: String =
-                payload_of(entry.value()).iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(text, hex);
-        }
-    }
-
-    #[test]
-    fn a_payload_damaged_anywhere_is_refused_and_leaves_nothing() {
-        let mut server = Server::new();
-        server.run("RPUSH list a b 300");
-        let entry = server.engine.dbs[0].get(Key::new(b"list").hash, b"list").unwrap();
-        let payload = payload_of(entry.value());
-        for at in 0..payload.len() {
-            let mut damaged = payload.clone();
-            damaged[at] ^= 1;
-            let answer = server.run(&format!("RESTORE copy 0 \"{}\"", quoted(&damaged)));
-            assert!(answer.contains("payload version or checksum are wrong"), "{at}: {answer}");
-            assert_eq!(server.engine.dbs[0].len(), 1);
-        }
-        let whole = format!("RESTORE copy 0 \"{}\"", quoted(&payload));
-        assert!(server.run(&whole).contains("OK"));
-        assert!(server.run(&whole).contains("BUSYKEY"));
-        assert!(server.run(&format!("{whole} REPLACE")).contains("OK"));
-        let digests: Vec<_> = [&b"list"[..], b"copy"]
-            .map(|key| {
-                crate::digest::of_value(server.engine.dbs[0].get(Key::new(key).hash, key).unwrap())
-            })
-            .to_vec();
-        assert_eq!(digests[0], digests[1]);
-    }
 }

@@ -21,6 +21,7 @@ pub mod streams;
 pub mod strings;
 pub mod tracking;
 pub mod transactions;
+pub mod transfer;
 pub mod zset_algebra;
 pub mod zset_ranges;
 pub mod zsets;
@@ -44,6 +45,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     streams::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
+    transfer::COMMANDS,
     zsets::COMMANDS,
     zset_ranges::COMMANDS,
     zset_algebra::COMMANDS,

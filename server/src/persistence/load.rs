@@ -11,7 +11,7 @@ use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
 use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
 use engine::Engine;
 use engine::context::{Context, Done};
-use engine::host::{EntryKind, Host, HostCall, Receipt};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
 use engine::refusal::Refusal;
 use engine::session::{Peer, Session};
 use journal::{History, ReplicationId};
@@ -58,6 +58,11 @@ impl Host for NoHost {
 
     fn journal(&mut self, _: (usize, usize), _: EntryKind, _: &[u8]) -> Receipt {
         Receipt::default()
+    }
+
+    fn converse(&mut self, _: &Conversation<'_>) -> Answers {
+        // What a file holds is DEL, never MIGRATE.
+        Answers { interruption: Some(Interruption::Connecting), ..Answers::default() }
     }
 
     fn perform(

@@ -5,8 +5,8 @@
 
 use redis::{Cmd, Connection, ConnectionLike, Pipeline};
 
-/// Databases that are written to.
-const DATABASES: u64 = 3;
+/// Databases that [`Writes`] uses, from 0 on.
+pub const DATABASES: u64 = 3;
 /// Keys of each type and database.
 const KEYS: u64 = 24;
 /// An expiry that no test lives to see, unix seconds (the year 2100).
