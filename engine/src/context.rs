@@ -70,6 +70,7 @@ pub enum Class {
     Expired,
     Evicted,
     New,
+    KeyMiss,
 }
 
 /// What a handler sees.

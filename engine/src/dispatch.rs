@@ -150,7 +150,7 @@ impl Engine {
         raw: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) -> Flow {
-        let before = out.len();
+        let mut before = out.len();
         session.commands += 1;
         let (spec, prepared) = match find(prepared, args) {
             Ok(found) => found,
@@ -166,7 +166,15 @@ impl Engine {
         };
         session.last_command = Some(spec);
         if self.eviction.limited && !session.is_trusted() {
+            // A key that goes now was not changed by this command: also clients that do not want to hear of their own
+            // changes hear of it, and before the reply.
+            self.tracking.enter_told(session);
             self.make_room(host);
+            self.tracking.leave();
+            if !self.late.is_empty() {
+                self.deliver_late(session, out);
+                before = out.len();
+            }
         }
         if let Err(mut refusal) = self.admit(session, spec, args) {
             if spec.name == "exec" && session.multi.take().is_some() {

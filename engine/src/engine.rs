@@ -171,6 +171,8 @@ pub struct Engine {
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
     pub garbage_dbs: Vec<Db>,
+    /// FLUSHALL was executed in this turn: the host saves that, if it saves at all.
+    pub emptied: bool,
     /// Most keys that client tracking remembers (`tracking-table-max-keys`).
     pub tracking_table_max: u64,
     /// Slots of sessions whose outbox got something.
@@ -259,6 +261,7 @@ impl Engine {
             functions: Vec::new(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
+            emptied: false,
             tracking_table_max: u64::MAX,
             woken: Vec::new(),
             tick_ns: 0,
@@ -435,8 +438,10 @@ impl Engine {
     /// Looks a key up for reading. Counts hit or miss, sets its access clock.
     #[inline]
     pub fn read(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
-        if self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key) {
+        let expired = self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key);
+        if expired || self.events.has(Class::KeyMiss) && !self.has(scope.db, key) {
             self.stats.keyspace_misses += 1;
+            self.notify(scope.db, Class::KeyMiss, "keymiss", key.bytes);
             return None;
         }
         let using = self.using();
@@ -450,6 +455,10 @@ impl Engine {
             db.touch(entry, using.after(entry));
         }
         Some(entry)
+    }
+
+    fn has(&self, db: usize, key: Key<'_>) -> bool {
+        self.dbs[db].get(key.hash, key.bytes).is_some()
     }
 
     /// Looks a key up without leaving a trace, for writing or for looking at its properties.
@@ -523,6 +532,7 @@ impl Engine {
             let clock = self.using().first();
             // A key that is hidden on a replica is overwritten.
             let made = make(&self.limits).into_value();
+            self.notify_new(scope.db, key);
             let old = self.dbs[scope.db].put(key.hash, key.bytes, made, None, clock);
             self.garbage.extend(old);
         }
@@ -542,8 +552,17 @@ impl Engine {
         }
     }
 
+    /// Publishes that a key is about to be added, if anybody asked for that and it is not there yet.
+    #[inline]
+    fn notify_new(&mut self, db: usize, key: Key<'_>) {
+        if self.events.has(Class::New) && !self.has(db, key) {
+            self.notify(db, Class::New, "new", key.bytes);
+        }
+    }
+
     /// Sets a key to a value, whatever it was before.
     pub fn put(&mut self, db: usize, key: Key<'_>, value: Value, expiry: Option<i64>) {
+        self.notify_new(db, key);
         let clock = self.clock_of(db, key);
         let old = self.dbs[db].put(key.hash, key.bytes, value, expiry, clock);
         self.garbage.extend(old);
@@ -552,6 +571,7 @@ impl Engine {
     /// Sets a key to a string, whatever it was before.
     #[inline]
     pub fn put_bytes(&mut self, db: usize, key: Key<'_>, value: &[u8], expiry: Option<i64>) {
+        self.notify_new(db, key);
         let clock = self.clock_of(db, key);
         let old = self.dbs[db].set_bytes(key.hash, key.bytes, value, expiry, clock);
         if old.is_some() {

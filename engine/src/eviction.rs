@@ -38,6 +38,8 @@ pub struct Eviction {
     pub unlinks: bool,
     /// Bytes of values that were handed over to be freed elsewhere since the host last took them.
     pub handed_over: usize,
+    /// The last round ended before there was room.
+    pub unfinished: bool,
     pool: Pool,
     next_db: usize,
 }
@@ -52,6 +54,7 @@ impl Default for Eviction {
             frequency: Frequency { log_factor: 10, decay_minutes: 1 },
             unlinks: false,
             handed_over: 0,
+            unfinished: false,
             pool: Pool::default(),
             next_db: 0,
         }
@@ -92,7 +95,8 @@ impl Eviction {
 impl Engine {
     /// Removes keys until the limit is kept; `conditions.out_of_memory` says whether that was possible.
     #[cold]
-    pub(crate) fn make_room(&mut self, host: &mut dyn Host) {
+    pub fn make_room(&mut self, host: &mut dyn Host) {
+        self.eviction.unfinished = false;
         let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
         self.conditions.out_of_memory = excess > 0 && !self.evict(host, excess);
     }
@@ -111,6 +115,7 @@ impl Engine {
             let mut is_over =
                 || self.eviction.round_ns.is_some_and(|most| host.ticks_ns() - start_ns > most);
             if count % KEYS_PER_LOOK == 0 && is_over() {
+                self.eviction.unfinished = true;
                 break;
             }
         }
@@ -224,8 +229,9 @@ mod tests {
         server.listen();
         server.journal();
         server.excess(1);
-        server.ok("PING");
-        assert_eq!((server.events().as_str(), server.journal().as_str()), ("evicted:b", "DEL b"));
+        // What happened before the command is told before its reply.
+        assert_eq!(server.run("PING"), ">[pmessage __keyevent* __keyevent@0__:evicted b]");
+        assert_eq!(server.journal(), "DEL b");
         assert_eq!((server.engine.stats.evicted_keys, server.run("DBSIZE")), (1, "2".into()));
         // A key's size counts: one is not enough.
         server.excess(60);
@@ -286,6 +292,23 @@ mod tests {
         server.excess(1);
         server.ok("PING");
         assert_eq!(server.last_kind(), Some(EntryKind::Local));
+    }
+
+    #[test]
+    fn whoever_holds_a_key_that_goes_hears_of_it_before_the_reply() {
+        for mode in ["", " NOLOOP", " BCAST"] {
+            let mut server = limited(Order::Chance, true, &["SET a 1", "SET b 2 EX 100"]);
+            server.resp3(true);
+            server.ok(&format!("CLIENT TRACKING ON{mode}"));
+            server.ok("GET b");
+            server.excess(1);
+            let first = server.run("GET a");
+            match mode {
+                // Collected until the end of the turn.
+                " BCAST" => assert_eq!(first, "1"),
+                _ => assert_eq!(first, ">[invalidate [b]]"),
+            }
+        }
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub struct EventSettings {
     pub classes: u32,
 }
 
+impl EventSettings {
+    /// Whether events of a class are published in any way.
+    #[inline]
+    pub fn has(&self, class: Class) -> bool {
+        self.classes & 1 << class as u32 != 0 && (self.by_key || self.by_event)
+    }
+}
+
 /// A message on its way to one client.
 pub(crate) enum Message {
     /// Published to a channel; for one that subscribed to a pattern, with it.
@@ -197,5 +205,39 @@ pub(crate) fn forget(channels: &mut HashMap<Vec<u8>, Vec<usize>>, channel: &[u8]
     slots.retain(|other| *other != slot);
     if slots.is_empty() {
         channels.remove(channel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Server;
+
+    #[test]
+    fn new_and_missed_keys_are_told_when_asked_for() {
+        let mut server = Server::new();
+        server.listen_for(1 << Class::New as u32 | 1 << Class::KeyMiss as u32);
+        for (line, events) in [
+            ("SET a 1", "new:a"),
+            ("SET a 2", ""),
+            ("APPEND a 3", ""),
+            ("GET a", ""),
+            ("GET b", "keymiss:b"),
+            ("MGET b a c", "keymiss:b keymiss:c"),
+            ("RPUSH l 1", "new:l"),
+            ("RPUSH l 1", ""),
+            ("SADD s 1 2", "new:s"),
+            ("SUNIONSTORE a s", ""),
+            ("SUNIONSTORE t s none", "keymiss:none new:t"),
+            ("RENAME t u", "new:u"),
+            ("RENAME u s", "new:s"),
+            ("COPY s l REPLACE", "new:l"),
+            ("COPY s none2", "new:none2"),
+            ("DEL none", ""),
+            ("INCR n", "new:n"),
+        ] {
+            server.ok(line);
+            assert_eq!(server.events(), events, "{line}");
+        }
     }
 }

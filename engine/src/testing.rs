@@ -6,7 +6,7 @@
 //! ,1.5 → ,1.5     ~2 → ~[a b]     %1 → %[a b]     _ → _
 //! ```
 
-use crate::context::{Context, Done};
+use crate::context::{Class, Context, Done};
 use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use crate::refusal::Refusal;
 use crate::session::Peer;
@@ -199,11 +199,16 @@ impl Server {
         digest::hex(&digest::of_all(&self.engine.dbs))
     }
 
-    /// Publishes all keyspace events by key, and begins to listen.
+    /// Publishes all keyspace events but those of new and missed keys, and begins to listen.
     pub fn listen(&mut self) {
+        self.listen_for(!(1 << Class::KeyMiss as u32 | 1 << Class::New as u32));
+    }
+
+    /// Publishes events of some classes, and begins to listen.
+    pub fn listen_for(&mut self, classes: u32) {
         self.resp3(true);
         self.engine.events.by_event = true;
-        self.engine.events.classes = u32::MAX;
+        self.engine.events.classes = classes;
         self.ok("PSUBSCRIBE __keyevent*");
         self.events();
     }

@@ -95,6 +95,14 @@ impl Tracking {
         }
     }
 
+    /// A session is about to execute, and keys go before that: it is told of them in any case.
+    pub fn enter_told(&mut self, session: &Session) {
+        if self.is_active() {
+            let holder = Holder { slot: session.slot, id: session.id };
+            self.current = Some(Current { holder, is_told: true });
+        }
+    }
+
     /// Nobody is executing.
     #[inline]
     pub fn leave(&mut self) {

@@ -82,6 +82,7 @@ fn events(settings: &Settings) -> EventSettings {
         (b'x', Class::Expired),
         (b'e', Class::Evicted),
         (b'n', Class::New),
+        (b'm', Class::KeyMiss),
     ];
     let classes = letters
         .iter()

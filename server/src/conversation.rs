@@ -80,6 +80,11 @@ impl OtherServers {
         }
     }
 
+    /// How many connections are kept.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Closes what was not used for a while.
     pub fn close_idle(&mut self) {
         let now = clock::monotonic_ms();

@@ -14,6 +14,8 @@ pub struct LazyFree {
     pending: Arc<AtomicU64>,
     pending_bytes: Arc<AtomicUsize>,
     freed: Arc<AtomicU64>,
+    /// What `freed` was when counting began anew.
+    freed_before: u64,
 }
 
 impl LazyFree {
@@ -38,7 +40,7 @@ impl LazyFree {
                 }
             })
             .expect("a thread can be started");
-        LazyFree { sender, pending, pending_bytes, freed }
+        LazyFree { sender, pending, pending_bytes, freed, freed_before: 0 }
     }
 
     /// Frees values and databases in the background. `bytes`: what those of them take that were given up for want of
@@ -53,6 +55,16 @@ impl LazyFree {
     /// Bytes that are as good as free.
     pub fn pending_bytes(&self) -> usize {
         self.pending_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many values were freed since counting began anew.
+    pub fn counted(&self) -> u64 {
+        self.freed() - self.freed_before
+    }
+
+    /// Begins to count anew.
+    pub fn reset(&mut self) {
+        self.freed_before = self.freed();
     }
 
     /// How many values were freed in all.

@@ -15,6 +15,8 @@ mod log;
 mod memory;
 mod net;
 mod node;
+mod oom;
+mod overhead;
 mod persistence;
 mod rates;
 mod replication;
@@ -113,6 +115,9 @@ fn start(loaded: Loaded) -> Result<(), String> {
     if let Err(error) = limits::raise_open_files(settings.maxclients as u64) {
         tracing::warn!("{error}");
     }
+    if let Some(text) = memory::too_little_for_snapshots(settings.maxmemory) {
+        tracing::warn!("{text}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
@@ -135,6 +140,8 @@ async fn serve(loaded: Loaded) -> Result<(), String> {
     node.borrow_mut().host.myself = Rc::downgrade(&node);
     write_pid_file(&node.borrow().host.settings)?;
     net::listen::start(&node)?;
+    // What fails is logged, and no reason not to serve.
+    node.borrow_mut().host.apply_oom_score();
     tracing::info!("Server initialized");
     tokio::task::spawn_local(shutdown::run(Rc::clone(&node)));
     tokio::task::spawn_local(signals(Rc::clone(&node)));

@@ -111,6 +111,15 @@ pub fn purge() {
     let _ = unsafe { tikv_jemalloc_ctl::raw::write(b"arena.4096.purge\0", ()) };
 }
 
+/// What the allocator says about itself, in its own words.
+pub fn allocator_report() -> Vec<u8> {
+    let mut text = Vec::new();
+    let options = tikv_jemalloc_ctl::stats_print::Options::default();
+    // Writing to a vector does not fail.
+    let _ = tikv_jemalloc_ctl::stats_print::stats_print(&mut text, options);
+    text
+}
+
 fn rss() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: usize = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -121,6 +130,43 @@ fn rss() -> usize {
 pub fn system_bytes() -> usize {
     let info = rustix::system::sysinfo();
     info.totalram as usize * info.mem_unit as usize
+}
+
+/// Memory of a machine in GiB, and how much of it data may take at most, in percent: what is left is for the pages that
+/// writes copy while a child makes a snapshot, for the system and for replication.
+const ADVISED: [(f64, f64); 6] =
+    [(2.0, 33.0), (4.0, 50.0), (8.0, 58.0), (16.0, 63.0), (32.0, 65.0), (64.0, 66.0)];
+
+/// The advised share of a machine's memory for data, in percent: between the sizes of [`ADVISED`] on a straight line.
+fn advised_percent(system_bytes: usize) -> f64 {
+    let gib = system_bytes as f64 / (1u64 << 30) as f64;
+    let above = ADVISED.iter().position(|(size, _)| gib < *size);
+    match above {
+        Some(0) => ADVISED[0].1,
+        None => ADVISED[ADVISED.len() - 1].1,
+        Some(at) => {
+            let ((low, from), (high, to)) = (ADVISED[at - 1], ADVISED[at]);
+            from + (to - from) * (gib - low) / (high - low)
+        }
+    }
+}
+
+/// A warning, if a limit leaves too little memory for snapshots. 0 is no limit.
+pub fn too_little_for_snapshots(maxmemory: u64) -> Option<String> {
+    let system = system_bytes();
+    warning_of(maxmemory, system)
+}
+
+fn warning_of(maxmemory: u64, system: usize) -> Option<String> {
+    let advised = advised_percent(system);
+    let (limit_mb, system_mb) = (maxmemory >> 20, system >> 20);
+    (maxmemory as f64 > system as f64 * advised / 100.0).then(|| {
+        format!(
+            "WARNING maxmemory is {limit_mb} MB of the {system_mb} MB of this machine. While a snapshot, a rewrite or a full \
+             synchronization is made, memory that is written to is copied: more than {advised:.0} % for data may not leave \
+             enough room."
+        )
+    })
 }
 
 /// Whose processor time.
@@ -142,4 +188,24 @@ pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
     let seconds =
         |index: usize| fields.get(index).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / ticks;
     (seconds(first), seconds(first + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_those_advised() {
+        for (gib, percent) in ADVISED {
+            let system = (gib as usize) << 30;
+            assert_eq!(advised_percent(system), percent);
+            let most = (system as f64 * percent / 100.0) as u64;
+            assert_eq!(warning_of(most, system), None);
+            assert!(warning_of(most + 1, system).is_some());
+        }
+        assert_eq!(advised_percent(1 << 30), 33.0);
+        assert_eq!(advised_percent(12 << 30), 60.5);
+        assert_eq!(advised_percent(512 << 30), 66.0);
+        assert_eq!(warning_of(0, 1 << 30), None);
+    }
 }

@@ -18,6 +18,7 @@ use crate::conversation::OtherServers;
 use crate::lazy::LazyFree;
 use crate::net::handle::Handle;
 use crate::net::stream::Stream;
+use crate::oom::OomScore;
 use crate::persistence::Persistence;
 use crate::rates::Rates;
 use crate::replication::Replication;
@@ -36,6 +37,9 @@ use tokio::sync::Notify;
 
 /// The node as tasks share it.
 pub type SharedNode = Rc<RefCell<Node>>;
+
+/// Bytes of a buffer of turns that are kept though nobody needs them.
+const SCRATCH_KEPT: usize = 64 << 10;
 
 /// Buffers that every turn uses and gives back.
 #[derive(Default)]
@@ -111,6 +115,8 @@ pub struct Outside {
     pub alarm: Rc<Notify>,
     /// The slot of a client whose SHUTDOWN was taken back.
     pub aborted: Option<usize>,
+    /// How soon the kernel ends this process.
+    pub oom: OomScore,
     /// Connections that MIGRATE keeps.
     pub other_servers: OtherServers,
     /// Tasks that accept TCP connections.
@@ -176,6 +182,7 @@ impl Node {
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
                 aborted: None,
+                oom: OomScore::default(),
                 other_servers: OtherServers::default(),
                 listeners: Vec::new(),
                 myself: Weak::new(),
@@ -257,16 +264,24 @@ impl Node {
         if self.host.journal.has_open_bytes() {
             self.host.flush.notify_one();
         }
+        if std::mem::take(&mut self.engine.emptied) {
+            self.host.save_emptied(&mut self.engine);
+        }
         if self.host.settings_changed {
             self.host.settings_changed = false;
             self.refresh_conditions();
             self.recount_clients();
+            self.check_waits();
+            if self.engine.eviction.limited {
+                self.engine.make_room(&mut self.host);
+            }
         }
         if let Some(role) = self.host.new_role.take() {
             match role {
                 NewRole::Primary => self.promote(),
                 NewRole::ReplicaOf(host, port) => self.follow(&host, port),
             }
+            self.host.apply_oom_score();
         }
     }
 
@@ -483,6 +498,19 @@ impl Outside {
         self.journal.held_bytes().saturating_sub(backlog)
     }
 
+    /// Gives the process the score of its role for when memory runs out; what fails is logged.
+    pub fn apply_oom_score(&mut self) -> bool {
+        let is_replica = self.replication.is_replica();
+        self.oom.apply(&self.settings, is_replica).is_ok()
+    }
+
+    /// Gives back what unusually large requests and replies have left in the buffers of turns.
+    pub fn trim_scratch(&mut self) {
+        self.scratch.input.shrink_to(SCRATCH_KEPT);
+        self.scratch.output.shrink_to(SCRATCH_KEPT);
+        self.scratch.batch.trim();
+    }
+
     /// Up to which token replies may leave.
     #[inline]
     pub fn released(&self) -> u64 {
@@ -502,9 +530,14 @@ impl Outside {
         self.alarm.notify_one();
     }
 
-    /// Values freed by the other thread.
+    /// Values freed by the other thread since the statistics were reset.
     pub fn lazy_freed(&self) -> u64 {
-        self.lazy.freed()
+        self.lazy.counted()
+    }
+
+    /// Counts them anew.
+    pub fn reset_lazy_freed(&mut self) {
+        self.lazy.reset();
     }
 
     /// Values that wait to be freed.

@@ -25,6 +25,9 @@ pub async fn run(node: SharedNode) {
         }
         node_mut.begin_turn();
         node_mut.sweep();
+        if node_mut.engine.eviction.unfinished {
+            node_mut.engine.make_room(&mut node_mut.host);
+        }
         node_mut.replication_timer();
         node_mut.persistence_timer();
         node_mut.start_full_sync(&node);
@@ -32,6 +35,7 @@ pub async fn run(node: SharedNode) {
         if count.is_multiple_of(10) {
             node_mut.keep_waiting_replicas();
             node_mut.host.other_servers.close_idle();
+            node_mut.host.trim_scratch();
             node_mut.host.measure_rates(&node_mut.engine);
         }
         node_mut.end_turn();

@@ -202,6 +202,8 @@ impl AofDir {
         rdb: bool,
         first_kept: u64,
     ) -> Result<(), FileError> {
+        // Not there yet, if nothing was ever appended.
+        files::create_directory(&self.directory)?;
         let mut next = self.manifest.clone();
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, first_kept));
         files::replace(temporary, &target)?;

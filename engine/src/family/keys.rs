@@ -353,9 +353,12 @@ fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (value, expiry) = (duplicate(entry.value()), entry.expiry());
     let mut scope = ctx.scope;
     scope.db = to_db;
-    if ctx.engine.exists(scope, to) && !replace {
-        ctx.reply.int(0);
-        return Ok(Done::NOTHING);
+    if ctx.engine.exists(scope, to) {
+        if !replace {
+            ctx.reply.int(0);
+            return Ok(Done::NOTHING);
+        }
+        ctx.engine.delete(to_db, to);
     }
     ctx.engine.put(to_db, to, value, expiry);
     ctx.engine.key_changed(to_db, to.bytes);
@@ -698,6 +701,7 @@ fn renamenx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 fn move_name(ctx: &mut Context<'_>, from: Key<'_>, to: Key<'_>) {
     ctx.engine.dbs[ctx.scope.db].rename(from.hash, from.bytes, to.hash, to.bytes);
+    ctx.engine.notify(ctx.scope.db, Class::New, "new", to.bytes);
     ctx.changed(from, Class::Generic, "rename_from");
     ctx.changed(to, Class::Generic, "rename_to");
 }

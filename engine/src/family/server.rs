@@ -7,6 +7,7 @@ use crate::digest;
 use crate::family::keys::encoding;
 use crate::host::HostCall;
 use crate::refusal::Refusal;
+use keyspace::entry::Value;
 use protocol::resp::Args;
 
 const ANY: Flags = LOADING | STALE;
@@ -347,6 +348,17 @@ pub(super) const COMMANDS: &[Spec] = &[
 
 const MEMORY: &[Spec] = &[
     cmd(
+        "memory|doctor",
+        exactly(2),
+        0,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "O(N) for N clients.",
+        memory,
+        "Says in sentences what stands out in the use of memory.",
+    ),
+    cmd(
         "memory|help",
         exactly(2),
         LOADING | STALE,
@@ -358,6 +370,17 @@ const MEMORY: &[Spec] = &[
         "Lists the subcommands of MEMORY, each with a sentence about it.",
     ),
     cmd(
+        "memory|malloc-stats",
+        exactly(2),
+        0,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "By the number of the allocator's parts.",
+        memory,
+        "Returns what the allocator says about itself.",
+    ),
+    cmd(
         "memory|purge",
         exactly(2),
         0,
@@ -367,6 +390,17 @@ const MEMORY: &[Spec] = &[
         "By the memory that is free.",
         memory,
         "Has the allocator give free memory back to the system.",
+    ),
+    cmd(
+        "memory|stats",
+        exactly(2),
+        0,
+        NO_KEYS,
+        "4.0.0",
+        G,
+        "O(N) for N clients.",
+        memory,
+        "Returns what uses how many bytes.",
     ),
     cmd(
         "memory|usage",
@@ -505,10 +539,71 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             let digest = entry.map(digest::of_value).unwrap_or_default();
             ctx.reply.simple(&digest::hex(&digest));
         }
+    } else if is(word, "POPULATE") && (3..=5).contains(&args.len()) {
+        populate(ctx, args)?;
+    } else if is(word, "HELP") && args.len() == 2 {
+        ctx.reply.array(1 + DEBUG_HELP.len() * 2);
+        ctx.reply.simple("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+        for (usage, summary) in DEBUG_HELP {
+            ctx.reply.simple(usage);
+            ctx.reply.simple(&format!("    {summary}"));
+        }
     } else {
         return ctx.host(HostCall::DebugHost, args);
     }
     Ok(Done::NOTHING)
+}
+
+/// What DEBUG can do, here and at the host.
+const DEBUG_HELP: &[(&str, &str)] = &[
+    ("CHANGE-REPL-ID", "Gives the history another name: replicas need a full synchronization."),
+    ("DIGEST", "Returns a digest of all data."),
+    ("DIGEST-VALUE <key> [<key> ...]", "Returns digests of values."),
+    ("HELP", "Lists the subcommands."),
+    ("LOADAOF", "Loads the append-only file in the place of the data."),
+    ("OBJECT <key>", "Shows how a value is kept."),
+    ("PAUSE-CRON <0|1>", "Stops the timer, or lets it go on."),
+    ("POPULATE <count> [<prefix> [<size>]]", "Makes keys, here only: they are not passed on."),
+    ("PROTOCOL <type>", "Returns a sample of a type of reply."),
+    (
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "Elements of lists above that size get a node of their own.",
+    ),
+    ("RELOAD [NOSAVE]", "Saves the data and loads them again."),
+    ("REPLYBUFFER RESIZING <0|1>", "Keeps buffers of replies, or gives them back."),
+    ("SET-ACTIVE-EXPIRE <0|1>", "Switches the search for expired keys."),
+    ("SLEEP <seconds>", "Stops everything for that long; fractions are possible."),
+    ("STRINGMATCH-LEN <length> <pattern>", "Matches a text with a pattern."),
+];
+
+/// `DEBUG POPULATE count [prefix [size]]`: strings `prefix:0` and so on, where there is no such key yet.
+fn populate(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let positive = |at: usize| match int(args.at(at))? {
+        number @ 0..=0xffff_ffff => Ok(number as usize),
+        _ => Err(Refusal::OUT_OF_RANGE),
+    };
+    let count = positive(2)?;
+    let prefix = args.get(3).unwrap_or(b"key");
+    let size = if args.len() == 5 { positive(4)? } else { 0 };
+    if size as u64 > ctx.engine.string_max {
+        return Err(Refusal::STRING_TOO_LONG);
+    }
+    for number in 0..count {
+        let name = [prefix, format!(":{number}").as_bytes()].concat();
+        let key = Key::new(&name);
+        if ctx.engine.exists(ctx.scope, key) {
+            continue;
+        }
+        let mut value = format!("value:{number}").into_bytes();
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        ctx.engine.put(ctx.scope.db, key, Value::Str(value), None);
+        ctx.engine.key_changed(ctx.scope.db, &name);
+    }
+    ctx.no_effect();
+    ctx.reply.ok();
+    Ok(())
 }
 
 /// A sample of each type of reply, for tests of clients.
@@ -594,6 +689,7 @@ fn flushall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     ctx.engine.invalidate_all(Some(ctx.session));
     let count: usize = (0..ctx.engine.dbs.len()).map(|index| flush(ctx, index)).sum();
     ctx.reply.ok();
+    ctx.engine.emptied = true;
     // Passed on even if there was nothing to remove: replicas may have more.
     Ok(Done::changes(count.max(1)))
 }

@@ -99,21 +99,22 @@ fn payload_of(value: ValueRef<'_>) -> Vec<u8> {
 
 /// What the options of RESTORE ask for.
 #[derive(Default)]
-struct RestoreOptions {
+struct RestoreOptions<'a> {
     replace: bool,
-    absolute: bool,
+    /// The word that says so, as it was written.
+    absolute: Option<&'a [u8]>,
     idle_s: Option<i64>,
     count: Option<u8>,
 }
 
-fn restore_options(args: Args<'_>) -> Result<RestoreOptions, Refusal> {
+fn restore_options(args: Args<'_>) -> Result<RestoreOptions<'_>, Refusal> {
     let (mut options, mut at) = (RestoreOptions::default(), 4);
     while let Some(word) = args.get(at) {
         let more = args.get(at + 1);
         if is(word, "REPLACE") {
             options.replace = true;
         } else if is(word, "ABSTTL") {
-            options.absolute = true;
+            options.absolute = Some(word);
         } else if let (true, Some(value), None) = (is(word, "IDLETIME"), more, options.count) {
             let idle = int(value)?;
             if idle < 0 {
@@ -156,7 +157,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let now = ctx.now();
     let expiry = match ttl {
         0 => None,
-        at if options.absolute => Some(at),
+        at if options.absolute.is_some() => Some(at),
         ms => Some(ms.checked_add(now).ok_or(Refusal::invalid_expiry("restore"))?),
     };
     let there = ctx.engine.exists(ctx.scope, key);
@@ -171,6 +172,9 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         let name: &[u8] = if ctx.engine.unlinks_removed { b"UNLINK" } else { b"DEL" };
         ctx.effect(&[name, key.bytes]);
         return Ok(Done::ONE);
+    }
+    if there {
+        ctx.engine.delete(ctx.scope.db, key);
     }
     ctx.engine.put(ctx.scope.db, key, value, expiry);
     let clock = match (ctx.engine.eviction.counts_uses(), &options) {
@@ -196,7 +200,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         effect.push(b"REPLACE");
     }
     if expiry.is_some() {
-        effect.push(b"ABSTTL");
+        effect.push(options.absolute.unwrap_or(b"ABSTTL"));
     }
     ctx.effect(&effect);
     Ok(Done::ONE)

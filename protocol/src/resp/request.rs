@@ -147,6 +147,13 @@ impl Batch {
         &self.requests
     }
 
+    /// Gives back what an unusually large batch has left.
+    pub fn trim(&mut self) {
+        self.clear();
+        self.spans.shrink_to(1024);
+        self.requests.shrink_to(1024);
+    }
+
     /// The arguments of one of them.
     #[inline]
     pub fn args<'a>(&'a self, buffer: &'a [u8], request: &Request) -> Args<'a> {

@@ -16,6 +16,7 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "resetstat" => {
             ctx.engine.stats = Default::default();
             host.stats = Default::default();
+            host.reset_lazy_freed();
             host.persistence.reset_stats();
             ctx.reply.ok();
         }
@@ -86,7 +87,17 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
         "aof-disable-auto-gc" => host.collect_history(),
         "appendfsync" => host.persistence.set_policy(settings),
-        "port" | "bind" => return host.relisten(),
+        "port" => return host.relisten(),
+        "bind" => {
+            return host
+                .relisten()
+                .map_err(|_| "Failed to bind to specified addresses.".to_string());
+        }
+        "oom-score-adj" | "oom-score-adj-values" => {
+            if !host.apply_oom_score() {
+                return Err("Failed to set current oom_score_adj. Check server logs.".into());
+            }
+        }
         "maxclients" => crate::limits::raise_open_files(settings.maxclients as u64)?,
         "jemalloc-bg-thread" => crate::memory::set_background_thread(settings.jemalloc_bg_thread),
         _ => crate::config_apply::to_engine(settings, ctx.engine),

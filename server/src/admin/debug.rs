@@ -1,6 +1,7 @@
 //! DEBUG: what tests and experiments need.
 
 use crate::node::{Node, Outside};
+use backup::aof::Opened;
 use engine::arguments::{int, is};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
@@ -88,7 +89,10 @@ fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
         Refusal::fixed("ERR Error trying to load the AOF files, check server logs")
     };
     host.finish_writing().map_err(failed)?;
-    let (dir, _) = host.aof_to_load().map_err(failed)?;
+    let (dir, opened) = host.aof_to_load().map_err(failed)?;
+    if opened == Opened::Nothing {
+        return Err(failed("there are no files".into()));
+    }
     Node::reload_in_place(ctx.engine, &host.settings, Some(dir)).map_err(failed)?;
     // What is there now is what the files say.
     ctx.engine.dirty = 0;

@@ -6,6 +6,7 @@
 use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::memory;
 use crate::node::Outside;
+use crate::overhead::Overhead;
 use crate::replication::feed::Replica;
 use engine::Engine;
 use engine::context::{Context, Done};
@@ -156,21 +157,22 @@ fn human(bytes: usize) -> String {
 }
 
 fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
-    let figures = memory::figures();
+    let overhead = Overhead::of(host, engine);
+    let figures = overhead.figures;
     line(out, "used_memory", figures.used);
     line(out, "used_memory_human", human(figures.used));
     line(out, "used_memory_rss", figures.rss);
     line(out, "used_memory_rss_human", human(figures.rss));
-    let peak = memory::peak(figures.used);
-    line(out, "used_memory_peak", peak);
-    line(out, "used_memory_peak_human", human(peak));
-    let share = figures.used as f64 * 100.0 / peak.max(1) as f64;
-    line(out, "used_memory_peak_perc", format!("{share:.2}%"));
-    let tables: usize = engine.dbs.iter().map(keyspace::db::Db::table_bytes).sum();
-    let overhead = tables + host.journal.held_bytes();
-    line(out, "used_memory_overhead", overhead);
-    line(out, "used_memory_startup", memory::at_start());
-    line(out, "used_memory_dataset", figures.used.saturating_sub(overhead));
+    line(out, "used_memory_peak", overhead.peak);
+    line(out, "used_memory_peak_human", human(overhead.peak));
+    line(out, "used_memory_peak_perc", format!("{:.2}%", overhead.peak_percent()));
+    line(out, "used_memory_overhead", overhead.total());
+    line(out, "used_memory_startup", overhead.startup);
+    line(out, "used_memory_dataset", overhead.dataset());
+    line(out, "used_memory_dataset_perc", format!("{:.2}%", overhead.dataset_percent()));
+    line(out, "allocator_allocated", figures.used);
+    line(out, "allocator_active", figures.active);
+    line(out, "allocator_resident", figures.resident);
     let total = memory::system_bytes();
     line(out, "total_system_memory", total);
     line(out, "total_system_memory_human", human(total));
@@ -179,21 +181,24 @@ fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "maxmemory", host.settings.maxmemory);
     line(out, "maxmemory_human", human(host.settings.maxmemory as usize));
     line(out, "maxmemory_policy", host.settings.maxmemory_policy.name());
-    line(out, "allocator_allocated", figures.used);
-    line(out, "allocator_active", figures.active);
-    line(out, "allocator_resident", figures.resident);
-    let ratio = figures.rss as f64 / figures.used.max(1) as f64;
-    line(out, "mem_fragmentation_ratio", format!("{ratio:.2}"));
-    line(out, "mem_fragmentation_bytes", figures.rss as i64 - figures.used as i64);
+    for (name, excess) in [
+        ("allocator_frag", overhead.allocator_fragmentation()),
+        ("allocator_rss", overhead.allocator_rss()),
+        ("rss_overhead", overhead.rss()),
+    ] {
+        line(out, &format!("{name}_ratio"), format!("{:.2}", excess.ratio));
+        line(out, &format!("{name}_bytes"), excess.bytes);
+    }
+    let fragmentation = overhead.fragmentation();
+    line(out, "mem_fragmentation_ratio", format!("{:.2}", fragmentation.ratio));
+    line(out, "mem_fragmentation_bytes", fragmentation.bytes);
     line(out, "mem_not_counted_for_evict", host.uncounted());
-    let backlog = if host.journal.has_backlog() { host.journal.held_bytes() } else { 0 };
-    line(out, "mem_replication_backlog", backlog);
-    line(out, "mem_total_replication_buffers", host.journal.held_bytes());
-    line(
-        out,
-        "mem_aof_buffer",
-        host.persistence.aof.as_ref().map_or(0, |a| a.thread.status().queued_bytes()),
-    );
+    line(out, "mem_replication_backlog", overhead.backlog);
+    line(out, "mem_total_replication_buffers", overhead.backlog + overhead.replicas);
+    line(out, "mem_clients_slaves", overhead.replicas);
+    line(out, "mem_clients_normal", overhead.clients);
+    line(out, "mem_cluster_links", 0);
+    line(out, "mem_aof_buffer", overhead.aof_buffer);
     line(out, "mem_allocator", "jemalloc");
     line(out, "active_defrag_running", 0);
     line(out, "lazyfree_pending_objects", host.lazy_pending());
@@ -287,6 +292,7 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "sync_full", own.sync_full);
     line(out, "sync_partial_ok", own.sync_partial_ok);
     line(out, "sync_partial_err", own.sync_partial_err);
+    line(out, "migrate_cached_sockets", host.other_servers.len());
     line(out, "expired_keys", engine_stats.expired_keys);
     line(out, "evicted_keys", engine_stats.evicted_keys);
     line(out, "evicted_clients", own.evicted_clients);

@@ -33,7 +33,7 @@ pub fn perform(
         HostCall::Info => info::info(host, ctx, args),
         HostCall::Role => info::role(host, ctx),
         HostCall::DebugHost => debug::debug(host, ctx, args),
-        HostCall::Memory => memory::memory(ctx, args),
+        HostCall::Memory => memory::memory(host, ctx, args),
         HostCall::Save => host.save_now(ctx),
         HostCall::BgSave => host.bgsave(ctx, args),
         HostCall::BgRewriteAof => host.bgrewriteaof(ctx),

@@ -188,7 +188,7 @@ settings! {
     // ---- Network
     "port"                       => port: u16                          = 6379,                      within(0, 65535), MUTABLE;
     "bind"                       => bind: Addresses                    = Addresses::all(),          (),               MUTABLE;
-    "bind-source-addr"           => bind_source_addr: String           = NONE,                      any,              MUTABLE | NO_EFFECT, "the system chooses the address of outgoing connections";
+    "bind-source-addr"           => bind_source_addr: String           = NONE,                      any,              MUTABLE;
     "unixsocket"                 => unixsocket: String                 = NONE,                      any,              IMMUTABLE;
     "unixsocketperm"             => unixsocketperm: u32                = 0,                         octal(0, 0o777),  IMMUTABLE;
     "tcp-backlog"                => tcp_backlog: u32                   = 511,                       within(0, INT),   IMMUTABLE;
@@ -231,8 +231,8 @@ settings! {
     "ignore-warnings"        => ignore_warnings: String            = NONE,                     any,            MUTABLE | NO_EFFECT,
         "the warnings that it silences do not exist";
     "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE | NO_EFFECT, "the system's setting for huge pages is kept";
-    "oom-score-adj"          => oom_score_adj: OomScoreAdjustment  = OomScoreAdjustment::No,   (),             MUTABLE | NO_EFFECT, "the process keeps its score";
-    "oom-score-adj-values"   => oom_score_adj_values: OomScores    = OomScores::usual(),       (),             MUTABLE | NO_EFFECT, "the process keeps its score";
+    "oom-score-adj"          => oom_score_adj: OomScoreAdjustment  = OomScoreAdjustment::No,   (),             MUTABLE;
+    "oom-score-adj-values"   => oom_score_adj_values: OomScores    = OomScores::usual(),       (),             MUTABLE;
     "server_cpulist"         => server_cpulist: String             = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
     "bio_cpulist"            => bio_cpulist: String                = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
     "aof_rewrite_cpulist"    => aof_rewrite_cpulist: String        = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;

@@ -534,5 +534,6 @@ pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>
         }
         Err(error) => node.rewrite_failed(pid, &error),
     }
+    node.check_waits();
     node.child_ended();
 }

@@ -132,6 +132,7 @@ impl Apply for Loader {
         );
         self.engine.garbage.clear();
         self.engine.garbage_dbs.clear();
+        self.engine.emptied = false;
         Ok(())
     }
 

@@ -175,6 +175,11 @@ impl Persistence {
         self.aof.as_ref().is_some_and(|aof| aof.durable_token() >= token)
     }
 
+    /// Whether a restart would bring back all up to this token: not before there is a base to append to.
+    pub fn is_restorable(&self, token: u64) -> bool {
+        self.durable(token) && !self.lacks_base()
+    }
+
     /// The replication offset that is on disk, if there is an append-only file.
     pub fn durable_offset(&self) -> Option<u64> {
         self.aof.as_ref().map(Aof::durable_offset)

@@ -107,6 +107,18 @@ impl Outside {
         }
     }
 
+    /// After FLUSHALL: where there are save points the empty data are saved at once, so that a restart does not bring back
+    /// what was deleted. A snapshot at work is of data that are gone.
+    pub fn save_emptied(&mut self, engine: &mut Engine) {
+        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
+            self.kill_child();
+        }
+        if !self.settings.save.0.is_empty() {
+            // A failure is logged; the data are gone in any case.
+            let _ = self.save_here(engine);
+        }
+    }
+
     /// `BGSAVE [SCHEDULE]`.
     pub fn bgsave(&mut self, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         let schedule = match args.get(1) {
@@ -171,6 +183,7 @@ impl Outside {
     pub fn begin_child(&mut self, engine: &mut Engine, kind: ChildKind, child: &Child) {
         engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
         self.persistence.killed = false;
+        self.oom.apply_to_child(&self.settings, child.pid);
         self.persistence.child = Some(RunningChild {
             kind,
             pid: child.pid,

@@ -28,13 +28,14 @@ use replica::handshake::{Handshake, Introduction, Outcome, Step};
 use replica::stream::{Place, Position};
 use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 /// How far a link has come; the names are those of ROLE.
@@ -198,8 +199,8 @@ async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<(), Failu
     tracing::info!("Connecting to MASTER {}:{}", address.0, address.1);
     set_state(node, LinkState::Connecting);
     tracing::info!("MASTER <-> REPLICA sync started");
-    let connect = TcpStream::connect((address.0.as_str(), address.1));
-    let stream = timeout(limit, connect)
+    let source = node.borrow().host.settings.bind_source_addr.clone();
+    let stream = timeout(limit, connect(address, &source))
         .await
         .map_err(|_| "Timeout connecting to the MASTER...".to_string())?
         .map_err(failed("Error condition on socket for SYNC"))?;
@@ -213,6 +214,21 @@ async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<(), Failu
         end = converse(node, wire) => end,
         () = handle.killed() => Err("Connection with MASTER was closed by CLIENT KILL".into()),
     }
+}
+
+/// Connects, from `bind-source-addr` if there is one; where that does not work, from where the system chooses.
+async fn connect(address: &(String, u16), source: &str) -> io::Result<TcpStream> {
+    let place = (address.0.as_str(), address.1);
+    if let Ok(source) = source.parse::<IpAddr>() {
+        for target in lookup_host(place).await?.filter(|ip| ip.is_ipv4() == source.is_ipv4()) {
+            let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            match socket.bind(SocketAddr::new(source, 0)) {
+                Ok(()) => return socket.connect(target).await,
+                Err(error) => tracing::warn!("Can't connect from {source}: {error}"),
+            }
+        }
+    }
+    TcpStream::connect(place).await
 }
 
 /// All that is said on a connection to the primary.

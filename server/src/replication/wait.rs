@@ -9,6 +9,10 @@ use engine::session::Session;
 use protocol::number::parse_i64;
 use protocol::resp::{Args, Reply};
 
+/// There is no file on this disk to wait for.
+const AOF_IS_OFF: &str =
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+
 /// `REPLCONF GETACK *` as it goes into the stream.
 pub const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
 
@@ -73,12 +77,10 @@ impl crate::node::Outside {
             ));
         }
         if local && !self.persistence.aof_is_on() {
-            return Err(Refusal::fixed(
-                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-            ));
+            return Err(Refusal::fixed(AOF_IS_OFF));
         }
         let receipt = ctx.session.receipt;
-        let on_disk = self.persistence.durable(receipt.token);
+        let on_disk = self.persistence.is_restorable(receipt.token);
         let have = self.acknowledged(receipt.offset, true);
         if ((!local || on_disk) && have as i64 >= wanted) || ctx.session.in_exec {
             ctx.reply.array(2);
@@ -141,8 +143,12 @@ impl Node {
         for wait in waits {
             let durable = wait.local.is_some();
             let have = self.host.acknowledged(wait.offset, durable);
-            let on_disk = self.host.persistence.durable(wait.token);
+            let on_disk = self.host.persistence.is_restorable(wait.token);
             let reached = have >= wait.replicas && (wait.local != Some(true) || on_disk);
+            if wait.local == Some(true) && !self.host.persistence.aof_is_on() {
+                self.engine.release(wait.slot, AOF_IS_OFF.as_bytes());
+                continue;
+            }
             if !reached && wait.until_ms.is_none_or(|until| now < until) {
                 self.host.replication.waits.push(wait);
                 continue;
