@@ -99,3 +99,22 @@ fn switching_the_append_only_file_off_and_on_loses_nothing() {
     node.launch();
     assert_eq!(node.run::<Vec<String>>(&["MGET", "one", "two", "three"]), ["1", "2", "3"]);
 }
+
+#[test]
+fn the_score_for_want_of_memory_follows_the_role() {
+    let node = Node::start("node", &[("oom-score-adj-values", "10 20 30")]);
+    let score = || {
+        let path = format!("/proc/{}/oom_score_adj", node.pid());
+        let text = std::fs::read_to_string(path).expect("a score");
+        text.trim().parse::<i32>().expect("a number")
+    };
+    let before = score();
+    let _: String = node.run(&["CONFIG", "SET", "oom-score-adj", "yes"]);
+    assert_eq!(score(), before + 10);
+    let _: String = node.run(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert_eq!(score(), before + 20);
+    let _: String = node.run(&["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(score(), before + 10);
+    let _: String = node.run(&["CONFIG", "SET", "oom-score-adj", "no"]);
+    assert_eq!(score(), before);
+}

@@ -254,3 +254,68 @@ fn rewrite(node: &Node) {
     let _: String = node.run(&["BGREWRITEAOF"]);
     eventually(TIMEOUT, "the rewrite ends", || node.number("aof_rewrites") == before + 1);
 }
+
+#[test]
+fn a_rewrite_without_an_append_only_file_makes_one_that_can_be_loaded() {
+    let mut node = Node::start("node", &[]);
+    let _: String = node.run(&["SET", "k", "v"]);
+    let text = node.refused(&["DEBUG", "LOADAOF"]);
+    assert_eq!(text, "ERR Error trying to load the AOF files, check server logs");
+    assert_eq!(node.run::<String>(&["GET", "k"]), "v");
+    rewrite(&node);
+    let digest = node.digest();
+    let _: String = node.run(&["SET", "k", "later"]);
+    let _: String = node.run(&["DEBUG", "LOADAOF"]);
+    assert_eq!(node.digest(), digest);
+    node.stop();
+    node.set_option("appendonly", "yes");
+    node.launch();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn what_was_flushed_does_not_come_back() {
+    let mut node = Node::start("node", &[("save", "3600 1")]);
+    let _: String = node.run(&["SET", "k", "v"]);
+    let _: String = node.run(&["SAVE"]);
+    let _: String = node.run(&["FLUSHALL"]);
+    assert_eq!(node.number("rdb_changes_since_last_save"), 0);
+    node.kill();
+    node.launch();
+    assert_eq!(node.run::<i64>(&["DBSIZE"]), 0);
+}
+
+#[test]
+fn waiting_for_the_disk_is_waiting_for_the_base_too() {
+    let node = Node::start("node", &[("appendonly", "no")]);
+    let _: String = node.run(&["SET", "k", "v"]);
+    // A snapshot that takes long, so that the base has to wait.
+    let _: String = node.run(&["CONFIG", "SET", "rdb-key-save-delay", "60000000"]);
+    let _: String = node.run(&["BGSAVE"]);
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    assert_eq!(node.number("aof_rewrite_scheduled"), 1);
+    let _: String = node.run(&["SET", "k", "w"]);
+    assert_eq!(node.run::<Vec<i64>>(&["WAITAOF", "1", "0", "100"]), [0, 0]);
+
+    // Who still waits when the file is switched off is told.
+    let mut waiting = node.connect();
+    let waiter = std::thread::spawn(move || {
+        redis::cmd("WAITAOF").arg(&[1, 0, 0]).query::<Vec<i64>>(&mut waiting)
+    });
+    eventually(TIMEOUT, "it waits", || {
+        node.run::<String>(&["CLIENT", "LIST"]).contains("cmd=waitaof")
+    });
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "no"]);
+    let error = waiter.join().expect("no panic").expect_err("an error");
+    assert!(error.to_string().contains("appendonly is disabled"), "{error}");
+
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    let _: String = node.run(&["SET", "k", "x"]);
+    let _: String = node.run(&["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    // The child goes on as slowly as it began.
+    let child: String = node.info("rdb_bgsave_in_progress");
+    assert_eq!(child, "1");
+    let _: String = node.run(&["FLUSHALL"]);
+    assert_eq!(node.run::<Vec<i64>>(&["WAITAOF", "1", "0", "0"]), [1, 0]);
+    assert_eq!(node.number("aof_rewrite_scheduled"), 0);
+}
