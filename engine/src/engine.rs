@@ -534,7 +534,7 @@ impl Engine {
             let made = make(&self.limits).into_value();
             self.notify_new(scope.db, key);
             let old = self.dbs[scope.db].put(key.hash, key.bytes, made, None, clock);
-            self.garbage.extend(old);
+            self.discard(old);
         }
         let db = &mut self.dbs[scope.db];
         Ok(db.collection_mut::<T>(key.hash, key.bytes).expect("looked at or put there above"))
@@ -565,7 +565,7 @@ impl Engine {
         self.notify_new(db, key);
         let clock = self.clock_of(db, key);
         let old = self.dbs[db].put(key.hash, key.bytes, value, expiry, clock);
-        self.garbage.extend(old);
+        self.discard(old);
     }
 
     /// Sets a key to a string, whatever it was before.
@@ -575,18 +575,19 @@ impl Engine {
         let clock = self.clock_of(db, key);
         let old = self.dbs[db].set_bytes(key.hash, key.bytes, value, expiry, clock);
         if old.is_some() {
-            self.garbage.extend(old);
+            self.discard(old);
         }
+    }
+
+    /// Frees a value that nobody needs any more: here, or elsewhere if that would take long.
+    pub fn discard(&mut self, value: Option<Value>) {
+        self.garbage.extend(value.filter(Value::is_slow_to_free));
     }
 
     /// Removes a key without a word to anyone. Large values are freed elsewhere.
     pub fn delete(&mut self, db: usize, key: Key<'_>) -> bool {
         let Some(removed) = self.dbs[db].remove(key.hash, key.bytes) else { return false };
-        match removed.value {
-            Value::Int(_) => {}
-            Value::Str(bytes) if bytes.len() < 64 * 1024 => {}
-            large => self.garbage.push(large),
-        }
+        self.discard(Some(removed.value));
         true
     }
 

@@ -142,7 +142,24 @@ pub enum Value {
     Stream(Stream),
 }
 
+/// Elements of a collection, and bytes of a string, up to which it is freed where it is let go.
+const FREED_IN_PLACE: (usize, usize) = (64, 64 << 10);
+
 impl Value {
+    /// Whether freeing it takes so long that another thread should do it.
+    pub fn is_slow_to_free(&self) -> bool {
+        let (elements, bytes) = FREED_IN_PLACE;
+        match self {
+            Value::Int(_) => false,
+            Value::Str(text) => text.len() >= bytes,
+            Value::List(list) => list.len() > elements,
+            Value::Hash(hash) => hash.len() > elements,
+            Value::Set(set) => set.len() > elements,
+            Value::Zset(zset) => zset.len() > elements,
+            Value::Stream(stream) => stream.len() > elements || stream.groups().len() > 0,
+        }
+    }
+
     /// The string value of some bytes: kept as an integer if they are its canonical decimal.
     pub fn of_bytes(bytes: &[u8]) -> Value {
         match number::parse_i64(bytes) {

@@ -26,8 +26,8 @@ pub struct Client {
     pub output_total: u64,
     /// Bytes of replies that wait to be sent.
     pub output_bytes: usize,
-    /// Bytes of requests that could not be executed yet, and how many more fit beside them.
-    pub input_bytes: (usize, usize),
+    /// What its input takes.
+    pub input: InputBytes,
     /// Bytes that its buffers of replies take.
     pub output_room: usize,
     /// Bytes that it takes in all, as counted for `maxmemory-clients`.
@@ -40,6 +40,23 @@ pub struct Client {
     pub handle: Rc<Handle>,
     /// Whether it is a Unix socket.
     pub is_unix: bool,
+}
+
+/// Bytes of an unfinished request, and of what is kept for it.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct InputBytes {
+    /// Read, but not yet understood: in the midst of an argument.
+    pub unparsed: usize,
+    /// Of arguments that are complete.
+    pub arguments: usize,
+    /// Free room.
+    pub room: usize,
+}
+
+impl InputBytes {
+    fn total(self) -> usize {
+        self.unparsed + self.arguments + self.room
+    }
 }
 
 impl Client {
@@ -62,7 +79,7 @@ impl Client {
             input_total: 0,
             output_total: 0,
             output_bytes: 0,
-            input_bytes: (0, 0),
+            input: InputBytes::default(),
             output_room: 0,
             counted_bytes: 0,
             soft_limit_since_ms: None,
@@ -84,7 +101,7 @@ impl Client {
 
     /// Bytes that it takes, with its session.
     pub fn memory_bytes(&self, session: &Session) -> usize {
-        let buffers = self.input_bytes.0 + self.input_bytes.1 + self.output_room;
+        let buffers = self.input.total() + self.output_room;
         size_of::<Client>() + buffers + session.memory_bytes()
     }
 

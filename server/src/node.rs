@@ -11,7 +11,7 @@
 //! iteration's writes go to disk and to each replica together.
 
 use crate::admin::replicaof::NewRole;
-use crate::clients::{Client, Clients};
+use crate::clients::{Client, Clients, InputBytes};
 use crate::clock;
 use crate::config::{MemoryOrPercent, Settings};
 use crate::conversation::OtherServers;
@@ -246,6 +246,16 @@ impl Node {
     /// Ends a turn: whoever got something is woken.
     #[inline]
     pub fn end_turn(&mut self) {
+        // First, as it may wake clients and leave garbage.
+        if self.host.settings_changed {
+            self.host.settings_changed = false;
+            self.refresh_conditions();
+            self.recount_clients();
+            self.check_waits();
+            if self.engine.eviction.limited {
+                self.engine.make_room(&mut self.host);
+            }
+        }
         self.engine.end_tracking_turn();
         if !self.engine.woken.is_empty() {
             for slot in std::mem::take(&mut self.engine.woken) {
@@ -266,15 +276,6 @@ impl Node {
         }
         if std::mem::take(&mut self.engine.emptied) {
             self.host.save_emptied(&mut self.engine);
-        }
-        if self.host.settings_changed {
-            self.host.settings_changed = false;
-            self.refresh_conditions();
-            self.recount_clients();
-            self.check_waits();
-            if self.engine.eviction.limited {
-                self.engine.make_room(&mut self.host);
-            }
         }
         if let Some(role) = self.host.new_role.take() {
             match role {
@@ -382,9 +383,9 @@ impl Node {
 
     /// What a client's buffers take after its turn. Above `maxmemory-clients` the clients that take the most go.
     #[inline]
-    pub fn note_buffers(&mut self, slot: usize, input: (usize, usize), output: usize) {
+    pub fn note_buffers(&mut self, slot: usize, input: InputBytes, output: usize) {
         let Some(client) = self.host.clients.get_mut(slot) else { return };
-        client.input_bytes = input;
+        client.input = input;
         client.output_room = output;
         let most = self.host.clients_limit();
         if most > 0 {

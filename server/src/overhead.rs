@@ -2,7 +2,7 @@
 
 use crate::memory::{self, Figures};
 use crate::node::Outside;
-use engine::Engine;
+use engine::{Engine, Session};
 
 /// Bytes of an expiry inside a key's block.
 const EXPIRY_BYTES: usize = 8;
@@ -49,8 +49,8 @@ pub struct Overhead {
 }
 
 impl Overhead {
-    /// As it is now.
-    pub fn of(host: &Outside, engine: &Engine) -> Overhead {
+    /// As it is now; the session that asks is not in its slot.
+    pub fn of(host: &Outside, engine: &Engine, executing: &Session) -> Overhead {
         let figures = memory::figures();
         let held = host.journal.held_bytes();
         let replica_count = host.replication.replicas.len();
@@ -60,7 +60,11 @@ impl Overhead {
         };
         let mut clients = (0, 0);
         for (slot, client) in host.clients.iter() {
-            if let Some(session) = engine.session(slot)
+            let session = match slot == executing.slot {
+                true => Some(executing),
+                false => engine.session(slot),
+            };
+            if let Some(session) = session
                 && !host.replication.replicas.contains_key(&slot)
             {
                 clients = (clients.0 + 1, clients.1 + client.memory_bytes(session));

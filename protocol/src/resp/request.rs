@@ -236,6 +236,9 @@ pub struct Parser {
     partial: Vec<Span>,
 }
 
+/// Room for arguments of unfinished requests that a connection keeps.
+const PARTIAL_KEPT: usize = 1024;
+
 enum Line {
     /// Offset after the LF, and the end of the text before CR LF.
     Whole {
@@ -267,6 +270,16 @@ impl Parser {
     /// Bytes that the unfinished request is known to need, beyond what is in the buffer of `have` bytes.
     pub fn wanted(&self, have: usize) -> usize {
         self.bulk.map_or(0, |len| (self.position + len + 2).saturating_sub(have))
+    }
+
+    /// Bytes of the unfinished request that have been understood.
+    pub fn understood(&self) -> usize {
+        self.position
+    }
+
+    /// Bytes that its arguments take until it is finished.
+    pub fn memory_bytes(&self) -> usize {
+        self.partial.capacity() * size_of::<Span>()
     }
 
     /// Finds the complete requests in `buffer`, at most `most`, and adds them to `batch`.
@@ -301,6 +314,9 @@ impl Parser {
                     }
                     start = end;
                     (self.position, self.missing, self.bulk) = (0, None, None);
+                    if self.partial.capacity() > PARTIAL_KEPT {
+                        self.partial = Vec::new();
+                    }
                 }
                 Ok(None) => {
                     let unfinished = batch.spans.drain(first..);

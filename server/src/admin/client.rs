@@ -168,7 +168,7 @@ pub fn line(client: &Client, session: &Session, now_ms: i64) -> String {
     let idle_ms = if client.active { 0 } else { now_ms - client.last_active_ms };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shard} \
-         multi={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
+         multi={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
          user=default redir={redirect} resp={} lib-name={} lib-ver={}",
         session.id,
         client.address,
@@ -179,8 +179,9 @@ pub fn line(client: &Client, session: &Session, now_ms: i64) -> String {
         idle_ms / 1000,
         session.db,
         session.queued(),
-        client.input_bytes.0,
-        client.input_bytes.1,
+        client.input.unparsed,
+        client.input.room,
+        client.input.arguments,
         session.multi_bytes(),
         client.output_room,
         client.output_room,

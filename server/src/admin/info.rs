@@ -8,14 +8,14 @@ use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
 use crate::replication::feed::Replica;
-use engine::Engine;
 use engine::context::{Context, Done};
 use engine::engine::Stats;
 use engine::refusal::Refusal;
+use engine::{Engine, Session};
 use protocol::resp::Args;
 use std::fmt::Write;
 
-type Section = fn(&Outside, &Engine, &mut String);
+type Section = fn(&Outside, &Engine, &Session, &mut String);
 
 const SECTIONS: &[(&str, &str, Section)] = &[
     ("server", "Server", server),
@@ -25,10 +25,10 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("stats", "Stats", stats),
     ("replication", "Replication", replication),
     ("cpu", "CPU", cpu),
-    ("modules", "Modules", |_, _, _| ()),
+    ("modules", "Modules", |_, _, _, _| ()),
     ("commandstats", "Commandstats", commandstats),
     ("errorstats", "Errorstats", errorstats),
-    ("cluster", "Cluster", |_, _, out| line(out, "cluster_enabled", 0)),
+    ("cluster", "Cluster", |_, _, _, out| line(out, "cluster_enabled", 0)),
     ("keyspace", "Keyspace", keyspace),
 ];
 /// Sections that are shown only when asked for.
@@ -61,13 +61,13 @@ pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Don
             out.push_str("\r\n");
         }
         let _ = write!(out, "# {title}\r\n");
-        write(host, ctx.engine, &mut out);
+        write(host, ctx.engine, ctx.session, &mut out);
     }
     ctx.reply.verbatim("txt", out.as_bytes());
     Ok(Done::NOTHING)
 }
 
-fn server(host: &Outside, engine: &Engine, out: &mut String) {
+fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let uptime = (engine.now_ms - host.identity.started_ms) / 1000;
     line(out, "redis_version", REDIS_VERSION);
     line(out, "tidemark_version", TIDEMARK_VERSION);
@@ -101,7 +101,7 @@ fn server(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "config_file", file.map_or_else(String::new, |path| path.display().to_string()));
 }
 
-fn clients(host: &Outside, engine: &Engine, out: &mut String) {
+fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let replicas = host.replication.replicas.len();
     line(out, "connected_clients", host.clients.len().saturating_sub(replicas));
     line(out, "cluster_connections", 0);
@@ -125,7 +125,7 @@ fn clients(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "total_blocking_keys_on_nokey", awaited_or_gone);
 }
 
-fn commandstats(_: &Outside, engine: &Engine, out: &mut String) {
+fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let specs = engine::command::table().all().iter();
     for spec in specs.flat_map(|spec| [*spec].into_iter().chain(spec.subcommands)) {
         let Some(calls) = engine.stats.calls.get(spec.index) else { continue };
@@ -156,8 +156,8 @@ fn human(bytes: usize) -> String {
     format!("{value:.2}{}", UNITS[unit])
 }
 
-fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
-    let overhead = Overhead::of(host, engine);
+fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut String) {
+    let overhead = Overhead::of(host, engine, session);
     let figures = overhead.figures;
     line(out, "used_memory", figures.used);
     line(out, "used_memory_human", human(figures.used));
@@ -205,7 +205,7 @@ fn memory_section(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "lazyfreed_objects", host.lazy_freed());
 }
 
-fn persistence(host: &Outside, engine: &Engine, out: &mut String) {
+fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     use crate::persistence::ChildKind;
     let state = &host.persistence;
     let now = engine.now_ms;
@@ -276,7 +276,7 @@ fn persistence(host: &Outside, engine: &Engine, out: &mut String) {
     }
 }
 
-fn stats(host: &Outside, engine: &Engine, out: &mut String) {
+fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let (own, engine_stats): (_, &Stats) = (&host.stats, &engine.stats);
     line(out, "total_connections_received", own.connections);
     line(out, "total_commands_processed", engine_stats.commands);
@@ -314,13 +314,13 @@ fn stats(host: &Outside, engine: &Engine, out: &mut String) {
     line(out, "client_output_buffer_limit_disconnections", own.output_buffer_limit_disconnections);
 }
 
-fn errorstats(_host: &Outside, engine: &Engine, out: &mut String) {
+fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     for (prefix, count) in &engine.stats.errors {
         line(out, &format!("errorstat_{prefix}"), format!("count={count}"));
     }
 }
 
-fn replication(host: &Outside, engine: &Engine, out: &mut String) {
+fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let state = &host.replication;
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
@@ -388,7 +388,7 @@ fn link_lines(host: &Outside, link: &crate::replication::link::Link, now: i64, o
     line(out, "replica_announced", flag(host.settings.replica_announced));
 }
 
-fn cpu(_host: &Outside, _engine: &Engine, out: &mut String) {
+fn cpu(_host: &Outside, _engine: &Engine, _: &Session, out: &mut String) {
     for (name, who) in [("", memory::Whose::Own), ("_children", memory::Whose::Children)] {
         let (user, system) = memory::cpu_seconds(who);
         line(out, &format!("used_cpu_sys{name}"), format!("{system:.6}"));
@@ -396,7 +396,7 @@ fn cpu(_host: &Outside, _engine: &Engine, out: &mut String) {
     }
 }
 
-fn keyspace(_host: &Outside, engine: &Engine, out: &mut String) {
+fn keyspace(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     for (index, db) in engine.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
         let (keys, expires) = (db.len(), db.expiring_len());
         let ttl = average_ttl_ms(db, engine.now_ms);

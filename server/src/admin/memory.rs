@@ -30,11 +30,11 @@ pub fn memory(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<D
         return Ok(Done::NOTHING);
     }
     if is(word, "STATS") && args.len() == 2 {
-        stats(&Overhead::of(host, ctx.engine), ctx);
+        stats(&Overhead::of(host, ctx.engine, ctx.session), ctx);
         return Ok(Done::NOTHING);
     }
     if is(word, "DOCTOR") && args.len() == 2 {
-        let report = Overhead::of(host, ctx.engine).report();
+        let report = Overhead::of(host, ctx.engine, ctx.session).report();
         ctx.reply.verbatim("txt", report.as_bytes());
         return Ok(Done::NOTHING);
     }

@@ -16,6 +16,7 @@
 
 use super::handle::Handle;
 use super::stream::Stream;
+use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
 use bytes::{Buf, Bytes};
 use engine::dispatch::Flow;
@@ -173,8 +174,8 @@ impl Connection {
     #[inline]
     fn note_buffers(&mut self) -> bool {
         let node = &mut *self.node.borrow_mut();
-        let (len, room) = (self.input.len(), self.input.capacity() - self.input.len());
-        node.note_buffers(self.slot, (len, room), self.output.capacity());
+        let input = input_bytes(&self.input, &self.parser);
+        node.note_buffers(self.slot, input, self.output.capacity());
         self.handle.is_killed()
     }
 
@@ -220,8 +221,8 @@ impl Connection {
                 node.host.note_input(self.slot, read);
                 // What a long request takes counts before it is executed: it may be the last.
                 if node.host.clients_limit() > 0 {
-                    let room = input.capacity() - input.len();
-                    node.note_buffers(self.slot, (input.len(), room), self.output.capacity());
+                    let bytes = input_bytes(&input, &self.parser);
+                    node.note_buffers(self.slot, bytes, self.output.capacity());
                     if self.handle.is_killed() {
                         return Poll::Ready(Ok(0));
                     }
@@ -414,6 +415,17 @@ impl Drop for Connection {
         if let Ok(mut node) = self.node.try_borrow_mut() {
             node.forget_client(self.slot);
         }
+    }
+}
+
+/// What the buffer of unfinished input takes.
+#[inline]
+fn input_bytes(buffer: &Vec<u8>, parser: &Parser) -> InputBytes {
+    let understood = parser.understood().min(buffer.len());
+    InputBytes {
+        unparsed: buffer.len() - understood,
+        arguments: understood + parser.memory_bytes(),
+        room: buffer.capacity() - buffer.len(),
     }
 }
 

@@ -172,7 +172,7 @@ pub(super) fn xadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
             added
         }
     };
-    ctx.engine.garbage.extend(garbage.map(Value::Stream));
+    ctx.engine.discard(garbage.map(Value::Stream));
     let text = IdText::of(id);
     ctx.reply.bulk(text.bytes());
     ctx.changed(key, Class::Stream, "xadd");
@@ -294,7 +294,7 @@ pub(super) fn xtrim(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refus
     };
     let (trimmed, garbage) = stream.trim(trim);
     let mut kept = what_was_kept(stream, trim.keep);
-    ctx.engine.garbage.extend(garbage.map(Value::Stream));
+    ctx.engine.discard(garbage.map(Value::Stream));
     ctx.reply.int(trimmed as i64);
     if trimmed > 0 {
         ctx.changed(key, Class::Stream, "xtrim");
