@@ -116,6 +116,8 @@ pub struct Journal {
     blocks: VecDeque<Block>,
     /// Sequence number of the first block in `blocks`.
     first_block: u64,
+    /// Bytes of all of `blocks`.
+    sealed_bytes: usize,
     tail: BytesMut,
     tail_kind: Kind,
     /// Offset before the tail.
@@ -135,6 +137,7 @@ impl Journal {
             history: History::new(id),
             blocks: VecDeque::new(),
             first_block: 0,
+            sealed_bytes: 0,
             tail: BytesMut::new(),
             tail_kind: Kind::Effect,
             tail_start: 0,
@@ -252,6 +255,7 @@ impl Journal {
         let bytes = self.tail.split().freeze();
         let block = Block { kind: self.tail_kind, start: self.tail_start, bytes };
         self.tail_start = block.end();
+        self.sealed_bytes += block.bytes.len();
         self.blocks.push_back(block);
         self.trim();
     }
@@ -393,17 +397,28 @@ impl Journal {
                 break;
             }
             self.backlog_start = self.backlog_start.max(block.end());
+            self.sealed_bytes -= block.bytes.len();
             self.blocks.pop_front();
             self.first_block += 1;
         }
         if self.backlog_bytes.is_none() {
             self.backlog_start = self.end();
         }
+        // After a reader that was far behind.
+        if self.blocks.capacity() > 1024 && self.blocks.len() < self.blocks.capacity() / 8 {
+            self.blocks.shrink_to(self.blocks.len() * 2);
+        }
     }
 
-    /// Bytes held in sealed blocks.
+    /// Bytes of the journal that are kept.
     pub fn held_bytes(&self) -> usize {
-        self.blocks.iter().map(|block| block.bytes.len()).sum::<usize>() + self.tail.len()
+        self.sealed_bytes + self.tail.len()
+    }
+
+    /// Bytes of memory that the journal takes: what is kept, and what it takes to keep account of it. With a write in every
+    /// turn the account takes as much as the bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.held_bytes() + self.blocks.capacity() * size_of::<Block>()
     }
 }
 

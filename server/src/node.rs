@@ -434,8 +434,9 @@ impl Node {
     pub fn check_output(&mut self, slot: usize, bytes: usize) {
         let Some(client) = self.host.clients.get_mut(slot) else { return };
         client.output_bytes = bytes;
-        if bytes > 0 {
-            self.check_output_limit(slot);
+        match bytes {
+            0 => client.soft_limit_since_ms = None,
+            _ => self.check_output_limit(slot),
         }
     }
 }
@@ -496,7 +497,7 @@ impl Outside {
             true => self.settings.repl_backlog_size as usize,
             false => 0,
         };
-        self.journal.held_bytes().saturating_sub(backlog)
+        self.journal.memory_bytes().saturating_sub(backlog)
     }
 
     /// Gives the process the score of its role for when memory runs out; what fails is logged.

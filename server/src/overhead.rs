@@ -52,7 +52,7 @@ impl Overhead {
     /// As it is now; the session that asks is not in its slot.
     pub fn of(host: &Outside, engine: &Engine, executing: &Session) -> Overhead {
         let figures = memory::figures();
-        let held = host.journal.held_bytes();
+        let held = host.journal.memory_bytes();
         let replica_count = host.replication.replicas.len();
         let backlog = match replica_count {
             0 => held,

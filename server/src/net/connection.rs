@@ -41,6 +41,8 @@ const READ_LEAST: usize = 4 * 1024;
 const READ_MAX: usize = 4 * 1024 * 1024;
 /// Above this, a buffer that was needed once is given back.
 const KEEP_BYTES: usize = 256 * 1024;
+/// Replies of a turn up to which limits are not looked at before they are sent, in bytes.
+const UNCOUNTED_OUTPUT: usize = 16 << 10;
 /// The same for a connection's own buffers, of which there are many.
 const KEEP_OWN_BYTES: usize = 16 * 1024;
 
@@ -211,9 +213,11 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, node: &mut Node) -> Poll<io::Result<usize>> {
         if !self.input.is_empty() {
             let mut input = std::mem::take(&mut self.input);
-            // No more room than the request needs, if that is known.
+            // No more room than the request needs, if that is known: more would move what is there.
+            let room = input.capacity() - input.len();
             let most = match self.parser.wanted(input.len()) {
                 0 => READ_BYTES,
+                wanted if wanted <= room => room.min(READ_MAX),
                 wanted => wanted.clamp(READ_LEAST, READ_MAX),
             };
             let result = self.stream.poll_read(cx, &mut input, most);
@@ -310,6 +314,14 @@ impl Connection {
         if replies.is_empty() {
             return;
         }
+        // What a turn answers counts as a whole, as with Redis: also what the system would take at once.
+        let answered = self.output.len() - self.written + replies.len();
+        if answered > UNCOUNTED_OUTPUT {
+            node.check_output(self.slot, answered);
+            if self.handle.is_killed() {
+                return;
+            }
+        }
         let released = node.host.released();
         self.gates.put(replies.len(), token, released);
         let mut sent = 0;
@@ -330,7 +342,7 @@ impl Connection {
         if !self.gates.waiting.is_empty() {
             node.host.wait_for_release(self.slot);
         }
-        if !self.output.is_empty() {
+        if !self.output.is_empty() || answered > UNCOUNTED_OUTPUT {
             node.check_output(self.slot, self.output.len() - self.written);
         }
     }

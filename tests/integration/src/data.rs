@@ -141,7 +141,7 @@ impl Writes {
         let score = (self.below(2000) as f64 - 1000.0) / 8.0;
         match self.below(7) {
             0 => command(&["ZREM", &key, &self.text()]),
-            1 => command(&["ZINCRBY", &key, "0.1", &self.text()]),
+            1 => command(&["ZINCRBY", &key, "0.125", &self.text()]),
             2 => command(&["ZPOPMIN", &key, "2"]),
             3 => command(&["ZUNIONSTORE", &key, "2", &key, &self.key("zset"), "AGGREGATE", "MAX"]),
             4 => command(&["ZREMRANGEBYRANK", &key, "200", "-1"]),
