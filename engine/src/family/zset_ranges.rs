@@ -275,6 +275,10 @@ fn query<'a>(
     if reverse && by != By::Rank {
         (min, max) = (max, min);
     }
+    if by == By::Rank {
+        // A LIMIT without an end is let through, and means nothing.
+        offset = 0;
+    }
     Ok(Query { bounds: Bounds::read(by, min, max)?, reverse, with_scores, offset, limit })
 }
 

@@ -123,6 +123,8 @@ fn options_that_make_no_sense_are_refused() {
             ("ZRANGE z 0 1 LIMIT 0 1", limit),
             ("ZREVRANGE z 0 1 LIMIT 0 1", limit),
             ("ZRANGE z 0 1 LIMIT 0 -1", "[a]"),
+            ("ZRANGE z 0 1 LIMIT 5 -1", "[a]"),
+            ("ZRANGE z 0 1 LIMIT -5 -1", "[a]"),
             ("ZRANGE z - + BYLEX WITHSCORES", scores),
             ("ZRANGEBYLEX z - + WITHSCORES", scores),
             ("ZRANGE z 0 1 BYSCORE BYLEX", "-ERR syntax error"),

@@ -39,6 +39,25 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "7.2 makes a table at once of an HSET with more pairs than a listpack may have fields, 7.0 counts the fields",
+        fits: |name, words, ours, peers| {
+            name == "object"
+                && words.last().is_some_and(|key| key.starts_with(b"hash:"))
+                && ours.bytes() == b"hashtable"
+                && peers.bytes() == b"listpack"
+        },
+    },
+    Known {
+        reason: "SDIFFSTORE of Redis removes members from a copy, which keeps the form it had with them",
+        fits: |name, words, ours, peers| {
+            let sets: [&[u8]; 2] = [b"set:", b"ints:"];
+            name == "object"
+                && words.last().is_some_and(|key| sets.iter().any(|set| key.starts_with(set)))
+                && ours.bytes() == b"intset"
+                && peers.bytes() == b"hashtable"
+        },
+    },
+    Known {
         reason: "7.2 names the command and its special id when streams and ids are not as many",
         fits: |name, _, ours, peers| {
             ["xread", "xreadgroup"].contains(&name)
