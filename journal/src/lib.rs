@@ -418,7 +418,8 @@ impl Journal {
     /// Bytes of memory that the journal takes: what is kept, and what it takes to keep account of it. With a write in every
     /// turn the account takes as much as the bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.held_bytes() + self.blocks.capacity() * size_of::<Block>()
+        let room = self.tail.capacity() - self.tail.len();
+        self.held_bytes() + room + self.blocks.capacity() * size_of::<Block>()
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Client {
     pub output_room: usize,
     /// Bytes that it takes in all, as counted for `maxmemory-clients`.
     pub counted_bytes: usize,
+    /// Bytes that it took when it was given up for want of memory: free as soon as its task has ended.
+    pub given_up_bytes: usize,
     /// Since when its output is above the soft limit, unix milliseconds.
     pub soft_limit_since_ms: Option<i64>,
     /// Its replies wait for the disk.
@@ -82,6 +84,7 @@ impl Client {
             input: InputBytes::default(),
             output_room: 0,
             counted_bytes: 0,
+            given_up_bytes: 0,
             soft_limit_since_ms: None,
             gated: false,
             handle,
@@ -118,6 +121,8 @@ pub struct Clients {
     len: usize,
     /// Sum of the clients' `counted_bytes`.
     counted_bytes: usize,
+    /// Sum of the clients' `given_up_bytes`.
+    given_up_bytes: usize,
 }
 
 impl Clients {
@@ -141,7 +146,22 @@ impl Clients {
         if let Some(client) = self.slots.get_mut(slot).and_then(Option::take) {
             self.len -= 1;
             self.counted_bytes -= client.counted_bytes;
+            self.given_up_bytes -= client.given_up_bytes;
         }
+    }
+
+    /// A client was given up: what it takes counts no more, and is as good as free.
+    pub fn give_up(&mut self, slot: usize) {
+        let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        let bytes = std::mem::take(&mut client.counted_bytes);
+        client.given_up_bytes += bytes;
+        self.counted_bytes -= bytes;
+        self.given_up_bytes += bytes;
+    }
+
+    /// Bytes of clients that were given up and are not gone yet.
+    pub fn given_up_bytes(&self) -> usize {
+        self.given_up_bytes
     }
 
     /// Counts what a client takes; none if it does not count.

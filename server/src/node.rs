@@ -424,7 +424,7 @@ impl Node {
                 tracing::info!("Evicting client: {line}");
                 client.handle.kill();
             }
-            self.host.clients.count_bytes(slot, 0);
+            self.host.clients.give_up(slot);
             self.host.stats.evicted_clients += 1;
         }
     }
@@ -484,7 +484,8 @@ impl Outside {
     }
 
     fn excess_as_counted(&self) -> u64 {
-        let not_counted = self.uncounted_bytes + self.lazy.pending_bytes();
+        let going = self.lazy.pending_bytes() + self.clients.given_up_bytes();
+        let not_counted = self.uncounted_bytes + going;
         (crate::memory::used_now() as u64)
             .saturating_sub(not_counted as u64)
             .saturating_sub(self.settings.maxmemory)
