@@ -471,7 +471,7 @@ impl Engine {
         &mut self,
         scope: Scope,
         key: Key<'_>,
-    ) -> Result<Option<&T>, Refusal> {
+    ) -> Result<Option<T::Ref<'_>>, Refusal> {
         match self.read(scope, key) {
             None => Ok(None),
             Some(entry) => T::of(entry.value()).map(Some).ok_or(Refusal::WRONG_TYPE),
@@ -483,7 +483,7 @@ impl Engine {
         &mut self,
         scope: Scope,
         key: Key<'_>,
-    ) -> Result<Option<&mut T>, Refusal> {
+    ) -> Result<Option<T::Mut<'_>>, Refusal> {
         let using = self.using();
         let Some(entry) = self.peek(scope, key) else { return Ok(None) };
         if entry.kind() != T::KIND {
@@ -503,7 +503,7 @@ impl Engine {
         &mut self,
         scope: Scope,
         key: Key<'_>,
-    ) -> Result<&mut T, Refusal> {
+    ) -> Result<T::Mut<'_>, Refusal> {
         self.change_or_put(scope, key, |_| T::empty())
     }
 
@@ -513,7 +513,7 @@ impl Engine {
         scope: Scope,
         key: Key<'_>,
         make: impl FnOnce(&Limits) -> T,
-    ) -> Result<&mut T, Refusal> {
+    ) -> Result<T::Mut<'_>, Refusal> {
         let there = match self.peek(scope, key) {
             None => false,
             Some(entry) if entry.kind() == T::KIND => true,
@@ -561,13 +561,7 @@ impl Engine {
 
     /// Removes a key without a word to anyone. Large values are freed elsewhere.
     pub fn delete(&mut self, db: usize, key: Key<'_>) -> bool {
-        let Some(removed) = self.dbs[db].remove(key.hash, key.bytes) else { return false };
-        match removed.value {
-            Value::Int(_) => {}
-            Value::Str(bytes) if bytes.len() < 64 * 1024 => {}
-            large => self.garbage.push(large),
-        }
-        true
+        self.dbs[db].delete(key.hash, key.bytes, &mut self.garbage)
     }
 
     /// Removes keys whose time has come: the next part of the databases that can have any. The host calls it

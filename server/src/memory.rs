@@ -143,3 +143,19 @@ pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
         |index: usize| fields.get(index).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / ticks;
     (seconds(first), seconds(first + 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keyspace lets values grow to the end of their block, and tells of memory, by these sizes.
+    #[test]
+    fn the_allocator_has_the_classes_that_the_keyspace_counts_with() {
+        for size in (1..4096).chain([4097, 14_000, 20_481, 70_000]) {
+            let before = own();
+            let bytes = std::hint::black_box(Vec::<u8>::with_capacity(size));
+            assert_eq!(own() - before, keyspace::entry::class_bytes(size) as i64, "{size} bytes");
+            drop(bytes);
+        }
+    }
+}
