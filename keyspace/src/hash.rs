@@ -249,6 +249,26 @@ impl<'a> HashRef<'a> {
         }
     }
 
+    /// Visits `count` fields by chance, each of all: some may come twice.
+    pub fn sample_anew(
+        self,
+        count: usize,
+        draw: &mut dyn FnMut() -> u64,
+        mut visit: impl FnMut(Value<'_>, Value<'_>),
+    ) {
+        // Pairs are found by a walk, which is made once for all.
+        let pairs: Vec<_> = self.pairs().into_iter().flat_map(Pairs::iter).collect();
+        for _ in 0..count {
+            let chosen = match self.0 {
+                View::Pairs(_) if pairs.is_empty() => None,
+                View::Pairs(_) => Some(pairs[below(pairs.len(), draw)]),
+                View::Table(table) => table.random(draw).map(bytes_of),
+            };
+            let Some((field, value)) = chosen else { return };
+            visit(field, value);
+        }
+    }
+
     /// Verifies the invariants.
     pub fn check(self) {
         match self.0 {

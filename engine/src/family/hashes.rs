@@ -365,7 +365,7 @@ fn hrandfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     };
     let count = pick.of(hash.len())?;
     open_members(&mut ctx.reply, count, pick.pairs);
-    let mut show = |field: Text<'_>, value: Text<'_>| {
+    let show = |field: Text<'_>, value: Text<'_>| {
         if pick.pairs {
             open_pair(&mut ctx.reply);
         }
@@ -375,10 +375,7 @@ fn hrandfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
     };
     if pick.repeats {
-        for _ in 0..count {
-            let (field, value) = hash.random(&mut draw).expect("hashes are not empty");
-            show(field, value);
-        }
+        hash.sample_anew(count, &mut draw, show);
     } else {
         hash.sample(count, &mut draw, show);
     }

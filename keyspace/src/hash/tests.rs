@@ -210,6 +210,10 @@ proptest! {
                 assert!(sampled.insert(f.to_vec(), v.to_vec()).is_none());
             });
             prop_assert_eq!(sampled.len(), model.len().min(5));
+            let mut drawn = Vec::new();
+            hash.sample_anew(70, &mut draw, |f, v| drawn.push((f.to_vec(), v.to_vec())));
+            prop_assert_eq!(drawn.len(), if model.is_empty() { 0 } else { 70 });
+            prop_assert!(drawn.iter().all(|(field, value)| model.get(field) == Some(value)));
         }
         let removed = db.remove(hash_bytes(key.as_bytes()), key.as_bytes()).unwrap();
         let crate::entry::Value::Hash(removed) = removed.value else { panic!("a hash") };
