@@ -178,4 +178,28 @@ proptest! {
         let again = PackedPairs::from_listpack(&list).unwrap();
         prop_assert_eq!(again.pairs().body(), pairs.body());
     }
+
+    /// A damaged listpack is refused, or is another hash.
+    #[test]
+    fn damage_makes_no_pairs_that_are_not_sound(
+        pairs in prop::collection::vec((field(), prop::collection::vec(any::<u8>(), 0..20)), 0..8),
+        damage in prop::collection::vec((any::<usize>(), any::<u8>()), 0..3),
+    ) {
+        let mut list = listpack::EMPTY.to_vec();
+        for (field, value) in &pairs {
+            listpack::push(&mut list, Value::of(field));
+            listpack::push(&mut list, Value::of(value));
+        }
+        for (at, byte) in damage {
+            let at = at % list.len();
+            list[at] = byte;
+        }
+        if let Ok(packed) = PackedPairs::from_listpack(&list) {
+            packed.pairs().check();
+            let mut again = Vec::new();
+            packed.pairs().to_listpack(&mut again);
+            prop_assert_eq!(again.len(), list.len());
+            prop_assert_eq!(&again[listpack::HEADER_BYTES..], &list[listpack::HEADER_BYTES..]);
+        }
+    }
 }
