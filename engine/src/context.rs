@@ -136,8 +136,8 @@ impl<'a> Context<'a> {
 
     /// Removes a key whose collection became empty.
     pub fn remove_if_empty<T: Collection>(&mut self, key: Key<'_>) {
-        let db = &mut self.engine.dbs[self.scope.db];
-        if db.collection_mut::<T>(key.hash, key.bytes).is_some_and(|c| c.is_empty()) {
+        let entry = self.engine.dbs[self.scope.db].get(key.hash, key.bytes);
+        if entry.and_then(|entry| T::of(entry.value())).is_some_and(T::is_empty) {
             self.engine.delete(self.scope.db, key);
             self.engine.notify(self.scope.db, Class::Generic, "del", key.bytes);
         }

@@ -480,7 +480,7 @@ impl Engine {
         &mut self,
         scope: Scope,
         key: Key<'_>,
-    ) -> Result<Option<&T>, Refusal> {
+    ) -> Result<Option<T::Ref<'_>>, Refusal> {
         match self.read(scope, key) {
             None => Ok(None),
             Some(entry) => T::of(entry.value()).map(Some).ok_or(Refusal::WRONG_TYPE),
@@ -492,7 +492,7 @@ impl Engine {
         &mut self,
         scope: Scope,
         key: Key<'_>,
-    ) -> Result<Option<&mut T>, Refusal> {
+    ) -> Result<Option<T::Mut<'_>>, Refusal> {
         let using = self.using();
         let Some(entry) = self.peek(scope, key) else { return Ok(None) };
         if entry.kind() != T::KIND {
@@ -512,7 +512,7 @@ impl Engine {
         &mut self,
         scope: Scope,
         key: Key<'_>,
-    ) -> Result<&mut T, Refusal> {
+    ) -> Result<T::Mut<'_>, Refusal> {
         self.change_or_put(scope, key, |_| T::empty())
     }
 
@@ -522,7 +522,7 @@ impl Engine {
         scope: Scope,
         key: Key<'_>,
         make: impl FnOnce(&Limits) -> T,
-    ) -> Result<&mut T, Refusal> {
+    ) -> Result<T::Mut<'_>, Refusal> {
         let there = match self.peek(scope, key) {
             None => false,
             Some(entry) if entry.kind() == T::KIND => true,
@@ -586,9 +586,7 @@ impl Engine {
 
     /// Removes a key without a word to anyone. Large values are freed elsewhere.
     pub fn delete(&mut self, db: usize, key: Key<'_>) -> bool {
-        let Some(removed) = self.dbs[db].remove(key.hash, key.bytes) else { return false };
-        self.discard(Some(removed.value));
-        true
+        self.dbs[db].delete(key.hash, key.bytes, &mut self.garbage)
     }
 
     /// Removes keys whose time has come: the next part of the databases that can have any. The host calls it

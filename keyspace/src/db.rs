@@ -11,13 +11,13 @@
 //! - every key is in the table once, under `hash_bytes(key)`
 
 use crate::entry::{Entry, Kind, Value, ValueRef, grow};
-use crate::hash::Hash;
+use crate::hash::{Hash, HashMut, HashRef};
 use crate::list::List;
+use crate::pairs::Pairs;
 use crate::set::Set;
 use crate::stream::Stream;
 use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
-use protocol::listpack::Value as Text;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
@@ -77,20 +77,12 @@ impl<'a> EntryRef<'a> {
 
     /// Bytes that the value takes outside of the block.
     pub fn value_bytes(self) -> usize {
-        match self.value() {
-            ValueRef::Str(text) if self.block_bytes() < text.len() => text.len(),
-            ValueRef::Str(_) => 0,
-            ValueRef::List(list) => list.memory_bytes(),
-            ValueRef::Hash(hash) => hash.memory_bytes(),
-            ValueRef::Set(set) => set.memory_bytes(),
-            ValueRef::Zset(zset) => zset.memory_bytes(),
-            ValueRef::Stream(stream) => stream.memory_bytes(),
-        }
+        self.entry.outside_bytes()
     }
 
     /// Bytes of the block that holds key and header (and the value, if it is embedded).
     pub fn block_bytes(self) -> usize {
-        self.entry.size().next_multiple_of(8)
+        self.entry.block_bytes()
     }
 }
 
@@ -103,49 +95,180 @@ pub struct Removed {
     pub expiry: Option<UnixMillis>,
 }
 
+/// A key's place in a database, for changes that may move its block.
+pub struct Slot<'d> {
+    table: &'d mut RawTable,
+    scratch: &'d mut Vec<u8>,
+    hash: u64,
+    entry: Entry,
+}
+
+impl<'d> Slot<'d> {
+    /// The value, for reading as long as the database is borrowed.
+    #[inline]
+    pub(crate) fn into_value(self) -> ValueRef<'d> {
+        self.entry.value()
+    }
+
+    /// The value, until it is changed.
+    #[inline]
+    pub(crate) fn value(&self) -> ValueRef<'_> {
+        self.entry.value()
+    }
+
+    /// Whether the value is a hash that lies in the block.
+    #[inline]
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.entry.has_pairs()
+    }
+
+    /// A hash that is not embedded.
+    ///
+    /// # Panics
+    /// If it is another value.
+    #[inline]
+    pub(crate) fn hash(&mut self) -> &mut Hash {
+        assert!(self.entry.kind() == Kind::Hash && !self.is_embedded());
+        // SAFETY: the form has been compared, and the slot is the only access to the database.
+        unsafe { self.entry.collection::<Hash>() }
+    }
+
+    /// Replaces bytes of an embedded hash; see [`Entry::splice_pairs`].
+    #[inline]
+    pub(crate) fn splice_pairs(
+        &mut self,
+        at: usize,
+        remove: usize,
+        insert: usize,
+        len: usize,
+    ) -> &mut [u8] {
+        let old = self.entry.item();
+        // SAFETY: the slot is the only access to the database.
+        let gap = unsafe { self.entry.splice_pairs(at, remove, insert, len) };
+        self.readdress(old);
+        gap
+    }
+
+    /// Gives an embedded hash these pairs.
+    pub(crate) fn set_pairs(&mut self, pairs: Pairs<'_>) {
+        let old = self.entry.item();
+        // SAFETY: the slot is the only access to the database.
+        unsafe { self.entry.set_pairs(pairs) };
+        self.readdress(old);
+    }
+
+    /// Puts a hash with memory of its own in the place of an embedded one.
+    pub(crate) fn move_out(&mut self, hash: Hash) {
+        let old = self.entry.item();
+        self.entry = self.entry.move_out(hash);
+        self.readdress(old);
+    }
+
+    /// A vector of the database's, with memory that it has from before; [`Slot::put_scratch`] gives it back.
+    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(self.scratch)
+    }
+
+    pub(crate) fn put_scratch(&mut self, scratch: Vec<u8>) {
+        *self.scratch = scratch;
+    }
+
+    #[inline]
+    fn readdress(&mut self, old: NonNull<u8>) {
+        if old != self.entry.item() {
+            self.table.replace(self.hash, old, self.entry.item());
+        }
+    }
+}
+
 /// Collections that a database can lend for changing in place.
 pub trait Collection: Sized {
     /// The type's name in TYPE.
     const KIND: Kind;
+    /// One that is only read.
+    type Ref<'a>: Copy;
+    /// One that is changed where it is.
+    type Mut<'a>;
     /// As a value on its own.
     fn into_value(self) -> Value;
     /// The collection in a value, if it is of this type.
-    fn of(value: ValueRef<'_>) -> Option<&Self>;
+    fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>>;
+    /// The collection at a place, if it is of this type.
+    fn at(slot: Slot<'_>) -> Option<Self::Mut<'_>>;
     /// One without elements.
     fn empty() -> Self;
     /// Whether it has no elements.
-    fn is_empty(&self) -> bool;
+    fn is_empty(collection: Self::Ref<'_>) -> bool;
 }
 
 macro_rules! collection {
     ($($name:ident),*) => {$(
         impl Collection for $name {
             const KIND: Kind = Kind::$name;
+            type Ref<'a> = &'a $name;
+            type Mut<'a> = &'a mut $name;
             fn into_value(self) -> Value {
                 Value::$name(self)
             }
-            fn of(value: ValueRef<'_>) -> Option<&Self> {
+            fn of(value: ValueRef<'_>) -> Option<&$name> {
                 match value {
                     ValueRef::$name(collection) => Some(collection),
                     _ => None,
                 }
             }
+            #[inline]
+            fn at(slot: Slot<'_>) -> Option<&mut $name> {
+                // SAFETY: the kind has been compared, it has one form, and the slot is the only access.
+                (slot.entry.kind() == Self::KIND).then(|| unsafe { slot.entry.collection() })
+            }
             fn empty() -> Self {
                 $name::new()
             }
-            fn is_empty(&self) -> bool {
-                self.len() == 0
+            fn is_empty(collection: &$name) -> bool {
+                collection.len() == 0
             }
         }
     )*};
 }
-collection!(List, Hash, Set, Zset, Stream);
+collection!(List, Set, Zset, Stream);
+
+impl Collection for Hash {
+    const KIND: Kind = Kind::Hash;
+    type Ref<'a> = HashRef<'a>;
+    type Mut<'a> = HashMut<'a>;
+
+    fn into_value(self) -> Value {
+        Value::Hash(self)
+    }
+
+    fn of(value: ValueRef<'_>) -> Option<HashRef<'_>> {
+        match value {
+            ValueRef::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn at(slot: Slot<'_>) -> Option<HashMut<'_>> {
+        (slot.entry.kind() == Kind::Hash).then(|| HashMut::new(slot))
+    }
+
+    fn empty() -> Self {
+        Hash::new()
+    }
+
+    fn is_empty(hash: HashRef<'_>) -> bool {
+        hash.is_empty()
+    }
+}
 
 /// A database.
 #[derive(Default)]
 pub struct Db {
     table: RawTable,
     expiring_len: usize,
+    /// The memory of the last change that was made beside its block: up to EMBED_MAX bytes.
+    scratch: Vec<u8>,
 }
 
 impl Drop for Db {
@@ -232,10 +355,9 @@ impl Db {
 
     /// The collection under a key; `None` if there is none or it is of another type.
     #[inline]
-    pub fn collection_mut<T: Collection>(&mut self, hash: u64, key: &[u8]) -> Option<&mut T> {
+    pub fn collection_mut<T: Collection>(&mut self, hash: u64, key: &[u8]) -> Option<T::Mut<'_>> {
         let entry = self.find(hash, key)?;
-        // SAFETY: the kind has been compared, and `&mut self` is the only access.
-        (entry.kind() == T::KIND).then(|| unsafe { entry.collection::<T>() })
+        T::at(Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry })
     }
 
     /// Sets a key to a string, whatever it was before. Returns the old value if it is worth freeing
@@ -297,12 +419,7 @@ impl Db {
             self.expiring_len += 1;
             self.table.note_expiry(hash, at);
         }
-        match old.value() {
-            ValueRef::Str(Text::Int(_)) => old.free(),
-            ValueRef::Str(Text::Bytes(bytes)) if bytes.len() <= 64 * 1024 => old.free(),
-            _ => return Some(old.into_value()),
-        }
-        None
+        old.free_small()
     }
 
     /// Adds a key that is not there; for loading. Returns false, and changes nothing, if it is there.
@@ -416,6 +533,14 @@ impl Db {
         Some(Removed { value: entry.into_value(), expiry })
     }
 
+    /// Removes a key; false if there is none. A value that is worth freeing elsewhere, as [`Self::set_bytes`] means it,
+    /// goes into `garbage`.
+    pub fn delete(&mut self, hash: u64, key: &[u8], garbage: &mut Vec<Value>) -> bool {
+        let Some(entry) = self.take(hash, key) else { return false };
+        garbage.extend(entry.free_small());
+        true
+    }
+
     /// Moves a key to another name that is free. False if there is no such key.
     pub fn rename(&mut self, hash: u64, key: &[u8], new_hash: u64, new_key: &[u8]) -> bool {
         let Some(entry) = self.take(hash, key) else { return false };
@@ -495,6 +620,9 @@ impl Db {
         assert_eq!(expiring, self.expiring_len, "entries with an expiry");
         for entry in self.iter() {
             assert!(self.get(hash_bytes(entry.key()), entry.key()).is_some(), "found by its key");
+            if let ValueRef::Hash(hash) = entry.value() {
+                hash.check();
+            }
         }
     }
 }

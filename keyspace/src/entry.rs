@@ -2,26 +2,33 @@
 //!
 //! The table's slot is a thin pointer to it. A string of up to [`EMBED_MAX`] bytes lies in the block, so
 //! a small key costs one allocation and a read of it two cache lines, one of the table and one of the block.
+//! So does a small hash, as [`crate::pairs`]: beside its key it needs neither a payload nor an allocation with
+//! room to spare of its own.
 //!
 //! ```text
 //! 0      1        4        6        8
 //! | kind | clock  | keylen | vallen | [long key length, 8] | [expiry ms, 8] | [payload 8/16/24] | key | value |
 //!   kind:    low 4 bits the form, 0x10 has an expiry, 0x20 long key (keylen in the extra word)
-//!   payload: integer (8), heap string (24), collection (16); none for an embedded string
-//!   vallen:  bytes of an embedded string, 0 for the other forms
+//!   payload: integer (8), heap string (24), collection (16); none for an embedded value
+//!   vallen:  bytes of an embedded value, 0 for the other forms
+//!   value:   string, or a hash: number of pairs, u16 LE | body
 //! ```
 //!
-//! With size classes every 8 bytes, a key of 16 and a value of 32 bytes take 56, and 64 with an expiry.
+//! With size classes every 8 bytes, a key of 16 and a value of 32 bytes take 56, and 64 with an expiry. A key of 11
+//! bytes with a hash of 20 pairs, each of 3 and 13 bytes, takes 381 of 384: 19 bytes a pair. (With a listpack in an
+//! allocation of its own it were 40 for the block and 448 for the listpack, 24 bytes a pair.)
 //!
 //! # Invariants
-//! - the size of a block follows from its header: `size()`; it was allocated with that size rounded up to 8
+//! - the size of a block follows from its header: `size()`; it was allocated with that size rounded up by
+//!   `class_bytes`
 //! - payloads are aligned to 8
 //!
 //! # Not here
 //! - which block belongs to which key: [`crate::db`]
 
-use crate::hash::Hash;
+use crate::hash::{Hash, HashRef};
 use crate::list::List;
+use crate::pairs::Pairs;
 use crate::set::Set;
 use crate::stream::Stream;
 use crate::zset::Zset;
@@ -30,12 +37,18 @@ use protocol::number;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::NonNull;
 
-/// The longest string that is kept inside its key's block, in bytes.
+/// The longest string that is kept inside its key's block, in bytes; for a hash, the bytes of its pairs and
+/// their number.
 ///
 /// Larger ones have an allocation of their own, which grows in place and is freed by another thread.
 pub const EMBED_MAX: usize = 1024;
 
+/// Most bytes of the pairs of a hash that is kept inside its key's block.
+pub(crate) const EMBEDDED_PAIRS_MAX: usize = EMBED_MAX - PAIRS_HEAD;
+
 const HEAD: usize = 8;
+/// Bytes of the number of pairs before an embedded body.
+const PAIRS_HEAD: usize = 2;
 const FORM: u8 = 0x0f;
 const EXPIRES: u8 = 0x10;
 const LONG: u8 = 0x20;
@@ -54,6 +67,8 @@ enum Form {
     Set = 6,
     Zset = 7,
     Stream = 8,
+    /// A hash, embedded.
+    Pairs = 9,
 }
 
 impl Form {
@@ -69,6 +84,7 @@ impl Form {
             6 => Form::Set,
             7 => Form::Zset,
             8 => Form::Stream,
+            9 => Form::Pairs,
             other => unreachable!("form {other} of a block"),
         }
     }
@@ -76,7 +92,7 @@ impl Form {
     #[inline]
     fn payload(self) -> usize {
         match self {
-            Form::Embedded | Form::EmbeddedRaw => 0,
+            Form::Embedded | Form::EmbeddedRaw | Form::Pairs => 0,
             Form::Int => 8,
             Form::Heap => size_of::<Vec<u8>>(),
             Form::List | Form::Hash | Form::Set | Form::Zset | Form::Stream => 16,
@@ -177,7 +193,7 @@ pub enum ValueRef<'a> {
     /// A list.
     List(&'a List),
     /// A hash.
-    Hash(&'a Hash),
+    Hash(HashRef<'a>),
     /// A set.
     Set(&'a Set),
     /// A sorted set.
@@ -287,7 +303,7 @@ impl Entry {
         match self.form() {
             Form::Int | Form::Embedded | Form::EmbeddedRaw | Form::Heap => Kind::String,
             Form::List => Kind::List,
-            Form::Hash => Kind::Hash,
+            Form::Hash | Form::Pairs => Kind::Hash,
             Form::Set => Kind::Set,
             Form::Zset => Kind::Zset,
             Form::Stream => Kind::Stream,
@@ -322,7 +338,8 @@ impl Entry {
                 }
                 Form::Heap => ValueRef::Str(Text::Bytes(self.payload::<Vec<u8>>().as_ref())),
                 Form::List => ValueRef::List(self.payload::<List>().as_ref()),
-                Form::Hash => ValueRef::Hash(self.payload::<Hash>().as_ref()),
+                Form::Hash => ValueRef::Hash(self.payload::<Hash>().as_ref().view()),
+                Form::Pairs => ValueRef::Hash(self.pairs().into()),
                 Form::Set => ValueRef::Set(self.payload::<Set>().as_ref()),
                 Form::Zset => ValueRef::Zset(self.payload::<Zset>().as_ref()),
                 Form::Stream => ValueRef::Stream(self.payload::<Stream>().as_ref()),
@@ -330,10 +347,48 @@ impl Entry {
         }
     }
 
+    /// The pairs of an embedded hash.
+    #[inline]
+    fn pairs<'a>(self) -> Pairs<'a> {
+        assert!(self.form() == Form::Pairs, "a hash with its pairs in the block");
+        // SAFETY: the value is the last thing in the block and has this length, of which the number of pairs is
+        // a part. The lifetime is bounded by the caller.
+        let value = unsafe {
+            let at = self.0.add(self.embedded_at()).as_ptr();
+            std::slice::from_raw_parts(at, self.half(6))
+        };
+        let (len, body) = value.split_at(PAIRS_HEAD);
+        Pairs::new(u16::from_le_bytes([len[0], len[1]]).into(), body)
+    }
+
+    /// Whether the value is a hash that is embedded.
+    #[inline]
+    pub(crate) fn has_pairs(self) -> bool {
+        self.form() == Form::Pairs
+    }
+
+    /// Bytes that the value takes outside of the block.
+    pub(crate) fn outside_bytes(self) -> usize {
+        match (self.form(), self.value()) {
+            (Form::Heap, ValueRef::Str(text)) => text.len(),
+            (Form::Pairs, _) | (_, ValueRef::Str(_)) => 0,
+            (_, ValueRef::List(list)) => list.memory_bytes(),
+            (_, ValueRef::Hash(hash)) => hash.memory_bytes(),
+            (_, ValueRef::Set(set)) => set.memory_bytes(),
+            (_, ValueRef::Zset(zset)) => zset.memory_bytes(),
+            (_, ValueRef::Stream(stream)) => stream.memory_bytes(),
+        }
+    }
+
+    /// Bytes that the block takes.
+    pub(crate) fn block_bytes(self) -> usize {
+        class_bytes(self.size())
+    }
+
     /// The collection of a block.
     ///
     /// # Safety
-    /// `T` is the type that the form names, and the caller has the only access to the block.
+    /// `T` is the type that the form names, not [`Form::Pairs`], and the caller has the only access to the block.
     #[inline]
     pub(crate) unsafe fn collection<'a, T>(self) -> &'a mut T {
         // SAFETY: by contract.
@@ -341,8 +396,21 @@ impl Entry {
     }
 
     fn layout(size: usize) -> Layout {
-        Layout::from_size_align(size.next_multiple_of(8), 8)
-            .expect("blocks are far below the limit")
+        Layout::from_size_align(class_bytes(size), 8).expect("blocks are far below the limit")
+    }
+
+    /// Gives the block, allocated for `old` bytes, room for `new`. It may move; its header stays as it is.
+    ///
+    /// # Safety
+    /// The caller has the only access to the block, knows that `old` is its size, and makes its header say `new`.
+    unsafe fn resized(self, old: usize, new: usize) -> Entry {
+        let (old, new) = (Entry::layout(old), Entry::layout(new));
+        if old.size() == new.size() {
+            return self;
+        }
+        // SAFETY: the block was allocated with layout `old`, by contract.
+        let raw = unsafe { realloc(self.0.as_ptr(), old, new.size()) };
+        Entry(NonNull::new(raw).unwrap_or_else(|| handle_alloc_error(new)))
     }
 
     /// A block without payload or value, its key written.
@@ -400,7 +468,12 @@ impl Entry {
                 with!(Form::Heap, bytes)
             }
             Value::List(list) => with!(Form::List, list),
-            Value::Hash(hash) => with!(Form::Hash, hash),
+            Value::Hash(hash) => match hash.pairs() {
+                Some(pairs) if pairs.body().len() <= EMBEDDED_PAIRS_MAX => {
+                    Entry::with_pairs(key, pairs, expiry, clock)
+                }
+                _ => with!(Form::Hash, hash),
+            },
             Value::Set(set) => with!(Form::Set, set),
             Value::Zset(zset) => with!(Form::Zset, zset),
             Value::Stream(stream) => with!(Form::Stream, stream),
@@ -415,6 +488,88 @@ impl Entry {
             let to = entry.0.add(entry.embedded_at()).as_ptr();
             std::ptr::copy_nonoverlapping(value.as_ptr(), to, value.len());
         }
+        entry
+    }
+
+    /// A block for a hash of few pairs.
+    fn with_pairs(key: &[u8], pairs: Pairs<'_>, expiry: Option<i64>, clock: u32) -> Entry {
+        assert!(pairs.body().len() <= EMBEDDED_PAIRS_MAX);
+        let len = PAIRS_HEAD + pairs.body().len();
+        let mut entry = Entry::build(Form::Pairs, key, len, expiry, clock);
+        // SAFETY: the block was made with room for the number of pairs and the body behind the key.
+        unsafe {
+            entry.set_pairs_len(pairs.len());
+            let to = entry.0.add(entry.embedded_at() + PAIRS_HEAD).as_ptr();
+            std::ptr::copy_nonoverlapping(pairs.body().as_ptr(), to, pairs.body().len());
+        }
+        entry
+    }
+
+    /// # Safety
+    /// The block is for an embedded hash, and the caller has the only access to it.
+    unsafe fn set_pairs_len(&mut self, len: usize) {
+        let len = u16::try_from(len).expect("a pair has at least two bytes").to_le_bytes();
+        // SAFETY: an embedded hash begins with the number of its pairs.
+        unsafe { self.0.add(self.embedded_at()).cast::<[u8; PAIRS_HEAD]>().write(len) };
+    }
+
+    /// Replaces `remove` bytes at `at` of the body of an embedded hash by `insert` zeros, which the caller
+    /// overwrites by entries; afterwards it has `len` pairs. Returns the gap.
+    ///
+    /// The block may move: the caller tells the table.
+    ///
+    /// # Safety
+    /// The caller has the only access to the block.
+    pub(crate) unsafe fn splice_pairs<'a>(
+        &mut self,
+        at: usize,
+        remove: usize,
+        insert: usize,
+        len: usize,
+    ) -> &'a mut [u8] {
+        let (old, bytes) = (self.size(), self.half(6));
+        let (at, new_bytes) = (PAIRS_HEAD + at, bytes - remove + insert);
+        assert!(self.form() == Form::Pairs && new_bytes <= EMBED_MAX && at + remove <= bytes);
+        // SAFETY: the value has `bytes` bytes and is the last thing in the block, `at + remove` lies inside it, and
+        // what is moved ends at the longer of both lengths: a block that grows does so first, one that shrinks last.
+        unsafe {
+            if insert > remove {
+                *self = self.resized(old, old - bytes + new_bytes);
+            }
+            let from = self.0.add(self.embedded_at() + at);
+            let behind = bytes - at - remove;
+            if insert != remove {
+                from.add(insert).copy_from(from.add(remove), behind);
+            }
+            from.write_bytes(0, insert);
+            self.0.add(6).cast::<u16>().write(new_bytes as u16);
+            self.set_pairs_len(len);
+            if insert < remove {
+                *self = self.resized(old, old - bytes + new_bytes);
+            }
+            let gap = self.0.add(self.embedded_at() + at).as_ptr();
+            std::slice::from_raw_parts_mut(gap, insert)
+        }
+    }
+
+    /// Gives an embedded hash these pairs. The block may move, as above.
+    ///
+    /// # Safety
+    /// The caller has the only access to the block.
+    pub(crate) unsafe fn set_pairs(&mut self, pairs: Pairs<'_>) {
+        let old = self.pairs().body().len();
+        // SAFETY: by contract.
+        let gap = unsafe { self.splice_pairs(0, old, pairs.body().len(), pairs.len()) };
+        gap.copy_from_slice(pairs.body());
+    }
+
+    /// Puts a hash with an allocation of its own in the place of an embedded one, in another block. Frees the old one.
+    pub(crate) fn move_out(self, hash: Hash) -> Entry {
+        assert!(self.form() == Form::Pairs);
+        let entry = Entry::build(Form::Hash, self.key(), 0, self.expiry(), self.clock());
+        // SAFETY: the block was made with room for the payload of its form.
+        unsafe { entry.payload().write(hash) };
+        self.free_block();
         entry
     }
 
@@ -440,13 +595,12 @@ impl Entry {
         let same = matches!(self.form(), Form::Embedded | Form::EmbeddedRaw)
             && value.len() <= EMBED_MAX
             && self.expiry().is_some() == expiry.is_some()
-            && (self.size() - old + value.len()).next_multiple_of(8)
-                == self.size().next_multiple_of(8)
+            && class_bytes(self.size() - old + value.len()) == self.block_bytes()
             && number::parse_i64(value).is_none();
         if !same {
             return false;
         }
-        // SAFETY: the block's allocated size is `size` rounded up to 8, which stays the same; the value
+        // SAFETY: the block's allocated size is `size` rounded up to a class, which stays the same; the value
         // is the last thing in it. The kind byte keeps its flags and gets the embedded form.
         unsafe {
             let to = self.0.add(self.embedded_at()).as_ptr();
@@ -492,6 +646,11 @@ impl Entry {
         let entry = match self.value() {
             ValueRef::Str(Text::Bytes(bytes)) if form != Form::Heap => {
                 let entry = Entry::embedded(form, key, bytes, expiry, clock);
+                self.free_block();
+                return entry;
+            }
+            ValueRef::Hash(_) if form == Form::Pairs => {
+                let entry = Entry::with_pairs(key, self.pairs(), expiry, clock);
                 self.free_block();
                 return entry;
             }
@@ -568,18 +727,12 @@ impl Entry {
         if !embedded || len + more.len() > EMBED_MAX {
             return None;
         }
-        let old = Entry::layout(self.size());
-        let new = Entry::layout(self.size() + more.len());
-        // SAFETY: the block was allocated with layout `old`; after the call it has room for `more` behind
-        // the value, which is the last thing in it.
+        let size = self.size();
+        // SAFETY: the block has `size` bytes; after the call it has room for `more` behind the value, which is the
+        // last thing in it, and its header says so.
         unsafe {
-            let at = if new.size() == old.size() {
-                self.0
-            } else {
-                let raw = realloc(self.0.as_ptr(), old, new.size());
-                NonNull::new(raw).unwrap_or_else(|| handle_alloc_error(new))
-            };
-            let entry = Entry(at);
+            let entry = self.resized(size, size + more.len());
+            let at = entry.0;
             let to = at.add(entry.embedded_at() + len).as_ptr();
             std::ptr::copy_nonoverlapping(more.as_ptr(), to, more.len());
             at.add(6).cast::<u16>().write((len + more.len()) as u16);
@@ -606,6 +759,7 @@ impl Entry {
                 Form::Heap => Value::Str(self.payload::<Vec<u8>>().read()),
                 Form::List => Value::List(self.payload::<List>().read()),
                 Form::Hash => Value::Hash(self.payload::<Hash>().read()),
+                Form::Pairs => Value::Hash(Hash::of_pairs(self.pairs())),
                 Form::Set => Value::Set(self.payload::<Set>().read()),
                 Form::Zset => Value::Zset(self.payload::<Zset>().read()),
                 Form::Stream => Value::Stream(self.payload::<Stream>().read()),
@@ -619,10 +773,36 @@ impl Entry {
     #[inline]
     pub(crate) fn free(self) {
         match self.form() {
-            Form::Int | Form::Embedded | Form::EmbeddedRaw => self.free_block(),
+            Form::Int | Form::Embedded | Form::EmbeddedRaw | Form::Pairs => self.free_block(),
             _ => drop(self.into_value()),
         }
     }
+
+    /// Frees the block, and its value unless that is worth freeing elsewhere.
+    #[inline]
+    pub(crate) fn free_small(self) -> Option<Value> {
+        let small = match self.form() {
+            Form::Int | Form::Embedded | Form::EmbeddedRaw | Form::Pairs => true,
+            Form::Heap => self.outside_bytes() <= 64 * 1024,
+            Form::List | Form::Hash | Form::Set | Form::Zset | Form::Stream => false,
+        };
+        if small {
+            self.free();
+            return None;
+        }
+        Some(self.into_value()).filter(Value::is_slow_to_free)
+    }
+}
+
+/// The size that jemalloc gives to an allocation of `size` bytes: one every 8 bytes up to 64, then four in each
+/// doubling, then every page.
+///
+/// Blocks are allocated in these sizes, so a value has all of its block to grow in, and what is told of memory is
+/// true. The server has a test that its allocator does so.
+#[inline]
+pub fn class_bytes(size: usize) -> usize {
+    let step = if size <= 64 { 8 } else { (1 << ((size - 1).ilog2() - 2)).min(4096) };
+    size.next_multiple_of(step)
 }
 
 /// Most bytes that a string gets beyond those it needs when it grows.
@@ -640,60 +820,4 @@ pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bytes(entry: Entry) -> Vec<u8> {
-        match entry.value() {
-            ValueRef::Str(Text::Bytes(bytes)) => bytes.to_vec(),
-            ValueRef::Str(Text::Int(int)) => int.to_string().into_bytes(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_small_key_takes_56_bytes_and_64_with_an_expiry() {
-        let entry = Entry::new_bytes(b"key:000000000001", &[b'v'; 32], None, 0);
-        assert_eq!(entry.size(), 56);
-        let entry = entry.rebuild(b"key:000000000001", Some(1_000_000));
-        assert_eq!(entry.size(), 64);
-        entry.free();
-    }
-
-    #[test]
-    fn every_form_keeps_key_value_expiry_and_clock() {
-        let long_key = vec![b'k'; 70_000];
-        for key in [&b""[..], b"k", b"a longer key than most keys are", &long_key] {
-            for value in [&b""[..], b"12345", b"text", &[b'x'; 1024], &[b'y'; 5000]] {
-                for expiry in [None, Some(77)] {
-                    let entry = Entry::new_bytes(key, value, expiry, 0xabcdef);
-                    assert_eq!((entry.key(), entry.expiry()), (key, expiry));
-                    assert_eq!((bytes(entry).as_slice(), entry.clock()), (value, 0xabcdef));
-                    entry.set_clock(5);
-                    let entry = entry.rebuild(b"other", Some(99));
-                    assert_eq!((entry.key(), entry.expiry()), (&b"other"[..], Some(99)));
-                    assert_eq!((bytes(entry).as_slice(), entry.clock()), (value, 5));
-                    let entry = entry.edit_bytes(|v| v.extend_from_slice(b"+more"));
-                    assert_eq!(bytes(entry), [value, b"+more"].concat());
-                    assert!(entry.is_raw());
-                    entry.free();
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn overwriting_in_place_needs_the_same_block() {
-        let entry = Entry::new_bytes(b"k", b"12-45", None, 0);
-        assert!(entry.overwrite(b"ab", None));
-        assert_eq!(bytes(entry), b"ab");
-        assert!(!entry.overwrite(b"12", None), "an integer has another form");
-        assert!(!entry.overwrite(&[b'x'; 100], None));
-        assert!(!entry.overwrite(b"ab", Some(1)));
-        let entry = entry.append_embedded(&[b'z'; 200]).unwrap();
-        assert_eq!(bytes(entry).len(), 202);
-        assert!(entry.is_raw());
-        assert!(entry.append_embedded(&[b'z'; 1000]).is_none());
-        entry.free();
-    }
-}
+mod tests;

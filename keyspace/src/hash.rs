@@ -1,24 +1,32 @@
 //! Hashes: fields with values.
 //!
 //! ```text
-//! Packed: field | value | field | value | …        one listpack            "listpack"
-//! Table:  one block per field, with its value      crate::block::Pair      "hashtable"
+//! Pairs:  field | value | field | value | …        crate::pairs                  "listpack"
+//! Table:  one block per field, with its value      crate::block::Pair            "hashtable"
 //! ```
 //!
-//! A packed hash becomes a table when it gets more fields than the limit, or a field or value
+//! A hash of pairs becomes a table when it gets more fields than the limit, or a field or value
 //! longer than the limit; it never goes back.
 //!
+//! Few pairs lie in the block of their key, not behind a pointer (see [`crate::entry`]). So what a
+//! database lends is no `&Hash` or `&mut Hash`, but a view of either place, [`HashRef`], and a handle
+//! that changes the hash where it is, [`HashMut`]. A [`Hash`] is one on its own: made by a command or
+//! a file, on its way from one key to another, or too large for the block.
+//!
 //! # Invariants
-//! - fields differ; a packed hash has an even number of elements
+//! - fields differ
 
 use std::fmt;
 
 use protocol::listpack::{Malformed, TextBuffer, Value};
 
 use crate::block::{Blocks, Pair};
+use crate::db::Slot;
 use crate::either::Either;
+use crate::entry::{EMBEDDED_PAIRS_MAX, ValueRef};
 use crate::limits::Limits;
-use crate::packed::Packed;
+use crate::packed::PackedPairs;
+use crate::pairs::{Draft, Pairs, PairsMut};
 use crate::sample::{below, choose};
 
 /// A hash.
@@ -30,63 +38,68 @@ const _: fn(Hash) -> Box<dyn Send> = |value| Box::new(value);
 
 #[derive(Clone)]
 enum Form {
-    Packed(Packed),
+    Pairs(PackedPairs),
     Table(Box<Blocks<Pair>>),
 }
+
+/// A hash for reading, wherever it is.
+#[derive(Clone, Copy)]
+pub struct HashRef<'a>(View<'a>);
+
+#[derive(Clone, Copy)]
+enum View<'a> {
+    Pairs(Pairs<'a>),
+    Table(&'a Blocks<Pair>),
+}
+
+/// A hash of a database, for changing it where it is.
+pub struct HashMut<'d>(Slot<'d>);
 
 impl Hash {
     /// A hash without fields.
     pub fn new() -> Self {
-        Self(Form::Packed(Packed::new()))
+        Self(Form::Pairs(PackedPairs::new()))
     }
 
     /// A hash without fields that soon has that many.
     pub fn with_capacity(fields: usize, limits: &Limits) -> Self {
-        let mut hash = Self::new();
         if fields > limits.hash_max_listpack_entries {
-            hash.enlarge();
+            return Self(Form::Table(Box::default()));
         }
-        hash
+        Self::new()
     }
 
     /// A hash of a listpack from outside: fields and values in turn, no field twice.
-    pub fn from_packed(bytes: &[u8], limits: &Limits) -> Result<Self, Malformed> {
-        let packed = Packed::from_bytes(bytes)?;
-        if !packed.len().is_multiple_of(2) {
-            return Err(Malformed { offset: 4, reason: "hash has a field without value" });
-        }
-        if packed.has_duplicates(1) {
-            return Err(Malformed { offset: 0, reason: "hash has a field twice" });
-        }
-        let mut hash = Self(Form::Packed(packed));
+    pub fn from_listpack(list: &[u8], limits: &Limits) -> Result<Self, Malformed> {
+        let mut hash = Self(Form::Pairs(PackedPairs::from_listpack(list)?));
         if hash.len() > limits.hash_max_listpack_entries {
             hash.enlarge();
         }
         Ok(hash)
     }
 
-    /// The listpack, if that is the form.
-    pub fn packed_bytes(&self) -> Option<&[u8]> {
-        match &self.0 {
-            Form::Packed(packed) => Some(packed.as_bytes()),
-            Form::Table(_) => None,
-        }
+    /// A hash of its own with these pairs.
+    pub(crate) fn of_pairs(pairs: Pairs<'_>) -> Self {
+        Self(Form::Pairs(PackedPairs::copy_of(pairs)))
     }
 
-    /// Name of the form, as OBJECT ENCODING gives it.
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Packed(_) => "listpack",
-            Form::Table(_) => "hashtable",
-        }
+    /// For reading.
+    #[inline]
+    pub fn view(&self) -> HashRef<'_> {
+        HashRef(match &self.0 {
+            Form::Pairs(packed) => View::Pairs(packed.pairs()),
+            Form::Table(table) => View::Table(table),
+        })
+    }
+
+    /// The pairs, if that is the form.
+    pub fn pairs(&self) -> Option<Pairs<'_>> {
+        self.view().pairs()
     }
 
     /// Number of fields.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Packed(packed) => packed.len() / 2,
-            Form::Table(table) => table.len(),
-        }
+        self.view().len()
     }
 
     /// Whether there are none.
@@ -94,157 +107,293 @@ impl Hash {
         self.len() == 0
     }
 
-    /// Bytes allocated.
-    pub fn memory_bytes(&self) -> usize {
-        match &self.0 {
-            Form::Packed(packed) => packed.memory_bytes(),
-            Form::Table(table) => size_of::<Blocks<Pair>>() + table.memory_bytes(),
-        }
-    }
-
-    /// A hash of its own with the same fields.
-    pub fn duplicate(&self) -> Self {
-        self.clone()
-    }
-
-    /// The value of a field.
-    pub fn get(&self, field: &[u8]) -> Option<Value<'_>> {
-        match &self.0 {
-            Form::Packed(packed) => {
-                let at = packed.find(field, 1)?;
-                Some(packed.value(packed.next(at).expect("a value follows its field")))
-            }
-            Form::Table(table) => table.get(field).map(Value::Bytes),
-        }
-    }
-
-    /// Whether there is such a field.
-    pub fn contains(&self, field: &[u8]) -> bool {
-        match &self.0 {
-            Form::Packed(packed) => packed.find(field, 1).is_some(),
-            Form::Table(table) => table.get(field).is_some(),
-        }
-    }
-
     /// Sets a field; returns whether it is new.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
-        if let Form::Packed(packed) = &self.0 {
-            let longest = field.len().max(value.len());
-            let room = packed.has_room_for(field.len() + value.len());
-            if longest > limits.hash_max_listpack_value || !room {
-                self.enlarge();
+        if let Form::Pairs(packed) = &mut self.0 {
+            if let Some(new) = packed.set(field, value, limits) {
+                return new;
             }
+            self.enlarge();
         }
-        match &mut self.0 {
-            Form::Packed(packed) => {
-                if let Some(at) = packed.find(field, 1) {
-                    let at = packed.next(at).expect("a value follows its field");
-                    packed.replace(at, Value::of(value));
-                    return false;
-                }
-                packed.push_back(Value::of(field));
-                packed.push_back(Value::of(value));
-                if self.len() > limits.hash_max_listpack_entries {
-                    self.enlarge();
-                }
-                true
-            }
-            Form::Table(table) => table.set(field, value),
-        }
+        let Form::Table(table) = &mut self.0 else { unreachable!("enlarged above") };
+        table.set(field, value)
     }
 
     /// Removes a field; returns whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.0 {
-            Form::Packed(packed) => {
-                let at = packed.find(field, 1);
-                if let Some(at) = at {
-                    packed.remove(at, 2);
-                }
-                at.is_some()
-            }
+            Form::Pairs(packed) => packed.remove(field),
             Form::Table(table) => table.remove(field),
-        }
-    }
-
-    /// Fields and values, in the order of insertion if packed.
-    pub fn iter(&self) -> impl Iterator<Item = (Value<'_>, Value<'_>)> + '_ {
-        match &self.0 {
-            Form::Packed(packed) => {
-                let mut elements = packed.iter();
-                Either::Left(std::iter::from_fn(move || elements.next().zip(elements.next())))
-            }
-            Form::Table(table) => Either::Right(table.iter().map(bytes_of)),
-        }
-    }
-
-    /// Visits some fields; returns the cursor to go on with. 0 begins and ends.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Value<'_>, Value<'_>)) -> u64 {
-        match &self.0 {
-            Form::Packed(_) => {
-                self.iter().for_each(|(field, value)| visit(field, value));
-                0
-            }
-            Form::Table(table) => {
-                table.scan(cursor, |field, value| visit(Value::Bytes(field), Value::Bytes(value)))
-            }
-        }
-    }
-
-    /// A field by chance.
-    pub fn random(&self, draw: &mut dyn FnMut() -> u64) -> Option<(Value<'_>, Value<'_>)> {
-        match &self.0 {
-            Form::Packed(packed) if packed.is_empty() => None,
-            Form::Packed(packed) => {
-                let at = packed.seek(below(packed.len() / 2, draw) * 2)?;
-                Some((packed.value(at), packed.value(packed.next(at)?)))
-            }
-            Form::Table(table) => table.random(draw).map(bytes_of),
-        }
-    }
-
-    /// Visits `count` different fields by chance, or all if there are not so many.
-    pub fn sample(
-        &self,
-        count: usize,
-        draw: &mut dyn FnMut() -> u64,
-        mut visit: impl FnMut(Value<'_>, Value<'_>),
-    ) {
-        match &self.0 {
-            Form::Packed(_) => {
-                let chosen = choose(self.iter().collect(), count, draw);
-                chosen.into_iter().for_each(|(field, value)| visit(field, value));
-            }
-            Form::Table(table) => table.sample(count, draw, |field, value| {
-                visit(Value::Bytes(field), Value::Bytes(value));
-            }),
-        }
-    }
-
-    /// Verifies the invariants.
-    pub fn check(&self) {
-        match &self.0 {
-            Form::Packed(packed) => {
-                packed.check();
-                assert!(packed.len().is_multiple_of(2) && !packed.has_duplicates(1));
-            }
-            Form::Table(table) => table.check(),
         }
     }
 
     fn enlarge(&mut self) {
         let mut table = Box::new(Blocks::new());
         let mut buffers = (TextBuffer::new(), TextBuffer::new());
-        for (field, value) in self.iter() {
+        for (field, value) in self.view().iter() {
             table.set(field.to_text(&mut buffers.0), value.to_text(&mut buffers.1));
         }
         self.0 = Form::Table(table);
     }
 }
 
-impl fmt::Debug for Hash {
+impl<'a> HashRef<'a> {
+    /// The pairs, if that is the form.
+    #[inline]
+    pub fn pairs(self) -> Option<Pairs<'a>> {
+        match self.0 {
+            View::Pairs(pairs) => Some(pairs),
+            View::Table(_) => None,
+        }
+    }
+
+    /// Name of the form, as OBJECT ENCODING gives it.
+    pub fn encoding(self) -> &'static str {
+        match self.0 {
+            View::Pairs(_) => "listpack",
+            View::Table(_) => "hashtable",
+        }
+    }
+
+    /// Number of fields.
+    pub fn len(self) -> usize {
+        match self.0 {
+            View::Pairs(pairs) => pairs.len(),
+            View::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes allocated by a hash that is not embedded.
+    pub(crate) fn memory_bytes(self) -> usize {
+        match self.0 {
+            View::Pairs(pairs) => PackedPairs::memory_bytes(pairs),
+            View::Table(table) => size_of::<Blocks<Pair>>() + table.memory_bytes(),
+        }
+    }
+
+    /// A hash of its own with the same fields.
+    pub fn duplicate(self) -> Hash {
+        match self.0 {
+            View::Pairs(pairs) => Hash::of_pairs(pairs),
+            View::Table(table) => Hash(Form::Table(Box::new(table.clone()))),
+        }
+    }
+
+    /// The value of a field.
+    #[inline]
+    pub fn get(self, field: &[u8]) -> Option<Value<'a>> {
+        match self.0 {
+            View::Pairs(pairs) => pairs.get(field),
+            View::Table(table) => table.get(field).map(Value::Bytes),
+        }
+    }
+
+    /// Whether there is such a field.
+    pub fn contains(self, field: &[u8]) -> bool {
+        match self.0 {
+            View::Pairs(pairs) => pairs.contains(field),
+            View::Table(table) => table.get(field).is_some(),
+        }
+    }
+
+    /// Fields and values, in the order of insertion if they are pairs.
+    pub fn iter(self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
+        match self.0 {
+            View::Pairs(pairs) => Either::Left(pairs.iter()),
+            View::Table(table) => Either::Right(table.iter().map(bytes_of)),
+        }
+    }
+
+    /// Visits some fields; returns the cursor to go on with. 0 begins and ends.
+    pub fn scan(self, cursor: u64, mut visit: impl FnMut(Value<'_>, Value<'_>)) -> u64 {
+        match self.0 {
+            View::Pairs(pairs) => {
+                pairs.iter().for_each(|(field, value)| visit(field, value));
+                0
+            }
+            View::Table(table) => {
+                table.scan(cursor, |field, value| visit(Value::Bytes(field), Value::Bytes(value)))
+            }
+        }
+    }
+
+    /// A field by chance.
+    pub fn random(self, draw: &mut dyn FnMut() -> u64) -> Option<(Value<'a>, Value<'a>)> {
+        match self.0 {
+            View::Pairs(pairs) if pairs.is_empty() => None,
+            View::Pairs(pairs) => pairs.nth(below(pairs.len(), draw)),
+            View::Table(table) => table.random(draw).map(bytes_of),
+        }
+    }
+
+    /// Visits `count` different fields by chance, or all if there are not so many.
+    pub fn sample(
+        self,
+        count: usize,
+        draw: &mut dyn FnMut() -> u64,
+        mut visit: impl FnMut(Value<'_>, Value<'_>),
+    ) {
+        match self.0 {
+            View::Pairs(pairs) => {
+                let chosen = choose(pairs.iter().collect(), count, draw);
+                chosen.into_iter().for_each(|(field, value)| visit(field, value));
+            }
+            View::Table(table) => table.sample(count, draw, |field, value| {
+                visit(Value::Bytes(field), Value::Bytes(value));
+            }),
+        }
+    }
+
+    /// Visits `count` fields by chance, each of all: some may come twice.
+    pub fn sample_anew(
+        self,
+        count: usize,
+        draw: &mut dyn FnMut() -> u64,
+        mut visit: impl FnMut(Value<'_>, Value<'_>),
+    ) {
+        // Pairs are found by a walk, which is made once for all.
+        let pairs: Vec<_> = self.pairs().into_iter().flat_map(Pairs::iter).collect();
+        for _ in 0..count {
+            let chosen = match self.0 {
+                View::Pairs(_) if pairs.is_empty() => None,
+                View::Pairs(_) => Some(pairs[below(pairs.len(), draw)]),
+                View::Table(table) => table.random(draw).map(bytes_of),
+            };
+            let Some((field, value)) = chosen else { return };
+            visit(field, value);
+        }
+    }
+
+    /// Verifies the invariants.
+    pub fn check(self) {
+        match self.0 {
+            View::Pairs(pairs) => pairs.check(),
+            View::Table(table) => table.check(),
+        }
+    }
+}
+
+impl<'d> HashMut<'d> {
+    #[inline]
+    pub(crate) fn new(slot: Slot<'d>) -> Self {
+        Self(slot)
+    }
+
+    /// For reading, until it is changed.
+    pub fn view(&self) -> HashRef<'_> {
+        of_value(self.0.value())
+    }
+
+    /// For reading only, as long as the database is borrowed.
+    pub fn into_view(self) -> HashRef<'d> {
+        of_value(self.0.into_value())
+    }
+
+    /// Sets a field; returns whether it is new.
+    pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
+        if self.0.is_embedded() {
+            if let Some(new) = PairsMut::set(&mut self.0, field, value, limits) {
+                return new;
+            }
+            let hash = self.view().duplicate();
+            self.0.move_out(hash);
+        }
+        self.0.hash().set(field, value, limits)
+    }
+
+    /// Sets several fields; returns how many are new.
+    ///
+    /// They are put together beside the block, so that it grows once and not with every field.
+    pub fn set_all<'t>(
+        &mut self,
+        mut fields: impl Iterator<Item = (&'t [u8], &'t [u8])>,
+        limits: &Limits,
+    ) -> usize {
+        let mut new = 0;
+        let Some(mut left) = fields.next() else { return 0 };
+        if self.0.is_embedded() {
+            let mut scratch = self.0.take_scratch();
+            let pairs = self.view().pairs().expect("an embedded hash");
+            let mut draft = Draft::of(pairs, &mut scratch, EMBEDDED_PAIRS_MAX);
+            let over = loop {
+                match draft.set(left.0, left.1, limits) {
+                    Some(added) => new += usize::from(added),
+                    None => break true,
+                }
+                match fields.next() {
+                    Some(next) => left = next,
+                    None => break false,
+                }
+            };
+            if over {
+                self.0.move_out(Hash::of_pairs(draft.pairs()));
+            } else {
+                self.0.set_pairs(draft.pairs());
+            }
+            self.0.put_scratch(scratch);
+            if !over {
+                return new;
+            }
+        }
+        let hash = self.0.hash();
+        std::iter::once(left)
+            .chain(fields)
+            .fold(new, |new, (field, value)| new + usize::from(hash.set(field, value, limits)))
+    }
+
+    /// Removes a field; returns whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        if self.0.is_embedded() {
+            return PairsMut::remove(&mut self.0, field);
+        }
+        self.0.hash().remove(field)
+    }
+}
+
+/// The pairs of an embedded hash. Whoever changes them has looked that it is one.
+impl PairsMut for Slot<'_> {
+    #[inline]
+    fn pairs(&self) -> Pairs<'_> {
+        of_value(self.value()).pairs().expect("an embedded hash")
+    }
+
+    #[inline]
+    fn fits(&self, bytes: usize, _: usize) -> bool {
+        bytes <= EMBEDDED_PAIRS_MAX
+    }
+
+    #[inline]
+    fn splice(&mut self, at: usize, remove: usize, insert: usize, len: usize) -> &mut [u8] {
+        self.splice_pairs(at, remove, insert, len)
+    }
+}
+
+fn of_value(value: ValueRef<'_>) -> HashRef<'_> {
+    let ValueRef::Hash(hash) = value else { unreachable!("the kind was looked at before") };
+    hash
+}
+
+impl<'a> From<Pairs<'a>> for HashRef<'a> {
+    #[inline]
+    fn from(pairs: Pairs<'a>) -> Self {
+        Self(View::Pairs(pairs))
+    }
+}
+
+impl fmt::Debug for HashRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
     }
 }
 
@@ -259,106 +408,4 @@ fn bytes_of<'a>((field, value): (&'a [u8], &'a [u8])) -> (Value<'a>, Value<'a>) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::HashMap;
-
-    const LIMITS: Limits = Limits::DEFAULT;
-
-    #[test]
-    fn limits_decide_the_form() {
-        let mut hash = Hash::new();
-        for number in 0..512 {
-            hash.set(format!("field {number}").as_bytes(), b"1", &LIMITS);
-        }
-        assert_eq!(hash.encoding(), "listpack");
-        hash.set(b"field 7", &[b'v'; 64], &LIMITS);
-        assert_eq!(hash.encoding(), "listpack");
-        let mut long = hash.duplicate();
-        assert!(!long.set(b"field 7", &[b'v'; 65], &LIMITS));
-        assert_eq!((long.encoding(), long.len()), ("hashtable", 512));
-        hash.set(b"one more", b"", &LIMITS);
-        assert_eq!((hash.encoding(), hash.len()), ("hashtable", 513));
-        assert_eq!(Hash::with_capacity(513, &LIMITS).encoding(), "hashtable");
-        hash.check();
-        long.check();
-    }
-
-    #[test]
-    fn listpacks_that_are_no_hashes_are_refused() {
-        let list = |elements: &[&[u8]]| {
-            let mut packed = Packed::new();
-            elements.iter().for_each(|element| packed.push_back(Value::of(element)));
-            packed
-        };
-        let refused = |packed: Packed| Hash::from_packed(packed.as_bytes(), &LIMITS).is_err();
-        assert!(refused(list(&[b"f", b"v", b"g"])));
-        assert!(refused(list(&[b"f", b"v", b"f", b"w"])));
-        let mut twice = list(&[b"5", b"v"]);
-        twice.push_back(Value::Bytes(b"5"));
-        twice.push_back(Value::Bytes(b"w"));
-        assert!(refused(twice));
-        let hash = list(&[b"f", b"g", b"g", b"g"]);
-        assert_eq!(Hash::from_packed(hash.as_bytes(), &LIMITS).unwrap().len(), 2);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn hash_is_a_map(
-            steps in prop::collection::vec((0u8..40, 0u8..5, 0usize..12), 0..200),
-            entries in 0usize..30,
-        ) {
-            let limits = Limits {
-                hash_max_listpack_entries: entries,
-                hash_max_listpack_value: 10,
-                ..LIMITS
-            };
-            let mut hash = Hash::new();
-            let mut model: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
-            for (field, kind, len) in steps {
-                let prefix = if field < 20 { "" } else { "f" };
-                let field = format!("{prefix}{field}").into_bytes();
-                let value = vec![b'0' + kind; len];
-                if kind == 0 {
-                    prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some());
-                } else {
-                    let new = model.insert(field.clone(), value.clone()).is_none();
-                    prop_assert_eq!(hash.set(&field, &value, &limits), new);
-                    prop_assert!(hash.get(&field).is_some_and(|found| found.eq_bytes(&value)));
-                }
-                prop_assert_eq!(hash.len(), model.len());
-            }
-            hash.check();
-            let pairs = |hash: &Hash| {
-                let pairs = hash.iter().map(|(f, v)| (f.to_vec(), v.to_vec()));
-                pairs.collect::<HashMap<_, _>>()
-            };
-            prop_assert_eq!(&pairs(&hash), &model);
-            prop_assert_eq!(&pairs(&hash.duplicate()), &model);
-            let mut scanned = HashMap::new();
-            let mut cursor = 0;
-            loop {
-                cursor = hash.scan(cursor, |f, v| { scanned.insert(f.to_vec(), v.to_vec()); });
-                if cursor == 0 {
-                    break;
-                }
-            }
-            prop_assert_eq!(&scanned, &model);
-            if let Some(bytes) = hash.packed_bytes() {
-                prop_assert_eq!(&pairs(&Hash::from_packed(bytes, &limits).unwrap()), &model);
-            }
-            let mut draw = crate::sample::tests::draw();
-            let random = hash.random(&mut draw).map(|(field, _)| field.to_vec());
-            prop_assert_eq!(random.is_some(), !model.is_empty());
-            prop_assert!(random.is_none_or(|field| model.contains_key(&field)));
-            let mut sampled = HashMap::new();
-            hash.sample(5, &mut draw, |f, v| {
-                assert!(sampled.insert(f.to_vec(), v.to_vec()).is_none());
-            });
-            prop_assert_eq!(sampled.len(), model.len().min(5));
-        }
-    }
-}
+mod tests;

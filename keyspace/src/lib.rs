@@ -4,7 +4,8 @@
 //! - [`table`]: the hash table under everything: keys of a database, members of large collections
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
-//! - [`list`], [`hash`], [`set`], [`zset`], [`stream`]: the data types; [`packed`], [`block`] and [`btree`] serve them
+//! - [`list`], [`hash`], [`set`], [`zset`], [`stream`]: the data types; [`packed`], [`pairs`], [`block`] and [`btree`]
+//!   serve them
 //! - [`bits`], [`hyperloglog`]: strings as arrays of bits, and as counters of different elements
 //! - [`rdb`]: values as bytes of a snapshot or a DUMP payload, and back
 //! - [`eviction`]: which keys to give up when memory is short
@@ -22,6 +23,7 @@ pub mod hyperloglog;
 pub mod limits;
 pub mod list;
 pub mod packed;
+pub mod pairs;
 pub mod rdb;
 mod sample;
 pub mod set;

@@ -1,4 +1,4 @@
-//! Owners of packed encodings: a listpack or an intset behind one thin pointer.
+//! Owners of packed encodings: a listpack, an intset or pairs behind one thin pointer.
 //!
 //! Most collections are small, so what surrounds their bytes counts: here it is nothing. The
 //! encodings say their own length, so neither length nor capacity is stored beside the pointer; the
@@ -6,7 +6,8 @@
 //! in place.
 //!
 //! ```text
-//! Packed ──► total | count | entry … | FF | room up to `capacity(total)`
+//! Packed      ──► total | count | entry … | FF | room up to `capacity(total)`
+//! PackedPairs ──► u32 LE total | u32 LE number of pairs | body | room
 //! ```
 //!
 //! Algorithms on the bytes are in `protocol`; this module makes and closes gaps, and is the only
@@ -15,7 +16,7 @@
 //! # Invariants
 //! - the header always says the length in bytes, which `capacity` turns into the size of the
 //!   allocation
-//! - all bytes up to that length are initialized, and are a valid listpack or intset
+//! - all bytes up to that length are initialized, and are a valid listpack or intset, or valid pairs
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::collections::HashSet;
@@ -28,6 +29,7 @@ use std::slice;
 use protocol::intset;
 use protocol::listpack::{self, Malformed, TextBuffer, Value};
 
+use crate::pairs::{self, Pairs, PairsMut};
 use crate::table::hash_bytes;
 
 /// A listpack with its memory: one pointer wide, and so is `Option<Packed>`.
@@ -41,7 +43,12 @@ pub struct Packed(Thin<ListpackFormat>);
 #[derive(Clone)]
 pub struct PackedInts(Thin<IntsetFormat>);
 
+/// Pairs with their memory: one pointer wide.
+#[derive(Clone)]
+pub struct PackedPairs(Thin<PairsFormat>);
+
 const _: () = assert!(size_of::<Option<Packed>>() == 8 && size_of::<Option<PackedInts>>() == 8);
+const _: () = assert!(size_of::<Option<PackedPairs>>() == 8);
 
 impl Packed {
     /// A listpack without entries.
@@ -181,18 +188,7 @@ impl Packed {
 
     /// Whether two elements have the same text, passing over `skip` elements after each one.
     pub fn has_duplicates(&self, skip: usize) -> bool {
-        let mut buffer = TextBuffer::new();
-        let mut hashes: Vec<u64> = self
-            .iter()
-            .step_by(skip + 1)
-            .map(|value| hash_bytes(value.to_text(&mut buffer)))
-            .collect();
-        hashes.sort_unstable();
-        if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
-            return false;
-        }
-        let mut texts = HashSet::new();
-        self.iter().step_by(skip + 1).any(|value| !texts.insert(value.to_vec()))
+        has_duplicates(self.iter().step_by(skip + 1), self.len().div_ceil(skip + 1))
     }
 
     /// All elements, in both directions.
@@ -339,6 +335,118 @@ impl fmt::Debug for PackedInts {
     }
 }
 
+impl PackedPairs {
+    /// No pairs.
+    pub fn new() -> Self {
+        Self(Thin::zeroed(&pairs_header(0, 0)))
+    }
+
+    /// A copy of pairs.
+    pub fn copy_of(pairs: Pairs<'_>) -> Self {
+        let mut packed = Self(Thin::zeroed(&pairs_header(pairs.len(), pairs.body().len())));
+        packed.0.as_mut_slice()[PairsFormat::HEADER_BYTES..].copy_from_slice(pairs.body());
+        packed
+    }
+
+    /// The pairs of a listpack from outside: fields and values in turn, no field twice.
+    pub fn from_listpack(list: &[u8]) -> Result<Self, Malformed> {
+        let (len, bytes) = pairs::measure(list)?;
+        let mut packed = Self(Thin::zeroed(&pairs_header(len, bytes)));
+        let mut rest = &mut packed.0.as_mut_slice()[PairsFormat::HEADER_BYTES..];
+        for body in listpack::bodies(list) {
+            let (place, behind) = rest.split_at_mut(body.len());
+            place.copy_from_slice(body);
+            rest = behind;
+        }
+        assert!(rest.is_empty(), "as much as was measured");
+        Ok(packed)
+    }
+
+    /// Size of the allocation for these pairs.
+    pub fn memory_bytes(pairs: Pairs<'_>) -> usize {
+        capacity(PairsFormat::HEADER_BYTES + pairs.body().len())
+    }
+
+    /// The pairs.
+    #[inline]
+    pub fn pairs(&self) -> Pairs<'_> {
+        let (head, body) = self.0.as_slice().split_at(PairsFormat::HEADER_BYTES);
+        let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        Pairs::new(len as usize, body)
+    }
+}
+
+impl PairsMut for PackedPairs {
+    fn pairs(&self) -> Pairs<'_> {
+        self.pairs()
+    }
+
+    /// The listpack that is made for an RDB file must have a size that peers accept: what an entry has there beyond
+    /// its body are at most five bytes.
+    fn fits(&self, bytes: usize, len: usize) -> bool {
+        listpack::EMPTY.len() + bytes + 2 * len * 5 < listpack::MAX_BYTES
+    }
+
+    fn splice(&mut self, at: usize, remove: usize, insert: usize, len: usize) -> &mut [u8] {
+        let old = self.0.total();
+        let at = PairsFormat::HEADER_BYTES + at;
+        assert!(at + remove <= old);
+        let head = pairs_header(len, old - PairsFormat::HEADER_BYTES - remove + insert);
+        if insert > remove {
+            self.0.resize(&head);
+            pairs::shift(self.0.as_mut_slice(), old, at, remove, insert);
+        } else {
+            pairs::shift(self.0.as_mut_slice(), old, at, remove, insert);
+            self.0.resize(&head);
+        }
+        &mut self.0.as_mut_slice()[at..at + insert]
+    }
+}
+
+fn pairs_header(len: usize, bytes: usize) -> [u8; PairsFormat::HEADER_BYTES] {
+    let total = u32::try_from(PairsFormat::HEADER_BYTES + bytes);
+    let total = total.expect("pairs are smaller than 4 GiB").to_le_bytes();
+    let [a, b, c, d] = total;
+    let [e, f, g, h] = u32::try_from(len).expect("a pair has at least two bytes").to_le_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+impl Default for PackedPairs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for PackedPairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pairs().fmt(f)
+    }
+}
+
+/// Whether two of `count` values have the same text.
+pub(crate) fn has_duplicates<'a>(
+    values: impl Iterator<Item = Value<'a>> + Clone,
+    count: usize,
+) -> bool {
+    let mut buffer = TextBuffer::new();
+    let (mut few, mut many) = ([0; 64], Vec::new());
+    let hashes = if count <= few.len() {
+        &mut few[..count]
+    } else {
+        many.resize(count, 0);
+        &mut many[..]
+    };
+    for (hash, value) in hashes.iter_mut().zip(values.clone()) {
+        *hash = hash_bytes(value.to_text(&mut buffer));
+    }
+    hashes.sort_unstable();
+    if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+        return false;
+    }
+    let mut texts = HashSet::new();
+    values.map(Value::to_vec).any(|text| !texts.insert(text))
+}
+
 /// How a packed encoding tells its length.
 trait Format {
     const HEADER_BYTES: usize;
@@ -367,6 +475,18 @@ impl Format for IntsetFormat {
     }
 }
 
+#[derive(Clone)]
+enum PairsFormat {}
+
+impl Format for PairsFormat {
+    const HEADER_BYTES: usize = 8;
+
+    #[inline]
+    fn total(header: &[u8]) -> usize {
+        u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize
+    }
+}
+
 /// Size of the allocation for `total` bytes: a step of 16 bytes for small ones, an eighth for
 /// others.
 fn capacity(total: usize) -> usize {
@@ -392,14 +512,30 @@ unsafe impl<F: Format> Sync for Thin<F> {}
 impl<F: Format> Thin<F> {
     fn copy_of(bytes: &[u8]) -> Self {
         assert_eq!(F::total(bytes), bytes.len(), "packed bytes say their own length");
-        let layout = layout(bytes.len());
-        // SAFETY: the layout is not empty, as every encoding has a header.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
-            handle_alloc_error(layout)
-        };
+        let start = Self::allocate(bytes.len());
         // SAFETY: the new allocation has room for `bytes` and overlaps nothing.
         unsafe { start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
         Self { start, format: PhantomData }
+    }
+
+    /// Bytes with this header, which says how many there are; all others are zero.
+    fn zeroed(header: &[u8]) -> Self {
+        let total = F::total(header);
+        assert!(header.len() == F::HEADER_BYTES && total >= header.len());
+        let start = Self::allocate(total);
+        // SAFETY: the new allocation has room for `total` bytes, of which the header is a part.
+        unsafe {
+            start.copy_from_nonoverlapping(NonNull::from(header).cast(), header.len());
+            start.add(header.len()).write_bytes(0, total - header.len());
+        }
+        Self { start, format: PhantomData }
+    }
+
+    /// Memory for `total` bytes, which are at least those of a header.
+    fn allocate(total: usize) -> NonNull<u8> {
+        let layout = layout(total);
+        // SAFETY: the layout is not empty, as every encoding has a header.
+        NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
     }
 
     fn total(&self) -> usize {

@@ -4,7 +4,7 @@
 //! in memory                 written as                          read from
 //! string                    0                                   0
 //! list, nodes               18: packed and plain nodes          18, 14, 10, 1
-//! hash  listpack | table    16 | 4                              16, 4, 13, 9
+//! hash  pairs | table       16 | 4                              16, 4, 13, 9
 //! set   intset | listpack | table   11 | 2 | 2                  11, 20, 2
 //! zset  listpack | ordered  17 | 5, from high to low            17, 5, 12, 3
 //! stream                    19, in `stream::rdb`                19, 21, 15
@@ -22,7 +22,7 @@
 //! - formats.md 2.5
 
 use crate::entry::{Value, ValueRef};
-use crate::hash::Hash;
+use crate::hash::{Hash, HashRef};
 use crate::limits::Limits;
 use crate::list::{End, List, NodeBytes};
 use crate::set::Set;
@@ -60,9 +60,9 @@ pub fn write_value<S: Sink>(
             write_list(writer, list)
         }
         ValueRef::Hash(hash) => {
-            if let Some(blob) = hash.packed_bytes() {
+            if let Some(pairs) = hash.pairs() {
                 begin(writer, ObjectType::HashListpack)?;
-                return writer.blob(blob);
+                return writer.blob_made(|blob| pairs.to_listpack(blob));
             }
             begin(writer, ObjectType::Hash)?;
             write_hash(writer, hash)
@@ -113,7 +113,7 @@ fn write_list<S: Sink>(writer: &mut Writer<S>, list: &List) -> Result<(), S::Err
     Ok(())
 }
 
-fn write_hash<S: Sink>(writer: &mut Writer<S>, hash: &Hash) -> Result<(), S::Error> {
+fn write_hash<S: Sink>(writer: &mut Writer<S>, hash: HashRef<'_>) -> Result<(), S::Error> {
     writer.length(hash.len() as u64)?;
     for (field, value) in hash.iter() {
         write_text(writer, field)?;
@@ -232,7 +232,7 @@ impl<'a> ValueBuilder<'a> {
         let limits = self.limits;
         Ok(match kind {
             PackedKind::HashListpack => {
-                Value::Hash(Hash::from_packed(blob, limits).map_err(packed_error)?)
+                Value::Hash(Hash::from_listpack(blob, limits).map_err(packed_error)?)
             }
             PackedKind::ZsetListpack => {
                 Value::Zset(Zset::from_packed(blob, limits).map_err(packed_error)?)

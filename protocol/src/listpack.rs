@@ -363,15 +363,21 @@ impl DoubleEndedIterator for Iter<'_> {
 
 /// Size of the entry that [`write()`] makes of `value`.
 pub fn encoded_len(value: Value<'_>) -> usize {
-    let body = match value {
+    let body = encoded_body_len(value);
+    body + backlen_bytes(body)
+}
+
+/// Size of the body that [`write_body()`] makes of `value`.
+#[inline]
+pub fn encoded_body_len(value: Value<'_>) -> usize {
+    match value {
         Value::Int(number) => integer_body(number),
         Value::Bytes(bytes) => match bytes.len() {
             len @ 0..=0x3F => 1 + len,
             len @ 0x40..=0xFFF => 2 + len,
             len => 5 + len,
         },
-    };
-    body + backlen_bytes(body)
+    }
 }
 
 /// Writes the entry of `value` in its smallest form.
@@ -379,12 +385,52 @@ pub fn encoded_len(value: Value<'_>) -> usize {
 /// # Panics
 /// If `gap` is not exactly [`encoded_len`] bytes.
 pub fn write(value: Value<'_>, gap: &mut [u8]) {
-    let body = match value {
-        Value::Int(number) => write_integer(number, gap),
-        Value::Bytes(bytes) => write_bytes(bytes, gap),
-    };
+    let body = write_body(value, gap);
     let mut backlen = [0; 5];
     gap[body..].copy_from_slice(put_backlen(body, &mut backlen));
+}
+
+/// Writes an entry without its backlen to the beginning of `gap`; returns its size.
+///
+/// # Panics
+/// If `gap` has less than [`encoded_body_len`] bytes.
+pub fn write_body(value: Value<'_>, gap: &mut [u8]) -> usize {
+    match value {
+        Value::Int(number) => write_integer(number, gap),
+        Value::Bytes(bytes) => write_bytes(bytes, gap),
+    }
+}
+
+/// Makes a listpack of `count` bodies that lie one behind the other. The vector's old content is lost.
+pub fn of_bodies(bodies: &[u8], count: usize, list: &mut Vec<u8>) {
+    list.clear();
+    // Bodies of up to 127 bytes, as they usually are, have a backlen of one byte.
+    list.reserve(EMPTY.len() + bodies.len() + count);
+    list.extend_from_slice(&EMPTY[..HEADER_BYTES]);
+    let mut rest = bodies;
+    while !rest.is_empty() {
+        let (body, behind) = rest.split_at(body_len(rest));
+        list.extend_from_slice(body);
+        match body.len() {
+            len @ 0..=127 => list.push(len as u8),
+            len => list.extend_from_slice(put_backlen(len, &mut [0; 5])),
+        }
+        rest = behind;
+    }
+    list.push(END);
+    let head = header(list.len(), Some(count));
+    list[..HEADER_BYTES].copy_from_slice(&head);
+}
+
+/// The bodies of all entries, for a form that needs no backlens.
+pub fn bodies(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = &list[HEADER_BYTES..list.len() - 1];
+    std::iter::from_fn(move || {
+        let len = if rest.is_empty() { return None } else { body_len(rest) };
+        let body = &rest[..len];
+        rest = &rest[len + backlen_bytes(len)..];
+        Some(body)
+    })
 }
 
 /// Appends to a listpack in a vector: for readers of old encodings and for tests.
@@ -518,8 +564,9 @@ fn long_len(entry: &[u8]) -> usize {
     u32::from_le_bytes([entry[1], entry[2], entry[3], entry[4]]) as usize
 }
 
-/// The element of an entry, and the size of its body.
-fn decode(entry: &[u8]) -> (Value<'_>, usize) {
+/// The element of an entry, and the size of its body. What follows the body is not looked at.
+#[inline]
+pub fn decode(entry: &[u8]) -> (Value<'_>, usize) {
     let bytes = |head, len| (Value::Bytes(&entry[head..head + len]), head + len);
     match entry[0] {
         byte @ 0..=0x7F => (Value::Int(i64::from(byte)), 1),
@@ -539,7 +586,8 @@ fn decode(entry: &[u8]) -> (Value<'_>, usize) {
 }
 
 /// Size of the body by its first bytes.
-fn body_len(entry: &[u8]) -> usize {
+#[inline]
+pub fn body_len(entry: &[u8]) -> usize {
     match entry[0] {
         0..=0x7F => 1,
         byte @ 0x80..=0xBF => 1 + usize::from(byte & 0x3F),
@@ -555,7 +603,7 @@ fn body_len(entry: &[u8]) -> usize {
 }
 
 /// The same for bytes that nobody has checked; `None` if the body is unknown or does not fit.
-fn checked_body_len(rest: &[u8]) -> Option<usize> {
+pub fn checked_body_len(rest: &[u8]) -> Option<usize> {
     let head = match *rest.first()? {
         0xF5.. => return None,
         0xF0 => 5,

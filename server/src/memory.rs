@@ -208,4 +208,15 @@ mod tests {
         assert_eq!(advised_percent(512 << 30), 66.0);
         assert_eq!(warning_of(0, 1 << 30), None);
     }
+
+    /// The keyspace lets values grow to the end of their block, and tells of memory, by these sizes.
+    #[test]
+    fn the_allocator_has_the_classes_that_the_keyspace_counts_with() {
+        for size in (1..4096).chain([4097, 14_000, 20_481, 70_000]) {
+            let before = own();
+            let bytes = std::hint::black_box(Vec::<u8>::with_capacity(size));
+            assert_eq!(own() - before, keyspace::entry::class_bytes(size) as i64, "{size} bytes");
+            drop(bytes);
+        }
+    }
 }

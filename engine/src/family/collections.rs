@@ -115,7 +115,7 @@ pub(super) fn multi_pop<S>(
 pub(super) fn scan<T: Collection>(
     ctx: &mut Context<'_>,
     args: Args<'_>,
-    step: impl Fn(&T, u64, &mut Page<'_>) -> u64,
+    step: impl Fn(T::Ref<'_>, u64, &mut Page<'_>) -> u64,
 ) -> Result<Done, Refusal> {
     let options = scan_options(args, 2, false);
     if matches!(&options, Err(refusal) if *refusal == Refusal::INVALID_CURSOR) {

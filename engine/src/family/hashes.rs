@@ -10,7 +10,7 @@ use crate::command::{Group::Hash as G, *};
 use crate::context::{Class, Context, Done};
 use crate::extended::Extended;
 use crate::refusal::Refusal;
-use keyspace::hash::Hash;
+use keyspace::hash::{Hash, HashRef};
 use protocol::listpack::{TextBuffer, Value as Text};
 use protocol::number::format_i64;
 use protocol::resp::Args;
@@ -199,9 +199,9 @@ pub(super) const COMMANDS: &[Spec] = &[
 fn hdel(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
     let (mut removed, mut emptied) = (0, false);
-    if let Some(hash) = ctx.engine.change::<Hash>(ctx.scope, key)? {
+    if let Some(mut hash) = ctx.engine.change::<Hash>(ctx.scope, key)? {
         removed = args.iter_from(2).filter(|field| hash.remove(field)).count();
-        emptied = hash.is_empty();
+        emptied = hash.view().is_empty();
     }
     if removed > 0 {
         ctx.changed(key, Class::Hash, "hdel");
@@ -248,13 +248,14 @@ fn hgetall(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 fn hincrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, field, by) = (ctx.key(args, 1), args.at(2), int(args.at(3))?);
     let limits = ctx.engine.limits;
-    let old = match ctx.engine.change::<Hash>(ctx.scope, key)?.and_then(|hash| hash.get(field)) {
+    let hash = ctx.engine.change::<Hash>(ctx.scope, key)?;
+    let old = match hash.and_then(|hash| hash.into_view().get(field)) {
         None => 0,
         Some(text) => text.to_i64().ok_or(Refusal::fixed("ERR hash value is not an integer"))?,
     };
     let new = old.checked_add(by);
     let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow"))?;
-    let hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
+    let mut hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
     hash.set(field, format_i64(new, &mut Default::default()), &limits);
     ctx.changed(key, Class::Hash, "hincrby");
     ctx.reply.int(new);
@@ -266,7 +267,8 @@ fn hincrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> 
     let by = by.ok_or(Refusal::NOT_FLOAT)?;
     let by = by.ok_or(Refusal::fixed("ERR value is NaN or Infinity"))?;
     let limits = ctx.engine.limits;
-    let old = match ctx.engine.change::<Hash>(ctx.scope, key)?.and_then(|hash| hash.get(field)) {
+    let hash = ctx.engine.change::<Hash>(ctx.scope, key)?;
+    let old = match hash.and_then(|hash| hash.into_view().get(field)) {
         None => Some(Extended::ZERO),
         Some(text) => extended(text.to_text(&mut TextBuffer::new()))
             .ok_or(Refusal::fixed("ERR hash value is not a float"))?,
@@ -291,7 +293,7 @@ fn list(
 ) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
     let hash = ctx.engine.read_as::<Hash>(ctx.scope, key)?;
-    ctx.reply.array(hash.map_or(0, Hash::len));
+    ctx.reply.array(hash.map_or(0, HashRef::len));
     if let Some(hash) = hash {
         hash.iter().map(part).for_each(|text| ctx.reply.text(text));
     }
@@ -300,7 +302,7 @@ fn list(
 
 fn hlen(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    let len = ctx.engine.read_as::<Hash>(ctx.scope, key)?.map_or(0, Hash::len);
+    let len = ctx.engine.read_as::<Hash>(ctx.scope, key)?.map_or(0, HashRef::len);
     ctx.reply.int(len as i64);
     Ok(Done::NOTHING)
 }
@@ -332,11 +334,14 @@ fn set_fields(ctx: &mut Context<'_>, args: Args<'_>) -> Result<usize, Refusal> {
     let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
     let fields = args.len() / 2 - 1;
     let make = |limits: &_| Hash::with_capacity(fields, limits);
-    let hash = ctx.engine.change_or_put::<Hash>(ctx.scope, key, make)?;
-    let mut new = 0;
-    for at in (2..args.len()).step_by(2) {
-        new += hash.set(args.at(at), args.at(at + 1), &limits) as usize;
-    }
+    let mut hash = ctx.engine.change_or_put::<Hash>(ctx.scope, key, make)?;
+    let new = match fields {
+        1 => hash.set(args.at(2), args.at(3), &limits) as usize,
+        _ => {
+            let pairs = (2..args.len()).step_by(2).map(|at| (args.at(at), args.at(at + 1)));
+            hash.set_all(pairs, &limits)
+        }
+    };
     ctx.changed(key, Class::Hash, "hset");
     Ok(new)
 }
@@ -360,7 +365,7 @@ fn hrandfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     };
     let count = pick.of(hash.len())?;
     open_members(&mut ctx.reply, count, pick.pairs);
-    let mut show = |field: Text<'_>, value: Text<'_>| {
+    let show = |field: Text<'_>, value: Text<'_>| {
         if pick.pairs {
             open_pair(&mut ctx.reply);
         }
@@ -370,10 +375,7 @@ fn hrandfield(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
     };
     if pick.repeats {
-        for _ in 0..count {
-            let (field, value) = hash.random(&mut draw).expect("hashes are not empty");
-            show(field, value);
-        }
+        hash.sample_anew(count, &mut draw, show);
     } else {
         hash.sample(count, &mut draw, show);
     }
@@ -395,8 +397,8 @@ fn hset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 fn hsetnx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
-    let hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
-    if hash.contains(args.at(2)) {
+    let mut hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
+    if hash.view().contains(args.at(2)) {
         ctx.reply.int(0);
         return Ok(Done::NOTHING);
     }

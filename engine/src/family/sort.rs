@@ -14,7 +14,6 @@ use crate::context::{Class, Context, Done, Key, Scope};
 use crate::engine::Engine;
 use crate::refusal::Refusal;
 use keyspace::entry::ValueRef;
-use keyspace::hash::Hash;
 use keyspace::list::{End, List};
 use memchr::{memchr, memmem};
 use protocol::listpack::{TextBuffer, Value as Text};
@@ -121,7 +120,7 @@ impl<'a> Pattern<'a> {
         let value = engine.read(scope, Key::new(&name))?.value();
         match (value, field) {
             (ValueRef::Str(text), None) => Some(text),
-            (ValueRef::Hash(hash), Some(field)) => Hash::get(hash, field),
+            (ValueRef::Hash(hash), Some(field)) => hash.get(field),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use protocol::listpack::Value as Text;
 use std::collections::HashMap;
 
 fn text(entry: EntryRef<'_>) -> Vec<u8> {

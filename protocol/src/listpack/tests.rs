@@ -178,3 +178,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn bodies_and_listpacks_go_both_ways() {
+    let long = [vec![b'a'; 126], vec![b'b'; 127], vec![b'c'; 5000], vec![b'd'; 16_383]];
+    let mut elements = vec![&b""[..], b"text", b"0", b"-5", b"70000", b"9223372036854775807"];
+    elements.extend(long.iter().map(Vec::as_slice));
+    for count in 0..=elements.len() {
+        let list = build(&elements[..count]);
+        let concatenated = bodies(&list).collect::<Vec<_>>().concat();
+        assert_eq!(bodies(&list).count(), count);
+        let mut again = vec![1; 10];
+        of_bodies(&concatenated, count, &mut again);
+        assert_eq!(again, list);
+    }
+}

@@ -542,3 +542,24 @@ proptest! {
         let _ = restore(&payload(&body, if valkey { 80 } else { 12 }));
     }
 }
+
+/// A blob that is made for writing is the same as one that is there, with and without compression.
+#[test]
+fn blobs_that_are_made_are_blobs() {
+    for compression in [false, true] {
+        let options = Options { checksum: false, compression };
+        let mut there = Writer::new(Vec::new(), options);
+        let mut made = Writer::new(Vec::new(), options);
+        for blob in [&[b'x'; 300][..], b"short", &[b'y'; 70_000], b"", b"123"] {
+            there.blob(blob).unwrap();
+            made.blob_made(|bytes| {
+                bytes.clear();
+                bytes.extend_from_slice(blob);
+            })
+            .unwrap();
+        }
+        there.flush().unwrap();
+        made.flush().unwrap();
+        assert_eq!(made.into_sink(), there.into_sink());
+    }
+}

@@ -73,7 +73,7 @@ const DIRECT_BYTES: usize = 16 * 1024;
 const UNCOMPRESSED_BYTES: usize = 20;
 /// A text up to here may be an int32 (as in Redis).
 const INTEGER_TEXT_BYTES: usize = 11;
-/// A compressed string's vector above this is given back.
+/// A vector for a compressed string, or for a blob that was made for writing, is given back above this.
 const KEPT_PACKED_BYTES: usize = 1 << 20;
 
 /// Writes a file, or bare values for a DUMP payload.
@@ -87,6 +87,8 @@ pub struct Writer<S: Sink> {
     compression: bool,
     compressor: Option<Compressor>,
     packed: Vec<u8>,
+    /// The memory of the last blob that was made for writing.
+    made: Vec<u8>,
 }
 
 impl<S: Sink> Writer<S> {
@@ -100,6 +102,7 @@ impl<S: Sink> Writer<S> {
             compression: options.compression,
             compressor: None,
             packed: Vec::new(),
+            made: Vec::new(),
         }
     }
 
@@ -230,6 +233,19 @@ impl<S: Sink> Writer<S> {
             return Ok(());
         }
         self.plain(bytes)
+    }
+
+    /// The same for a blob that is made for this, in a vector that is kept from one blob to the next.
+    ///
+    /// `make` finds there whatever the last one left.
+    pub fn blob_made(&mut self, make: impl FnOnce(&mut Vec<u8>)) -> Result<(), S::Error> {
+        let mut made = std::mem::take(&mut self.made);
+        make(&mut made);
+        let result = self.blob(&made);
+        if made.capacity() <= KEPT_PACKED_BYTES {
+            self.made = made;
+        }
+        result
     }
 
     /// Writes the compressed form, if that is shorter.
