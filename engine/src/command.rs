@@ -326,7 +326,8 @@ impl Table {
         let mut table = Table { slots: vec![None; SLOTS], all: Vec::new(), len: 0 };
         for row in families.iter().flat_map(|family| family.iter()) {
             assert!(table.find(row.name.as_bytes()).is_none(), "{} is there twice", row.name);
-            let spec = table.number(row);
+            // It lives as long as the process.
+            let spec: &'static Spec = Box::leak(Box::new(table.number(row)));
             let mut slot = slot_of(spec.name.as_bytes());
             while table.slots[slot].is_some() {
                 slot = (slot + 1) % SLOTS;
@@ -337,12 +338,12 @@ impl Table {
         table
     }
 
-    /// A copy of a row and of its subcommands' with their indexes; it lives as long as the process.
-    fn number(&mut self, row: &Spec) -> &'static Spec {
+    /// A copy of a row and of its subcommands' with their indexes.
+    fn number(&mut self, row: &Spec) -> Spec {
         let index = self.len;
         self.len += 1;
-        let subcommands: Vec<Spec> = row.subcommands.iter().map(|sub| *self.number(sub)).collect();
-        Box::leak(Box::new(Spec { index, subcommands: Vec::leak(subcommands), ..*row }))
+        let subcommands: Vec<Spec> = row.subcommands.iter().map(|sub| self.number(sub)).collect();
+        Spec { index, subcommands: Vec::leak(subcommands), ..*row }
     }
 
     /// How many commands and subcommands there are.

@@ -21,6 +21,10 @@ pub const UNAUTHENTICATED_ARGC_MAX: i64 = 10;
 /// See [`UNAUTHENTICATED_ARGC_MAX`].
 pub const UNAUTHENTICATED_BULK_MAX: i64 = 16384;
 
+/// Bytes of a line's end. Inline requests may end in LF alone; a header may not, since the bytes of a request in array
+/// form go on to files and replicas as they are, and Redis refuses them there.
+const CRLF: usize = 2;
+
 /// A part of the read buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -400,7 +404,7 @@ impl Parser {
             Line::Unfinished => Ok(None),
             Line::TooLong => Err(ProtocolError::new("too big mbulk count string")),
             Line::Whole { next, end } => match parse_i64(&buffer[start + 1..end]) {
-                Some(argc) if argc <= ARGC_MAX => Ok(Some((next, argc))),
+                Some(argc) if argc <= ARGC_MAX && next - end == CRLF => Ok(Some((next, argc))),
                 _ => Err(ProtocolError::new("invalid multibulk length")),
             },
         }
@@ -428,7 +432,7 @@ impl Parser {
                 Err(ProtocolError::new(format!("expected '$', got '{got}'")))
             }
             Line::Whole { next, end } => match parse_i64(&buffer[at + 1..end]) {
-                Some(len) if (0..=bounds.bulk_max).contains(&len) => {
+                Some(len) if (0..=bounds.bulk_max).contains(&len) && next - end == CRLF => {
                     if len > UNAUTHENTICATED_BULK_MAX && !bounds.authenticated {
                         return Err(ProtocolError::new("unauthenticated bulk length"));
                     }
@@ -625,7 +629,9 @@ mod tests {
         let long = [&b"*"[..], &[b'1'; LINE_MAX + 10]].concat();
         let line = vec![b'a'; LINE_MAX + 10];
         let bulk = [&b"*1\r\n$"[..], &[b'1'; LINE_MAX + 10]].concat();
-        let cases: [(&[u8], &str); 13] = [
+        let cases: [(&[u8], &str); 15] = [
+            (b"*1\n$4\r\nPING\r\n", "invalid multibulk length"),
+            (b"*1\r\n$4\nPING\r\n", "invalid bulk length"),
             (b"*3000000000\r\n", "invalid multibulk length"),
             (b"*x\r\n", "invalid multibulk length"),
             (b"*+1\r\n", "invalid multibulk length"),
