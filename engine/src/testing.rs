@@ -193,6 +193,13 @@ impl Server {
         self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
     }
 
+    /// Does something while the client is our primary.
+    pub fn as_primary(&mut self, act: impl FnOnce(&mut Server)) {
+        self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Primary;
+        act(self);
+        self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
+    }
+
     /// The digest of the data; checks all databases on the way.
     pub fn digest(&self) -> String {
         self.engine.dbs.iter().for_each(keyspace::db::Db::check);

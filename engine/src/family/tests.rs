@@ -384,3 +384,23 @@ fn keys_of_counted_commands_are_found() {
         assert_eq!(server.run(line), keys, "{line}");
     }
 }
+
+#[test]
+fn what_redis_8_says_of_hincrbyfloat_is_understood_from_a_primary_only() {
+    let mut server = with(&["HSET h a 1"]);
+    let effect = "HSETEX h KEEPTTL FIELDS 2 a 1.5 b x";
+    assert!(server.run(effect).starts_with("-ERR unknown command 'HSETEX'"));
+    server.as_primary(|server| {
+        assert_eq!(server.run(effect), "1");
+        for other in [
+            "HSETEX h EX 10 FIELDS 1 a 1",
+            "HSETEX h KEEPTTL FIELDS 2 a 1",
+            "HSETEX h KEEPTTL FIELDS 0",
+            "HSETEX h KEEPTTL FIELDS 9223372036854775807 a 1",
+            "HSETEX h KEEPTTL",
+        ] {
+            assert!(server.run(other).starts_with("-ERR unknown command"), "{other}");
+        }
+    });
+    assert_eq!(server.run("HGETALL h"), "[a 1.5 b x]");
+}

@@ -48,6 +48,16 @@ impl<'a> Args<'a> {
         Args { bytes, spans }
     }
 
+    /// Where they lie.
+    pub fn spans(&self) -> &'a [Span] {
+        self.spans
+    }
+
+    /// The bytes that they lie in.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// How many there are, the name included.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "a request always has a name")]
