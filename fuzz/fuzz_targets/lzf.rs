@@ -81,10 +81,10 @@ fn plain(packed: &[u8]) -> Option<Vec<u8>> {
             len += usize::from(input.next()?);
         }
         let distance = usize::from(control & 31) << 8 | usize::from(input.next()?);
-        let mut from = out.len().checked_sub(distance + 1)?;
-        for _ in 0..len {
-            out.push(out[from]);
-            from += 1;
+        let from = out.len().checked_sub(distance + 1)?;
+        // Byte by byte: a copy may overlap what it makes.
+        for at in from..from + len {
+            out.push(out[at]);
         }
     }
     Some(out)
