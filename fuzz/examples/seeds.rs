@@ -112,6 +112,26 @@ fn values() {
         restore.add(&[&[1], &body]);
         bodies.push(body);
     }
+    // Entries around which the target makes the packed value.
+    let stream = b"\x02\x00\x01\x81a\x00\x02\x00\x00\x81x\x04\x02\x01\x00\x81y\x04";
+    let group =
+        b"\x02\x02\x01\x01\x01\x00\x00\x02\x01\x01g\x01\x01\x01\x00\x01\x01c\x09\0\0\0\0\0\0\0\x00";
+    let packed_values: [(u8, &[u8], &[u8]); 9] = [
+        (10, b"\x01a\xf3\xfe\x80\x02bc", b""),
+        (12, b"\x01a\xf2\x01b\x031.5", b""),
+        (13, b"\x01f\x01v\x01g\xf3", b""),
+        (16, b"\x81f\x81v\x01\x02", b""),
+        (17, b"\x81a\x01\x81b\x02\x81c\x832.5", b""),
+        (18, b"\x81a\x01\x82bc", b""),
+        (20, b"\x81a\x81b\x01", b""),
+        (19, stream, b"\x02\x02\x01\x01\x01\x00\x00\x02\x00"),
+        (19, stream, group),
+    ];
+    for (object_type, entries, behind) in packed_values {
+        for kind in [32_u8, 32 | 3, 32 | 16] {
+            restore.add(&[&[kind, object_type, entries.len() as u8], entries, behind]);
+        }
+    }
     // Each as a key of a file.
     for body in &bodies {
         let (object_type, value) = body.split_first().expect("a type");

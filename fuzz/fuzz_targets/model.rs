@@ -121,7 +121,7 @@ fn list(input: &mut Input<'_>, limits: &Limits) {
             }
             _ => {
                 let nodes: Vec<_> = list.nodes().collect();
-                list = List::from_nodes(nodes.into_iter(), limits).expect("its own nodes");
+                list = List::from_nodes(nodes, limits).expect("its own nodes");
             }
         }
         list.check();

@@ -4,18 +4,21 @@
 //!
 //! ```text
 //! input:  kind u8 | type u8 | value
+//!         kind u8 | type u8 | len u8 | len bytes of entries | what follows the packed value
 //! ```
 //!
-//! The target writes the footer, version and checksum, unless `kind` says that it comes with the input.
+//! The target writes the footer, version and checksum, unless `kind` says that it comes with the input. In the second form
+//! it also makes the packed value, or the node of a list or stream, of entries as they come.
 
 #![no_main]
 
 use fuzzing::client::Client;
-use fuzzing::same;
+use fuzzing::{Input, packed, same};
 use keyspace::entry::ValueRef;
 use keyspace::limits::Limits;
 use libfuzzer_sys::fuzz_target;
 use protocol::crc64::rdb_crc;
+use protocol::rdb::put_length;
 use std::cell::RefCell;
 
 const VERSIONS: [u16; 8] = [10, 11, 12, 80, 9, 6, 1, 10];
@@ -27,7 +30,7 @@ thread_local! {
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, body)) = data.split_first() else { return };
-    let mut payload = body.to_vec();
+    let mut payload = if kind & 32 == 0 { body.to_vec() } else { around_entries(body) };
     if kind & 8 == 0 {
         payload.extend_from_slice(&VERSIONS[usize::from(kind & 7)].to_le_bytes());
         let crc = rdb_crc(&payload);
@@ -61,6 +64,30 @@ fuzz_target!(|data: &[u8]| {
     with_own_parts(&mut client);
     again(&mut client);
 });
+
+/// A payload without its footer whose packed value has the lengths and counts that its entries ask for.
+fn around_entries(body: &[u8]) -> Vec<u8> {
+    let mut input = Input(body);
+    let object_type = input.byte();
+    let len = usize::from(input.byte());
+    let entries = input.take(len);
+    // The id of a stream's node is not far from those that commands name.
+    let before: &[u8] = match object_type {
+        14 => &[1],
+        18 => &[1, 2],
+        15 | 19 | 21 => &[1, 16, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1],
+        _ => &[],
+    };
+    let packed = match object_type {
+        10 | 12 | 13 | 14 => packed::ziplist_of(entries, false, true),
+        _ => packed::listpack_of(entries, true),
+    };
+    let mut payload = [&[object_type], before].concat();
+    put_length(&mut payload, packed.len() as u64);
+    payload.extend_from_slice(&packed);
+    payload.extend_from_slice(input.0);
+    payload
+}
 
 /// So that values soon become large ones.
 fn small() -> Limits {

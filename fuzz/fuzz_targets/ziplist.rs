@@ -87,7 +87,7 @@ fn as_list(bytes: &[u8], texts: &[Vec<u8>], limits: &Limits) {
 fn as_hash(bytes: &[u8], texts: &[Vec<u8>], limits: &Limits) {
     let pairs = texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
     let pairs: BTreeMap<_, _> = pairs.collect();
-    let is_hash = texts.len() % 2 == 0 && pairs.len() == texts.len() / 2;
+    let is_hash = texts.len().is_multiple_of(2) && pairs.len() == texts.len() / 2;
     match built(PackedKind::HashZiplist, bytes, limits) {
         None => assert!(!is_hash),
         Some(None) => assert!(texts.is_empty()),
@@ -105,7 +105,7 @@ fn as_zset(bytes: &[u8], texts: &[Vec<u8>], limits: &Limits) {
     let scored = texts.chunks_exact(2).map(|pair| Some((pair[0].clone(), parse_f64(&pair[1])?)));
     let members: Option<BTreeMap<_, _>> = scored.collect();
     let members = members.filter(|members| {
-        texts.len() % 2 == 0
+        texts.len().is_multiple_of(2)
             && members.len() == texts.len() / 2
             && members.values().all(|score| !score.is_nan())
     });

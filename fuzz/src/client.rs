@@ -66,7 +66,7 @@ impl Client {
         &self.out
     }
 
-    /// The same with a line, as an inline request; `KEY` stands for `key`.
+    /// The same with a line, as an inline request.
     pub fn line(&mut self, line: &str) -> &[u8] {
         let mut buffer = line.as_bytes().to_vec();
         let (mut spans, len) = (Vec::new(), buffer.len());
