@@ -93,8 +93,8 @@ fn as_hash(bytes: &[u8], texts: &[Vec<u8>], limits: &Limits) {
         Some(None) => assert!(texts.is_empty()),
         Some(Some(Value::Hash(hash))) => {
             assert!(is_hash);
-            same::check(keyspace::entry::ValueRef::Hash(&hash));
-            let found = hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec()));
+            same::check(keyspace::entry::ValueRef::Hash(hash.view()));
+            let found = hash.view().iter().map(|(field, value)| (field.to_vec(), value.to_vec()));
             assert_eq!(found.collect::<BTreeMap<_, _>>(), pairs);
         }
         Some(Some(other)) => panic!("{other:?} is no hash"),

@@ -44,8 +44,9 @@ fuzz_target!(|data: &[u8]| {
             None => assert!(pairs.is_empty()),
             Some(Value::Hash(hash)) => {
                 assert_eq!(fields.len(), pairs.len(), "a field comes twice");
-                same::check(ValueRef::Hash(&hash));
-                let found = hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec()));
+                same::check(ValueRef::Hash(hash.view()));
+                let found =
+                    hash.view().iter().map(|(field, value)| (field.to_vec(), value.to_vec()));
                 assert_eq!(found.collect::<BTreeMap<_, _>>(), fields);
             }
             Some(other) => panic!("{other:?} is no hash"),

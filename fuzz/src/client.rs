@@ -1,7 +1,7 @@
 //! A server with one client: the engine, a host that keeps nothing, requests in and reply bytes out.
 
 use engine::context::{Context, Done};
-use engine::host::{EntryKind, HostCall, Receipt};
+use engine::host::{Answers, Conversation, EntryKind, HostCall, Interruption, Receipt};
 use engine::{Engine, Host, Refusal};
 use keyspace::db::EntryRef;
 use keyspace::limits::Limits;
@@ -27,6 +27,10 @@ impl Host for Nowhere {
 
     fn excess_bytes(&mut self) -> u64 {
         0
+    }
+
+    fn converse(&mut self, _: &Conversation<'_>) -> Answers {
+        Answers { interruption: Some(Interruption::Connecting), ..Answers::default() }
     }
 
     fn perform(&mut self, _: HostCall, _: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {

@@ -46,7 +46,7 @@ pub fn assert_same(left: EntryRef<'_>, right: EntryRef<'_>) {
     assert_eq!(left.kind(), right.kind(), "type");
     let has_order = match (left.value(), right.value()) {
         (ValueRef::Hash(a), ValueRef::Hash(b)) => {
-            a.packed_bytes().is_some() && b.packed_bytes().is_some()
+            a.encoding() == "listpack" && b.encoding() == "listpack"
         }
         (ValueRef::Set(a), ValueRef::Set(b)) => {
             a.ints_bytes().is_some() && b.ints_bytes().is_some()
