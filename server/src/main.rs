@@ -4,6 +4,7 @@
 //! happens on this thread but what is named in `ARCHITECTURE.md` under threads.
 
 mod admin;
+mod allocator;
 mod clients;
 mod clock;
 mod config;
@@ -31,7 +32,7 @@ use std::rc::Rc;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

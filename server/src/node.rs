@@ -22,6 +22,7 @@ use crate::oom::OomScore;
 use crate::persistence::Persistence;
 use crate::rates::Rates;
 use crate::replication::Replication;
+use crate::replication::feed::Replica;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
@@ -498,7 +499,8 @@ impl Outside {
             true => self.settings.repl_backlog_size as usize,
             false => 0,
         };
-        self.journal.memory_bytes().saturating_sub(backlog)
+        let sending: usize = self.replication.replicas.values().map(Replica::held_bytes).sum();
+        self.journal.memory_bytes().saturating_sub(backlog) + sending
     }
 
     /// Gives the process the score of its role for when memory runs out; what fails is logged.
@@ -594,6 +596,9 @@ impl Outside {
     /// Bytes went to a replica.
     pub fn note_feed_output(&mut self, slot: usize, bytes: usize) {
         self.stats.repl_output_bytes += bytes as u64;
+        if let Some(replica) = self.replication.replicas.get_mut(&slot) {
+            replica.note_sent(bytes);
+        }
         self.note_output(slot, bytes);
     }
 

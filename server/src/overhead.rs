@@ -2,6 +2,7 @@
 
 use crate::memory::{self, Figures};
 use crate::node::Outside;
+use crate::replication::feed::Replica;
 use engine::{Engine, Session};
 
 /// Bytes of an expiry inside a key's block.
@@ -54,6 +55,7 @@ impl Overhead {
         let figures = memory::figures();
         let held = host.journal.memory_bytes();
         let replica_count = host.replication.replicas.len();
+        let sending: usize = host.replication.replicas.values().map(Replica::held_bytes).sum();
         let backlog = match replica_count {
             0 => held,
             _ => held.min(host.settings.repl_backlog_size as usize),
@@ -77,7 +79,7 @@ impl Overhead {
             peak: memory::peak(figures.used),
             startup: memory::at_start(),
             backlog,
-            replicas: held - backlog,
+            replicas: held - backlog + sending,
             clients: clients.1,
             aof_buffer: aof.map_or(0, |aof| aof.thread.status().queued_bytes() as usize),
             dbs: dbs

@@ -81,6 +81,8 @@ pub struct Replica {
     cursor: Option<CursorId>,
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
+    /// Bytes that its connection has taken and not sent yet: they are no longer the journal's.
+    unsent_bytes: usize,
     /// The snapshot's header is in the queue, or was: what is sent now is part of the snapshot.
     begun: bool,
     /// The whole snapshot is in the queue.
@@ -90,6 +92,16 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// Bytes on their way to it, beyond what the journal holds.
+    pub fn held_bytes(&self) -> usize {
+        self.queued_bytes + self.unsent_bytes
+    }
+
+    /// Bytes were sent to it.
+    pub fn note_sent(&mut self, bytes: usize) {
+        self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes);
+    }
+
     fn new(peer_address: String, now_ms: i64) -> Replica {
         Replica {
             known: Capabilities::default(),
@@ -102,6 +114,7 @@ impl Replica {
             cursor: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            unsent_bytes: 0,
             begun: false,
             complete: false,
             streams_at_once: false,
@@ -308,6 +321,7 @@ impl Node {
         if matches!(replica.state, State::Bulk { .. }) {
             if let Some(bytes) = replica.queue.pop_front() {
                 replica.queued_bytes -= bytes.len();
+                replica.unsent_bytes += bytes.len();
                 feed.push_back(bytes);
                 if let Some(sync) = &replication.sync {
                     sync.room.notify_one();
@@ -338,6 +352,7 @@ impl Node {
         let (State::Online, Some(cursor)) = (replica.state, replica.cursor) else { return false };
         let mut pieces = Vec::new();
         journal.read(cursor, STREAM_BYTES, &mut pieces);
+        replica.unsent_bytes += pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
         feed.extend(pieces.into_iter().map(|piece| piece.bytes));
         if let Some(client) = clients.get_mut(slot) {
             client.output_bytes = journal.behind(cursor) as usize;
