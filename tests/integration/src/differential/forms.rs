@@ -374,6 +374,11 @@ const KEYS: &[Row] = &[
         "RESTORE <key> ( 0 | -1 | x ) <odd> [ REPLACE ] [ ABSTTL ] [ IDLETIME <index> ] [ FREQ <index> ]",
         Exact,
     ),
+    (
+        1,
+        "RESTORE-ASKING <key> ( 0 | -1 | x ) <odd> [ REPLACE ] [ ABSTTL ] [ IDLETIME <index> ] [ FREQ <index> ]",
+        Exact,
+    ),
     (1, "SCAN ( x | -1 | 0 <odd> | 0 COUNT 0 | 0 COUNT x | 0 MATCH | 0 TYPE )", Rule::SameKind),
 ];
 
