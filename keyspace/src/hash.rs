@@ -10,7 +10,7 @@
 //!
 //! Few pairs lie in the block of their key, not behind a pointer (see [`crate::entry`]). So what a
 //! database lends is no `&Hash` or `&mut Hash`, but a view of either place, [`HashRef`], and a handle
-//! that changes the hash where it is, [`HashMut`]. A [`Hash`] is one on its own: made by a command or
+//! that changes the hash where it is, [`HashMut`]. A [`struct@Hash`] is one on its own: made by a command or
 //! a file, on its way from one key to another, or too large for the block.
 //!
 //! # Invariants

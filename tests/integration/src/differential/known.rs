@@ -58,6 +58,14 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        reason: "7.2 refuses the least integer as a rank of LPOS at once, 7.0 after the other options",
+        fits: |name, _, ours, peers| {
+            name == "lpos"
+                && ours.bytes().starts_with(b"ERR value is out of range, value must between")
+                && peers.is_error()
+        },
+    },
+    Known {
         reason: "7.2 names the command and its special id when streams and ids are not as many",
         fits: |name, _, ours, peers| {
             ["xread", "xreadgroup"].contains(&name)
