@@ -499,6 +499,11 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
     session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
 }
 
+/// Whether a primary or a file may say this: a command of ours, or one that stands for such a command.
+pub fn is_understood(args: Args<'_>) -> bool {
+    command::resolve(args).is_some() || as_hset(args).is_some()
+}
+
 /// The arguments of the HSET that `HSETEX key KEEPTTL FIELDS n field value …` stands for: so Redis 8 tells its replicas
 /// and its file of HINCRBYFLOAT. Fields have no time to live here that could be kept.
 #[cold]

@@ -115,7 +115,7 @@ impl Apply for Loader {
     fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
         for (index, request) in batch.requests().iter().enumerate() {
             let args = batch.args(buffer, request);
-            if engine::command::resolve(args).is_none() {
+            if !engine::dispatch::is_understood(args) {
                 let name = String::from_utf8_lossy(args.at(0)).into_owned();
                 let reason = format!("Unknown command '{name}' reading the append only file");
                 return Err(CommandRefused { index, reason });
