@@ -97,6 +97,10 @@ impl Engine {
     #[cold]
     pub fn make_room(&mut self, host: &mut dyn Host) {
         self.eviction.unfinished = false;
+        if !self.eviction.limited {
+            // The limit was lifted before a round that was cut short could go on.
+            return;
+        }
         let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
         self.conditions.out_of_memory = excess > 0 && !self.evict(host, excess);
     }
@@ -309,6 +313,16 @@ mod tests {
                 _ => assert_eq!(first, ">[invalidate [b]]"),
             }
         }
+    }
+
+    #[test]
+    fn nothing_goes_once_the_limit_is_lifted() {
+        let mut server = limited(Order::Chance, false, &["SET a 1"]);
+        server.engine.eviction.unfinished = true;
+        server.engine.eviction.limited = false;
+        server.excess(1_000_000);
+        server.make_room();
+        assert_eq!((server.run("DBSIZE"), server.engine.eviction.unfinished), ("1".into(), false));
     }
 
     #[test]

@@ -123,6 +123,11 @@ impl Server {
         &self.recorder.asked
     }
 
+    /// Goes on with a round of eviction, as the host's timer does.
+    pub fn make_room(&mut self) {
+        self.engine.make_room(&mut self.recorder);
+    }
+
     /// How the last journaled unit travels.
     pub fn last_kind(&self) -> Option<EntryKind> {
         self.recorder.last_kind
