@@ -7,7 +7,7 @@
 
 use backup::snapshot::{SaveOptions, SnapshotMeta, write_snapshot};
 use fuzzing::client::Client;
-use fuzzing::packed;
+use fuzzing::{packed, small_limits};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use keyspace::table::hash_bytes;
@@ -49,19 +49,6 @@ const KEYS: &[&[&str]] = &[
     &["XGROUP CREATE key g 0 MKSTREAM", "XGROUP CREATECONSUMER key g c"],
 ];
 
-fn small() -> Limits {
-    Limits {
-        hash_max_listpack_entries: 2,
-        zset_max_listpack_entries: 2,
-        set_max_intset_entries: 2,
-        set_max_listpack_entries: 3,
-        list_max_listpack_size: 2,
-        stream_node_max_entries: 2,
-        hll_sparse_max_bytes: 40,
-        ..Limits::DEFAULT
-    }
-}
-
 /// Writes inputs under numbers.
 struct Corpus(PathBuf, usize);
 
@@ -88,7 +75,7 @@ fn main() {
 fn values() {
     let (mut restore, mut rdb) = (Corpus::of("restore"), Corpus::of("rdb"));
     let mut bodies: Vec<Vec<u8>> = Vec::new();
-    for (kind, limits) in [(0_u8, Limits::DEFAULT), (16, small())] {
+    for (kind, limits) in [(0_u8, Limits::DEFAULT), (16, small_limits())] {
         let mut file = Client::new(limits);
         for (index, lines) in KEYS.iter().enumerate() {
             let mut client = Client::new(limits);

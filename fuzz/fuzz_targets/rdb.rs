@@ -12,7 +12,7 @@
 use backup::snapshot::{
     LoadOptions, LoadedMeta, SaveOptions, SnapshotMeta, load_values, write_snapshot,
 };
-use fuzzing::same;
+use fuzzing::{same, small_limits};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use keyspace::table::hash_bytes;
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
         let crc = rdb_crc(&file);
         file.extend_from_slice(&crc.to_le_bytes());
     }
-    let limits = if kind & 16 == 0 { Limits::DEFAULT } else { small() };
+    let limits = if kind & 16 == 0 { Limits::DEFAULT } else { small_limits() };
 
     let mut dbs = [Db::new(), Db::new()];
     let loaded = load(&file[..], &mut dbs, &limits, checksum);
@@ -78,18 +78,6 @@ fuzz_target!(|data: &[u8]| {
     again.iter().for_each(check);
     assert_all_same(&dbs, &again);
 });
-
-/// So that values soon become large ones.
-fn small() -> Limits {
-    Limits {
-        hash_max_listpack_entries: 2,
-        zset_max_listpack_entries: 2,
-        set_max_intset_entries: 2,
-        set_max_listpack_entries: 3,
-        list_max_listpack_size: 2,
-        ..Limits::DEFAULT
-    }
-}
 
 fn load<S: Source>(
     source: S,

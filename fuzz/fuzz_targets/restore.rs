@@ -13,7 +13,7 @@
 #![no_main]
 
 use fuzzing::client::Client;
-use fuzzing::{Input, packed, same};
+use fuzzing::{Input, packed, same, small_limits};
 use keyspace::entry::ValueRef;
 use keyspace::limits::Limits;
 use libfuzzer_sys::fuzz_target;
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
         let crc = rdb_crc(&payload);
         payload.extend_from_slice(&crc.to_le_bytes());
     }
-    let limits = if kind & 16 == 0 { Limits::DEFAULT } else { small() };
+    let limits = if kind & 16 == 0 { Limits::DEFAULT } else { small_limits() };
     let mut client = EMPTY.take().unwrap_or_else(|| Client::new(limits));
     client.engine.limits = limits;
     let reply = client.call(&[b"RESTORE", b"key", b"0", &payload]);
@@ -87,20 +87,6 @@ fn around_entries(body: &[u8]) -> Vec<u8> {
     payload.extend_from_slice(&packed);
     payload.extend_from_slice(input.0);
     payload
-}
-
-/// So that values soon become large ones.
-fn small() -> Limits {
-    Limits {
-        hash_max_listpack_entries: 2,
-        zset_max_listpack_entries: 2,
-        set_max_intset_entries: 2,
-        set_max_listpack_entries: 3,
-        list_max_listpack_size: 2,
-        stream_node_max_entries: 2,
-        hll_sparse_max_bytes: 40,
-        ..Limits::DEFAULT
-    }
 }
 
 fn type_of(client: &Client) -> u8 {

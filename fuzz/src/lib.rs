@@ -14,6 +14,22 @@ pub mod client;
 pub mod packed;
 pub mod same;
 
+use keyspace::limits::Limits;
+
+/// Limits under which values soon become large ones.
+pub fn small_limits() -> Limits {
+    Limits {
+        hash_max_listpack_entries: 2,
+        zset_max_listpack_entries: 2,
+        set_max_intset_entries: 2,
+        set_max_listpack_entries: 3,
+        list_max_listpack_size: 2,
+        stream_node_max_entries: 2,
+        hll_sparse_max_bytes: 40,
+        ..Limits::DEFAULT
+    }
+}
+
 /// Choices and bytes, taken from the front of an input. When it is used up, all choices are 0.
 pub struct Input<'a>(pub &'a [u8]);
 
