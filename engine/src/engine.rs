@@ -17,7 +17,7 @@ use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::session::{Session, SessionId};
 use crate::tracking::Tracking;
-use keyspace::db::{Collection, Db, EntryRef};
+use keyspace::db::{Collection, Db, EntryRef, Sum, WrongType};
 use keyspace::entry::Value;
 use keyspace::eviction::Frequency;
 use keyspace::limits::Limits;
@@ -143,6 +143,8 @@ pub struct Engine {
     pub now_ms: i64,
     /// Set by the host: nobody reads the journal, so nothing is encoded.
     pub nobody_reads: bool,
+    /// A child shares the memory.
+    memory_shared: bool,
     /// Whether we follow a primary: keys expire only by its word.
     pub is_replica: bool,
     /// What the outside allows.
@@ -211,7 +213,13 @@ struct Watcher {
 }
 
 /// What a use of a key does to its access clock.
-enum Use {
+struct Use {
+    /// The clock of a key that is there stays as it is.
+    unnoticed: bool,
+    clock: UseClock,
+}
+
+enum UseClock {
     /// It is set to these seconds.
     At(u32),
     /// It counts one more.
@@ -221,18 +229,19 @@ enum Use {
 impl Use {
     /// The access clock of a new key.
     fn first(&self) -> u32 {
-        match self {
-            Use::At(seconds) => *seconds,
-            Use::Counted { minutes, .. } => Frequency::first(*minutes),
+        match &self.clock {
+            UseClock::At(seconds) => *seconds,
+            UseClock::Counted { minutes, .. } => Frequency::first(*minutes),
         }
     }
 
     /// The access clock of a key that is there.
     #[inline]
     fn after(&self, entry: EntryRef<'_>) -> u32 {
-        match self {
-            Use::At(seconds) => *seconds,
-            Use::Counted { frequency, minutes, draw } => {
+        match &self.clock {
+            _ if self.unnoticed => entry.clock(),
+            UseClock::At(seconds) => *seconds,
+            UseClock::Counted { frequency, minutes, draw } => {
                 frequency.used(entry.clock(), *minutes, *draw)
             }
         }
@@ -247,6 +256,7 @@ impl Engine {
             limits: Limits::default(),
             now_ms: 0,
             nobody_reads: true,
+            memory_shared: false,
             is_replica: false,
             conditions: Conditions::default(),
             eviction: Eviction::default(),
@@ -309,13 +319,26 @@ impl Engine {
     }
 
     /// What a use of a key does to its access clock.
+    ///
+    /// While a child shares the memory, readers must not make it copy page after page for the sake of the clocks.
     #[inline]
-    fn using(&mut self) -> Use {
+    fn using(&mut self, scope: Scope) -> Use {
+        Use { unnoticed: scope.no_touch || self.memory_shared, clock: self.use_clock() }
+    }
+
+    #[inline]
+    fn use_clock(&mut self) -> UseClock {
         if self.eviction.counts_uses() {
             let (minutes, draw) = (self.minutes(), self.draw());
-            return Use::Counted { frequency: self.eviction.frequency, minutes, draw };
+            return UseClock::Counted { frequency: self.eviction.frequency, minutes, draw };
         }
-        Use::At(self.seconds())
+        UseClock::At(self.seconds())
+    }
+
+    /// Says whether a child shares the memory, a snapshot's for instance: what can be put off is not written then.
+    pub fn set_memory_shared(&mut self, shared: bool) {
+        self.memory_shared = shared;
+        self.dbs.iter_mut().for_each(|db| db.set_dense(shared));
     }
 
     // --- sessions ---
@@ -409,8 +432,12 @@ impl Engine {
         !scope.sees_expired && entry.expiry().is_some_and(|at| at <= self.now_ms)
     }
 
-    /// Removes the key if its time has come; on a replica it is only hidden. True if it must not be seen.
+    /// Whether a key must not be seen, as its time has come. It is removed, or hidden on a replica.
     #[inline]
+    fn hides(&mut self, scope: Scope, key: Key<'_>) -> bool {
+        self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key)
+    }
+
     fn reap(&mut self, scope: Scope, key: Key<'_>) -> bool {
         match self.dbs[scope.db].get(key.hash, key.bytes) {
             Some(entry) if self.is_due(scope, entry) => {}
@@ -438,22 +465,20 @@ impl Engine {
     /// Looks a key up for reading. Counts hit or miss, sets its access clock.
     #[inline]
     pub fn read(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let expired = self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key);
+        let expired = self.hides(scope, key);
         if expired || self.events.has(Class::KeyMiss) && !self.has(scope.db, key) {
             self.stats.keyspace_misses += 1;
             self.notify(scope.db, Class::KeyMiss, "keymiss", key.bytes);
             return None;
         }
-        let using = self.using();
+        let using = self.using(scope);
         let db = &self.dbs[scope.db];
         let Some(entry) = db.get(key.hash, key.bytes) else {
             self.stats.keyspace_misses += 1;
             return None;
         };
         self.stats.keyspace_hits += 1;
-        if !scope.no_touch {
-            db.touch(entry, using.after(entry));
-        }
+        db.touch(entry, using.after(entry));
         Some(entry)
     }
 
@@ -461,13 +486,36 @@ impl Engine {
         self.dbs[db].get(key.hash, key.bytes).is_some()
     }
 
-    /// Looks a key up without leaving a trace, for writing or for looking at its properties.
+    /// Looks a key up without leaving a trace.
     #[inline]
     pub fn peek(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
-        if self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key) {
+        if self.hides(scope, key) {
             return None;
         }
         self.dbs[scope.db].get(key.hash, key.bytes)
+    }
+
+    /// Looks a key up that a command may write to: that is a use of it, also when the command changes nothing then.
+    #[inline]
+    pub fn lookup_write(&mut self, scope: Scope, key: Key<'_>) -> Option<EntryRef<'_>> {
+        if self.hides(scope, key) {
+            return None;
+        }
+        let using = self.using(scope);
+        let db = &self.dbs[scope.db];
+        let entry = db.get(key.hash, key.bytes)?;
+        db.touch(entry, using.after(entry));
+        Some(entry)
+    }
+
+    /// Adds to the integer under a key, if it can be done in place.
+    #[inline]
+    pub fn add_to_int(&mut self, scope: Scope, key: Key<'_>, by: i64) -> Sum {
+        if self.hides(scope, key) {
+            return Sum::NoKey;
+        }
+        let using = self.using(scope);
+        self.dbs[scope.db].add_to_int(key.hash, key.bytes, by, |entry| using.after(entry))
     }
 
     /// Whether a key is there.
@@ -488,21 +536,19 @@ impl Engine {
     }
 
     /// A collection for changing it in place.
+    #[inline]
     pub fn change<T: Collection>(
         &mut self,
         scope: Scope,
         key: Key<'_>,
     ) -> Result<Option<T::Mut<'_>>, Refusal> {
-        let using = self.using();
-        let Some(entry) = self.peek(scope, key) else { return Ok(None) };
-        if entry.kind() != T::KIND {
-            return Err(Refusal::WRONG_TYPE);
+        if self.hides(scope, key) {
+            return Ok(None);
         }
+        let using = self.using(scope);
         let db = &mut self.dbs[scope.db];
-        if let Some(entry) = db.get(key.hash, key.bytes) {
-            db.touch(entry, using.after(entry));
-        }
-        Ok(db.collection_mut::<T>(key.hash, key.bytes))
+        let found = db.use_collection::<T>(key.hash, key.bytes, |entry| using.after(entry));
+        found.transpose().map_err(|WrongType| Refusal::WRONG_TYPE)
     }
 
     /// A collection for changing it in place, made empty if the key is not there.
@@ -523,31 +569,31 @@ impl Engine {
         key: Key<'_>,
         make: impl FnOnce(&Limits) -> T,
     ) -> Result<T::Mut<'_>, Refusal> {
-        let there = match self.peek(scope, key) {
-            None => false,
-            Some(entry) if entry.kind() == T::KIND => true,
-            Some(_) => return Err(Refusal::WRONG_TYPE),
-        };
-        if !there {
-            let clock = self.using().first();
-            // A key that is hidden on a replica is overwritten.
-            let made = make(&self.limits).into_value();
-            self.notify_new(scope.db, key);
-            let old = self.dbs[scope.db].put(key.hash, key.bytes, made, None, clock);
-            self.discard(old);
+        if self.hides(scope, key) {
+            // On a replica it is there still.
+            self.delete(scope.db, key);
         }
-        let db = &mut self.dbs[scope.db];
-        Ok(db.collection_mut::<T>(key.hash, key.bytes).expect("looked at or put there above"))
+        self.notify_new(scope.db, key);
+        let (using, limits) = (self.using(scope), &self.limits);
+        self.dbs[scope.db]
+            .use_collection_or_put(
+                key.hash,
+                key.bytes,
+                |entry| entry.map_or_else(|| using.first(), |entry| using.after(entry)),
+                || make(limits),
+            )
+            .map_err(|WrongType| Refusal::WRONG_TYPE)
     }
 
     /// The access clock of a key that is about to be set: counted uses go on.
     #[inline]
     fn clock_of(&mut self, db: usize, key: Key<'_>) -> u32 {
-        match self.using() {
-            Use::At(seconds) => seconds,
-            counted => match self.dbs[db].get(key.hash, key.bytes) {
-                Some(entry) => counted.after(entry),
-                None => counted.first(),
+        let using = Use { unnoticed: false, clock: self.use_clock() };
+        match using.clock {
+            UseClock::At(seconds) => seconds,
+            UseClock::Counted { .. } => match self.dbs[db].get(key.hash, key.bytes) {
+                Some(entry) => using.after(entry),
+                None => using.first(),
             },
         }
     }

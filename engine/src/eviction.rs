@@ -244,6 +244,97 @@ mod tests {
         assert_eq!(server.journal(), "UNLINK a; UNLINK c");
     }
 
+    /// Every type, all under the names that [`USES`] mentions.
+    const KEYS: [&str; 10] = [
+        "SET n 1",
+        "SET s abc",
+        "SETBIT raw 7 1",
+        "PFADD hll a",
+        "RPUSH l a b",
+        "SADD t a b",
+        "HSET h a 1",
+        "ZADD z 1 a",
+        "XADD x 1-1 a b",
+        "SET timed 1 EX 1000",
+    ];
+
+    /// Commands that look a key up to write, or not to: they use it also where nothing changes.
+    const USES: [(&str, &[&str]); 9] = [
+        ("n", &["INCR n", "INCRBYFLOAT n 1", "EXPIRE n 100", "RENAMENX s n", "GET n", "DUMP n"]),
+        (
+            "s",
+            &[
+                "APPEND s x",
+                "SETRANGE s 0 x",
+                "SETBIT s 1 1",
+                "SETNX s 1",
+                "SET s 1 NX",
+                "MSETNX s 1 u 2",
+            ],
+        ),
+        ("raw", &["APPEND raw 1", "BITFIELD raw SET u8 0 1", "RESTORE raw 0 x", "COPY n raw"]),
+        ("hll", &["PFADD hll a", "PFADD hll b", "PFCOUNT hll"]),
+        (
+            "l",
+            &["LPUSH l x", "LREM l 1 nothing", "LSET l 0 a", "LINDEX l 0", "LMOVE l l LEFT LEFT"],
+        ),
+        ("t", &["SADD t a", "SREM t nothing", "SISMEMBER t a"]),
+        ("h", &["HSET h a 1", "HSETNX h a 2", "HINCRBY h a 1", "HDEL h nothing"]),
+        ("z", &["ZADD z 1 a", "ZINCRBY z 1 a", "ZREM z nothing", "GEOADD z 1 1 a"]),
+        ("x", &["XADD x * a b", "XDEL x 9-9", "XTRIM x MAXLEN 9", "XLEN x"]),
+    ];
+
+    fn idle(server: &mut Server, key: &str) -> String {
+        server.run(&format!("OBJECT IDLETIME {key}"))
+    }
+
+    #[test]
+    fn a_command_that_may_write_uses_its_key() {
+        let mut server = with(&KEYS);
+        server.engine.now_ms += 5000;
+        assert_eq!(idle(&mut server, "timed"), "5");
+        server.run("PERSIST timed");
+        assert_eq!(idle(&mut server, "timed"), "0");
+        for (key, lines) in USES {
+            for line in lines {
+                server.engine.now_ms += 5000;
+                assert_ne!(idle(&mut server, key), "0", "before {line}");
+                server.run(line);
+                assert_eq!(idle(&mut server, key), "0", "after {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn uses_leave_no_trace_for_a_client_that_wants_none_or_while_a_child_shares_the_memory() {
+        let lines = [
+            "GET s",
+            "APPEND s x",
+            "INCR n",
+            "LPUSH l x",
+            "LINDEX l 0",
+            "HINCRBY h a 1",
+            "SADD t a",
+        ];
+        for shared in [false, true] {
+            let mut server = with(&KEYS);
+            server.engine.now_ms += 5000;
+            server.engine.set_memory_shared(shared);
+            server.run(if shared { "CLIENT NO-TOUCH OFF" } else { "CLIENT NO-TOUCH ON" });
+            for line in lines {
+                server.run(line);
+                let key = line.split(' ').nth(1).expect("each has a key");
+                assert_eq!(idle(&mut server, key), "5", "after {line}");
+            }
+            server.run("SADD new a");
+            assert_eq!(idle(&mut server, "new"), "0");
+            server.run("CLIENT NO-TOUCH OFF");
+            server.engine.set_memory_shared(false);
+            server.run("GET s");
+            assert_eq!(idle(&mut server, "s"), "0");
+        }
+    }
+
     #[test]
     fn the_least_frequently_used_goes_first() {
         let mut server = limited(Order::Frequency, false, &[]);

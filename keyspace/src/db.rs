@@ -18,6 +18,7 @@ use crate::set::Set;
 use crate::stream::Stream;
 use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
+use protocol::listpack::Value as Text;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
@@ -93,6 +94,23 @@ pub struct Removed {
     pub value: Value,
     /// The expiry that it had, unix milliseconds.
     pub expiry: Option<UnixMillis>,
+}
+
+/// A key has a value of another type than the one that was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WrongType;
+
+/// What became of an addition in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sum {
+    /// The key has this value now.
+    Is(i64),
+    /// The sum is no 64-bit integer; nothing has changed.
+    Overflow,
+    /// What is there is not kept as an integer, though its text may be one.
+    NotInteger,
+    /// There is no such key.
+    NoKey,
 }
 
 /// A key's place in a database, for changes that may move its block.
@@ -356,8 +374,45 @@ impl Db {
     /// The collection under a key; `None` if there is none or it is of another type.
     #[inline]
     pub fn collection_mut<T: Collection>(&mut self, hash: u64, key: &[u8]) -> Option<T::Mut<'_>> {
+        self.use_collection::<T>(hash, key, |entry| entry.clock())?.ok()
+    }
+
+    /// The collection under a key; `None` if there is none. `used` makes the key's new access clock.
+    #[inline]
+    pub fn use_collection<T: Collection>(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        used: impl FnOnce(EntryRef<'_>) -> u32,
+    ) -> Option<Result<T::Mut<'_>, WrongType>> {
         let entry = self.find(hash, key)?;
-        T::at(Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry })
+        entry.set_clock(used(EntryRef::new(entry)));
+        let slot = Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry };
+        Some(T::at(slot).ok_or(WrongType))
+    }
+
+    /// The same, where `make` makes the collection that a key begins with that is not there.
+    #[inline]
+    pub fn use_collection_or_put<T: Collection>(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        used: impl FnOnce(Option<EntryRef<'_>>) -> u32,
+        make: impl FnOnce() -> T,
+    ) -> Result<T::Mut<'_>, WrongType> {
+        let entry = match self.find(hash, key) {
+            Some(entry) => {
+                entry.set_clock(used(Some(EntryRef::new(entry))));
+                entry
+            }
+            None => {
+                let entry = Entry::new(key, make().into_value(), None, used(None));
+                self.add(hash, entry);
+                entry
+            }
+        };
+        let slot = Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry };
+        T::at(slot).ok_or(WrongType)
     }
 
     /// Sets a key to a string, whatever it was before. Returns the old value if it is worth freeing
@@ -449,10 +504,20 @@ impl Db {
         self.add_new(key, Value::of_bytes(value), expiry, clock)
     }
 
-    /// Changes a key's integer in place; false if the key is not one.
+    /// Adds to the integer under a key, if it can be done in place. `used` makes the key's new access clock.
     #[inline]
-    pub fn set_int(&mut self, hash: u64, key: &[u8], value: i64) -> bool {
-        self.find(hash, key).is_some_and(|entry| entry.overwrite_int(value))
+    pub fn add_to_int(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        by: i64,
+        used: impl FnOnce(EntryRef<'_>) -> u32,
+    ) -> Sum {
+        let Some(entry) = self.find(hash, key) else { return Sum::NoKey };
+        entry.set_clock(used(EntryRef::new(entry)));
+        let ValueRef::Str(Text::Int(old)) = entry.value() else { return Sum::NotInteger };
+        let Some(new) = old.checked_add(by) else { return Sum::Overflow };
+        if entry.overwrite_int(new) { Sum::Is(new) } else { Sum::NotInteger }
     }
 
     /// Changes the bytes of a string in place; false if there is no such key.

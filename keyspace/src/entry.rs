@@ -294,6 +294,10 @@ impl Entry {
 
     #[inline]
     pub(crate) fn set_clock(self, clock: u32) {
+        if self.clock() == clock {
+            // A page that a child shares is not copied for nothing.
+            return;
+        }
         let word = (clock << 8 | self.kind_byte() as u32).to_le();
         // SAFETY: as in `clock`; the kind is written back as it was.
         unsafe { self.0.cast::<u32>().write(word) }

@@ -104,7 +104,7 @@ fn put(ctx: &mut Context<'_>, key: Key<'_>, there: bool, new: Vec<u8>) {
 fn pfadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, limit) = (ctx.key(args, 1), ctx.engine.limits.hll_sparse_max_bytes);
     let elements = args.iter_from(2);
-    let old = ctx.engine.peek(ctx.scope, key).map(bytes_of).transpose()?;
+    let old = ctx.engine.lookup_write(ctx.scope, key).map(bytes_of).transpose()?;
     let changes = match old {
         Some((bytes, Encoding::Dense)) => {
             let least = bytes.len();
@@ -189,7 +189,7 @@ fn merged(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(Box<hll::Registers>,
 /// `PFDEBUG GETREG|DECODE|ENCODING|TODENSE key`.
 fn pfdebug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 2);
-    let Some(entry) = ctx.engine.peek(ctx.scope, key) else {
+    let Some(entry) = ctx.engine.lookup_write(ctx.scope, key) else {
         return Err(Refusal::fixed("ERR The specified key does not exist"));
     };
     let (bytes, encoding) = bytes_of(entry)?;
@@ -247,7 +247,7 @@ fn pfmerge(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let limit = ctx.engine.limits.hll_sparse_max_bytes;
     let (registers, dense) = merged(ctx, args)?;
     let destination = ctx.key(args, 1);
-    let old = ctx.engine.peek(ctx.scope, destination).map(bytes_of).transpose()?;
+    let old = ctx.engine.lookup_write(ctx.scope, destination).map(bytes_of).transpose()?;
     let there = old.is_some();
     let mut new = old.map_or_else(hll::empty, |(bytes, _)| bytes.to_vec());
     hll::raise_all(&mut new, &registers, dense, limit).map_err(corrupted)?;

@@ -353,7 +353,7 @@ fn copy(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (value, expiry) = (duplicate(entry.value()), entry.expiry());
     let mut scope = ctx.scope;
     scope.db = to_db;
-    if ctx.engine.exists(scope, to) {
+    if ctx.engine.lookup_write(scope, to).is_some() {
         if !replace {
             ctx.reply.int(0);
             return Ok(Done::NOTHING);
@@ -466,7 +466,7 @@ fn expire_at(
     let at = value.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base));
     let at = at.ok_or_else(|| Refusal::invalid_expiry(name))?;
     let now = ctx.now();
-    let Some(entry) = ctx.engine.peek(ctx.scope, key) else {
+    let Some(entry) = ctx.engine.lookup_write(ctx.scope, key) else {
         ctx.reply.int(0);
         return Ok(Done::NOTHING);
     };
@@ -550,7 +550,8 @@ fn move_key(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     let mut scope = ctx.scope;
     scope.db = to;
-    if !ctx.engine.exists(ctx.scope, key) || ctx.engine.exists(scope, key) {
+    let found = ctx.engine.lookup_write(ctx.scope, key).is_some();
+    if !found || ctx.engine.lookup_write(scope, key).is_some() {
         ctx.reply.int(0);
         return Ok(Done::NOTHING);
     }
@@ -644,7 +645,7 @@ fn object_refcount(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
 
 fn persist(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    if ctx.engine.peek(ctx.scope, key).and_then(EntryRef::expiry).is_none() {
+    if ctx.engine.lookup_write(ctx.scope, key).and_then(EntryRef::expiry).is_none() {
         ctx.reply.int(0);
         return Ok(Done::NOTHING);
     }
@@ -671,14 +672,14 @@ fn randomkey(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 
 fn rename(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (from, to) = (ctx.key(args, 1), ctx.key(args, 2));
-    if !ctx.engine.exists(ctx.scope, from) {
+    if ctx.engine.lookup_write(ctx.scope, from).is_none() {
         return Err(Refusal::NO_SUCH_KEY);
     }
     ctx.reply.ok();
     if from.bytes == to.bytes {
         return Ok(Done::NOTHING);
     }
-    if ctx.engine.exists(ctx.scope, to) {
+    if ctx.engine.lookup_write(ctx.scope, to).is_some() {
         ctx.engine.delete(ctx.scope.db, to);
     }
     move_name(ctx, from, to);
@@ -687,10 +688,10 @@ fn rename(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 fn renamenx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (from, to) = (ctx.key(args, 1), ctx.key(args, 2));
-    if !ctx.engine.exists(ctx.scope, from) {
+    if ctx.engine.lookup_write(ctx.scope, from).is_none() {
         return Err(Refusal::NO_SUCH_KEY);
     }
-    if ctx.engine.exists(ctx.scope, to) {
+    if ctx.engine.lookup_write(ctx.scope, to).is_some() {
         ctx.reply.int(0);
         return Ok(Done::NOTHING);
     }

@@ -8,7 +8,7 @@ use crate::command::{Group::String as G, *};
 use crate::context::{Class, Context, Done, Key};
 use crate::extended::Extended;
 use crate::refusal::Refusal;
-use keyspace::db::EntryRef;
+use keyspace::db::{EntryRef, Sum};
 use keyspace::entry::{Value, ValueRef};
 use protocol::listpack::{TextBuffer, Value as Text};
 use protocol::resp::Args;
@@ -268,11 +268,11 @@ pub(super) fn text(entry: EntryRef<'_>) -> Result<Text<'_>, Refusal> {
 }
 
 /// The string under a key, looked up for writing.
-pub(super) fn peek_text<'c>(
+pub(super) fn text_to_write<'c>(
     ctx: &'c mut Context<'_>,
     key: Key<'_>,
 ) -> Result<Option<Text<'c>>, Refusal> {
-    ctx.engine.peek(ctx.scope, key).map(text).transpose()
+    ctx.engine.lookup_write(ctx.scope, key).map(text).transpose()
 }
 
 /// The bytes of a string for changing them, at least `least`; and whether it was not there or is longer now.
@@ -281,7 +281,7 @@ pub(super) fn bytes_mut<'c>(
     key: Key<'_>,
     least: usize,
 ) -> Result<(&'c mut [u8], bool), Refusal> {
-    let old = peek_text(ctx, key)?.map(|text| text.len());
+    let old = text_to_write(ctx, key)?.map(|text| text.len());
     if old.is_none() {
         ctx.engine.put(ctx.scope.db, key, Value::Str(vec![0; least]), None);
     }
@@ -293,7 +293,7 @@ pub(super) fn bytes_mut<'c>(
 /// `APPEND key value` → length of the result.
 fn append(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, more) = (ctx.key(args, 1), args.at(2));
-    let len = match peek_text(ctx, key)? {
+    let len = match text_to_write(ctx, key)? {
         None => {
             ctx.engine.put_bytes(ctx.scope.db, key, more, None);
             more.len()
@@ -486,6 +486,8 @@ fn incrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     add(ctx, args, by, "incrby")
 }
 
+const OVERFLOW: Refusal = Refusal::fixed("ERR increment or decrement would overflow");
+
 fn add(
     ctx: &mut Context<'_>,
     args: Args<'_>,
@@ -493,17 +495,22 @@ fn add(
     event: &'static str,
 ) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    let old = match peek_text(ctx, key)? {
-        None => None,
-        Some(text) => Some(text.to_i64().ok_or(Refusal::NOT_INTEGER)?),
+    let new = match ctx.engine.add_to_int(ctx.scope, key, by) {
+        Sum::Is(new) => new,
+        Sum::Overflow => return Err(OVERFLOW),
+        Sum::NoKey => {
+            ctx.engine.put(ctx.scope.db, key, Value::Int(by), None);
+            by
+        }
+        Sum::NotInteger => {
+            let entry = ctx.engine.peek(ctx.scope, key).expect("looked at above");
+            let (old, expiry) =
+                (text(entry)?.to_i64().ok_or(Refusal::NOT_INTEGER)?, entry.expiry());
+            let new = old.checked_add(by).ok_or(OVERFLOW)?;
+            ctx.engine.put(ctx.scope.db, key, Value::Int(new), expiry);
+            new
+        }
     };
-    let new = old.unwrap_or(0).checked_add(by);
-    let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow"))?;
-    let db = &mut ctx.engine.dbs[ctx.scope.db];
-    if old.is_none() || !db.set_int(key.hash, key.bytes, new) {
-        let expiry = db.get(key.hash, key.bytes).and_then(|entry| entry.expiry());
-        ctx.engine.put(ctx.scope.db, key, Value::Int(new), expiry);
-    }
     ctx.changed(key, Class::String, event);
     ctx.reply.int(new);
     Ok(Done::ONE)
@@ -511,7 +518,7 @@ fn add(
 
 fn incrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    let old = match peek_text(ctx, key)? {
+    let old = match text_to_write(ctx, key)? {
         None => Some(Extended::ZERO),
         Some(text) => extended(text.to_text(&mut TextBuffer::new())).ok_or(Refusal::NOT_FLOAT)?,
     };
@@ -584,7 +591,7 @@ fn msetnx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     for position in (1..args.len()).step_by(2) {
         let key = ctx.key(args, position);
-        if ctx.engine.exists(ctx.scope, key) {
+        if ctx.engine.lookup_write(ctx.scope, key).is_some() {
             ctx.reply.int(0);
             return Ok(Done::NOTHING);
         }
@@ -628,7 +635,7 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let options = options(args, 3, true)?;
     let time = expiry(ctx, &options)?;
     let now = ctx.now();
-    let old = ctx.engine.peek(ctx.scope, key);
+    let old = ctx.engine.lookup_write(ctx.scope, key);
     let there = old.is_some();
     let had = old.and_then(|entry| entry.expiry());
     if options.get {
@@ -677,7 +684,7 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 fn setnx(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    if ctx.engine.exists(ctx.scope, key) {
+    if ctx.engine.lookup_write(ctx.scope, key).is_some() {
         ctx.reply.int(0);
         return Ok(Done::NOTHING);
     }
@@ -693,7 +700,7 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if offset < 0 {
         return Err(Refusal::fixed("ERR offset is out of range"));
     }
-    let old = peek_text(ctx, key)?.map(|text| text.len());
+    let old = text_to_write(ctx, key)?.map(|text| text.len());
     if part.is_empty() {
         ctx.reply.int(old.unwrap_or(0) as i64);
         return Ok(Done::NOTHING);

@@ -77,9 +77,7 @@ pub(super) const COMMANDS: &[Spec] = &[
 /// `DUMP key` → the value in the form of RDB version 10, with version and checksum.
 fn dump(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
-    let mut scope = ctx.scope;
-    scope.no_touch = true;
-    match ctx.engine.read(scope, key) {
+    match ctx.engine.read(ctx.scope, key) {
         None => ctx.reply.null(),
         Some(entry) => {
             let payload = payload_of(entry.value());
@@ -143,7 +141,7 @@ fn restore_options(args: Args<'_>) -> Result<RestoreOptions<'_>, Refusal> {
 fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let options = restore_options(args)?;
     let key = ctx.key(args, 1);
-    if !options.replace && ctx.engine.exists(ctx.scope, key) {
+    if !options.replace && ctx.engine.lookup_write(ctx.scope, key).is_some() {
         return Err(Refusal::fixed("BUSYKEY Target key name already exists."));
     }
     let ttl = int(args.at(2))?;

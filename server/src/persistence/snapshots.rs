@@ -181,7 +181,7 @@ impl Outside {
 
     /// A child has been forked.
     pub fn begin_child(&mut self, engine: &mut Engine, kind: ChildKind, child: &Child) {
-        engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
+        engine.set_memory_shared(true);
         self.persistence.killed = false;
         self.oom.apply_to_child(&self.settings, child.pid);
         self.persistence.child = Some(RunningChild {
@@ -291,9 +291,7 @@ impl Node {
 
     /// No child shares the memory any more.
     pub fn child_ended(&mut self) {
-        if self.host.replication.sync.is_none() {
-            self.engine.dbs.iter_mut().for_each(|db| db.set_dense(false));
-        }
+        self.engine.set_memory_shared(self.host.replication.sync.is_some());
         self.host.replication.kick.notify_one();
         self.refresh_conditions();
     }

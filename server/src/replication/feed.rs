@@ -461,7 +461,7 @@ impl Node {
         let room = Rc::new(Notify::new());
         replication.sync = Some(RunningSync { room: Rc::clone(&room) });
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
-        self.engine.dbs.iter_mut().for_each(|db| db.set_dense(true));
+        self.engine.set_memory_shared(true);
         self.refresh_conditions();
         tokio::task::spawn_local(pump(Rc::clone(shared), child, source, number, room));
     }
@@ -551,7 +551,7 @@ impl Node {
 
     fn end_sync(&mut self, number: u64, result: Result<(), String>) {
         self.host.replication.sync = None;
-        self.engine.dbs.iter_mut().for_each(|db| db.set_dense(false));
+        self.engine.set_memory_shared(self.host.persistence.child.is_some());
         let slots: Vec<usize> = self.host.replication.replicas.keys().copied().collect();
         for slot in slots {
             let Some(replica) = self.host.replication.replicas.get_mut(&slot) else { continue };
