@@ -9,7 +9,7 @@
 use super::forms::{ANYWHERE, CHANCES, ELSEWHERE, EXPIRED};
 use super::grammar::Form;
 use super::holes::Holes;
-use super::known::is_known;
+use super::known::{is_half_done, is_known};
 use super::rules::{Rule, by_value, texts};
 use super::wire::{Reply, Wire};
 use crate::node::Node;
@@ -79,6 +79,8 @@ pub struct Contest {
     chances: Vec<(Form, &'static str)>,
     expired: Vec<Form>,
     history: VecDeque<(u64, Vec<Vec<u8>>)>,
+    /// The peer has kept a part of what it refused: the data are thrown away.
+    half_done: bool,
     report: Report,
 }
 
@@ -107,6 +109,7 @@ impl Contest {
             chances: CHANCES.iter().map(|(form, all)| (Form::parse(form), *all)).collect(),
             expired: EXPIRED.iter().map(|form| Form::parse(form)).collect(),
             history: VecDeque::new(),
+            half_done: false,
             report: Report::default(),
         };
         if seed / 2 % 2 == 1 {
@@ -392,6 +395,9 @@ impl Contest {
             replies.push(ours);
         }
         self.report.requests = total;
+        if std::mem::take(&mut self.half_done) {
+            self.both(&[b"FLUSHALL".to_vec()]);
+        }
         replies
     }
 
@@ -416,6 +422,7 @@ impl Contest {
 
     fn compare(&mut self, request: &Request, ours: &Reply, peers: &Reply) {
         self.report.errors += u64::from(peers.is_error());
+        self.half_done |= is_half_done(&request.words, peers);
         if request.rule.holds(ours, peers) {
             return;
         }

@@ -105,3 +105,11 @@ const KNOWN: &[Known] = &[
 pub fn is_known(name: &str, words: &[Vec<u8>], ours: &Reply, peers: &Reply) -> bool {
     KNOWN.iter().any(|known| (known.fits)(name, words, ours, peers))
 }
+
+/// Whether the peer may have kept a part of a request that it refused: elements of a PFADD before the one that meets the
+/// damage of a HyperLogLog stay added, and neither its file nor its replicas hear of them. Ours adds all or none.
+pub fn is_half_done(words: &[Vec<u8>], peers: &Reply) -> bool {
+    words.len() > 3
+        && words[0].eq_ignore_ascii_case(b"PFADD")
+        && peers.bytes().starts_with(b"INVALIDOBJ")
+}
