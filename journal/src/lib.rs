@@ -79,6 +79,14 @@ impl Block {
     }
 }
 
+/// Memory that blocks share, in the order of the blocks: it is given back when the last of them is.
+#[derive(Debug)]
+struct Allocation {
+    /// Sequence number of the first block that lies in it.
+    first_block: u64,
+    bytes: usize,
+}
+
 /// Names a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CursorId(usize);
@@ -118,6 +126,10 @@ pub struct Journal {
     first_block: u64,
     /// Bytes of all of `blocks`.
     sealed_bytes: usize,
+    /// What `blocks` and `tail` lie in; the last one is the tail's.
+    allocations: VecDeque<Allocation>,
+    /// Bytes of all of `allocations`.
+    allocated_bytes: usize,
     tail: BytesMut,
     tail_kind: Kind,
     /// Offset before the tail.
@@ -138,6 +150,8 @@ impl Journal {
             blocks: VecDeque::new(),
             first_block: 0,
             sealed_bytes: 0,
+            allocations: VecDeque::new(),
+            allocated_bytes: 0,
             tail: BytesMut::new(),
             tail_kind: Kind::Effect,
             tail_start: 0,
@@ -236,9 +250,26 @@ impl Journal {
     fn put(&mut self, bytes: &[u8]) {
         if self.tail.capacity() - self.tail.len() < bytes.len() {
             self.seal();
-            self.tail = BytesMut::with_capacity(TAIL_BYTES.max(bytes.len()));
+            self.allocate_tail(TAIL_BYTES.max(bytes.len()));
         }
         self.tail.extend_from_slice(bytes);
+    }
+
+    #[cold]
+    fn allocate_tail(&mut self, bytes: usize) {
+        self.tail = BytesMut::with_capacity(bytes);
+        let first_block = self.first_block + self.blocks.len() as u64;
+        self.allocations.push_back(Allocation { first_block, bytes });
+        self.allocated_bytes += bytes;
+        self.forget_allocations();
+    }
+
+    /// No longer counts what only blocks lay in that have been dropped.
+    fn forget_allocations(&mut self) {
+        while self.allocations.get(1).is_some_and(|next| next.first_block <= self.first_block) {
+            let gone = self.allocations.pop_front().expect("there is one before it");
+            self.allocated_bytes -= gone.bytes;
+        }
     }
 
     /// Whether there is something that readers have not been able to get yet.
@@ -401,6 +432,7 @@ impl Journal {
             self.blocks.pop_front();
             self.first_block += 1;
         }
+        self.forget_allocations();
         if self.backlog_bytes.is_none() {
             self.backlog_start = self.end();
         }
@@ -415,11 +447,12 @@ impl Journal {
         self.sealed_bytes + self.tail.len()
     }
 
-    /// Bytes of memory that the journal takes: what is kept, and what it takes to keep account of it. With a write in every
-    /// turn the account takes as much as the bytes.
+    /// Bytes of memory that the journal takes: what is kept, what lies beside it in the same allocations, and what it takes
+    /// to keep account of it. With a write in every turn the account takes as much as the bytes.
     pub fn memory_bytes(&self) -> usize {
-        let room = self.tail.capacity() - self.tail.len();
-        self.held_bytes() + room + self.blocks.capacity() * size_of::<Block>()
+        self.allocated_bytes
+            + self.blocks.capacity() * size_of::<Block>()
+            + self.allocations.capacity() * size_of::<Allocation>()
     }
 }
 

@@ -131,3 +131,39 @@ fn a_select_that_a_transaction_needs_is_inside_it() {
     let first = format!("*1 $5 MULTI *2 $6 SELECT $1 3 {rest}");
     assert_eq!(text, format!("{first}*1 $5 MULTI {rest}"));
 }
+
+#[test]
+fn memory_is_counted_until_the_last_block_that_lies_in_it_is_dropped() {
+    let mut journal = journal();
+    assert!(journal.memory_bytes() < 1024, "nothing is allocated before the first entry");
+    let disk = journal.subscribe(Class::Disk);
+    let slow = journal.subscribe(Class::Replica);
+    let unit = vec![b'x'; TAIL_BYTES / 8];
+    // Each entry is a block of its own; eight of them fill an allocation.
+    for _ in 0..8 {
+        journal.append_raw(Kind::Effect, &unit);
+        journal.seal();
+    }
+    let account = |journal: &Journal| journal.memory_bytes() - journal.allocated_bytes;
+    assert_eq!((journal.allocated_bytes, journal.allocations.len()), (TAIL_BYTES, 1));
+    assert!(account(&journal) >= 8 * size_of::<Block>());
+    drain(&mut journal, disk);
+    let mut pieces = Vec::new();
+    journal.read(slow, 7 * unit.len(), &mut pieces);
+    assert_eq!(journal.held_bytes(), unit.len(), "seven were dropped");
+    assert_eq!(journal.allocated_bytes, TAIL_BYTES, "the eighth keeps the memory of all");
+    journal.append_raw(Kind::Effect, &vec![b'y'; 3 * TAIL_BYTES]);
+    journal.append_raw(Kind::Effect, b"z");
+    journal.seal();
+    assert_eq!(journal.allocated_bytes, 5 * TAIL_BYTES, "one of each size, one for what follows");
+    drain(&mut journal, disk);
+    journal.read(slow, usize::MAX, &mut pieces);
+    assert_eq!((journal.held_bytes(), journal.allocated_bytes), (0, TAIL_BYTES));
+    // What readers have gone by in one allocation again and again is counted once.
+    for _ in 0..100 {
+        journal.append_raw(Kind::Effect, &unit);
+        drain(&mut journal, disk);
+        journal.read(slow, usize::MAX, &mut pieces);
+        assert_eq!((journal.held_bytes(), journal.allocated_bytes), (0, TAIL_BYTES));
+    }
+}
