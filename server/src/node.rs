@@ -128,8 +128,6 @@ pub struct Outside {
     journaled: u64,
     /// What [`LazyFree::freed`] was when it was last looked at.
     freed_elsewhere: u64,
-    /// What [`Outside::uncounted`] was when it was last looked at.
-    uncounted_bytes: usize,
     /// Slots of clients whose replies wait for the disk.
     gated: Vec<usize>,
     lazy: LazyFree,
@@ -189,7 +187,6 @@ impl Node {
                 myself: Weak::new(),
                 journaled: 0,
                 freed_elsewhere: 0,
-                uncounted_bytes: 0,
                 gated: Vec::new(),
                 lazy: LazyFree::start(),
             },
@@ -239,7 +236,6 @@ impl Node {
         // Asking the allocator takes longer than a command: in between, this thread's own use is counted.
         if now_ms != self.engine.now_ms && self.engine.eviction.limited {
             crate::memory::refresh();
-            self.host.uncounted_bytes = self.host.uncounted();
         }
         self.engine.now_ms = now_ms;
     }
@@ -486,10 +482,11 @@ impl Outside {
 
     fn excess_as_counted(&self) -> u64 {
         let going = self.lazy.pending_bytes() + self.clients.given_up_bytes();
-        let not_counted = self.uncounted_bytes + going;
-        (crate::memory::used_now() as u64)
-            .saturating_sub(not_counted as u64)
-            .saturating_sub(self.settings.maxmemory)
+        let counted = (crate::memory::used_now() as u64).saturating_sub(going as u64);
+        match counted.saturating_sub(self.settings.maxmemory) {
+            0 => 0,
+            excess => excess.saturating_sub(self.uncounted() as u64),
+        }
     }
 
     /// Bytes that are used but are not data: what the journal holds for the disk and for replicas beyond its backlog.

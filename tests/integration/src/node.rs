@@ -12,6 +12,7 @@
 
 use crate::wait::{TIMEOUT, eventually, register, show_on_failure};
 use redis::{Client, Connection, FromRedisValue, RedisResult};
+use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::fs::File;
 use std::net::TcpListener;
@@ -167,10 +168,25 @@ impl Node {
     /// Ends the process in order, by SIGTERM, and waits for its end.
     pub fn stop(&mut self) {
         *self.connection.borrow_mut() = None;
-        let Some(child) = &self.child else { return };
-        let pid = rustix::process::Pid::from_child(child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a child of ours");
-        self.wait_for_end();
+        if self.child.is_some() {
+            self.signal(Signal::TERM);
+            self.wait_for_end();
+        }
+    }
+
+    /// Makes the process stand still, with all its connections open.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(self.child.as_ref().expect("it runs"));
+        kill_process(pid, signal).expect("a child of ours");
     }
 
     /// Waits until the process has ended by itself.
