@@ -7,6 +7,7 @@ pub mod bitmaps;
 pub mod blocking;
 pub mod collections;
 pub mod connection;
+pub mod expiry;
 pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
@@ -32,6 +33,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     bitfield::COMMANDS,
     bitmaps::COMMANDS,
     connection::COMMANDS,
+    expiry::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
