@@ -2,7 +2,7 @@
 //!
 //! Items are pairs of score and member, ordered by score and then by the bytes of the member. Every
 //! inner node knows how many items lie below each child, so a rank is found, and an item found by
-//! its rank, in one descent. All questions about order are asked in one form, [`Tree::rank_where`],
+//! its rank, in one descent. All questions about ranges are asked in one form, [`Tree::rank_where`],
 //! and all walks are walks over ranks.
 //!
 //! ```text
@@ -11,8 +11,10 @@
 //! ```
 //!
 //! A member is a thin pointer in use, and small fixed arrays in tests: the tree copies it, reads
-//! its bytes and owns nothing. Scores lie in an array of their own, so a search reads members only
-//! where scores are equal.
+//! its bytes and owns nothing. Scores lie in an array of their own, and a search reads members only
+//! where scores are equal: each of them is a cache line somewhere else.
+//!
+//! A score that changes a little mostly stays in its leaf; then nothing is allocated or merged.
 //!
 //! Memory: a leaf's arrays grow in steps of eight items, so a half-full leaf costs little more per
 //! item than a full one. A full node splits where the new item goes if that is one of its ends, so
@@ -69,6 +71,28 @@ struct Inner<K> {
 /// Compares two items in the order of sorted sets.
 pub fn compare(left: (f64, &[u8]), right: (f64, &[u8])) -> Ordering {
     left.0.partial_cmp(&right.0).expect("no score is NaN").then_with(|| left.1.cmp(right.1))
+}
+
+/// As [`compare`], reading the member only if it has to.
+#[inline]
+fn is_before<K: AsRef<[u8]>>(score: f64, member: &K, item: (f64, &[u8])) -> bool {
+    score < item.0 || (score == item.0 && member.as_ref() < item.1)
+}
+
+/// As [`compare`], reading the member only if it has to.
+#[inline]
+fn is_after<K: AsRef<[u8]>>(score: f64, member: &K, item: (f64, &[u8])) -> bool {
+    score > item.0 || (score == item.0 && member.as_ref() > item.1)
+}
+
+/// What became of a change of score inside one node.
+enum Move {
+    /// The item has its new place.
+    Done,
+    /// Its new place is in another node; nothing has changed.
+    Elsewhere,
+    /// There is no such item.
+    NoItem,
 }
 
 impl<K: Copy + AsRef<[u8]>> Tree<K> {
@@ -131,10 +155,23 @@ impl<K: Copy + AsRef<[u8]>> Tree<K> {
 
     /// Removes an item; returns the member that the tree held.
     pub fn remove(&mut self, score: f64, member: &[u8]) -> Option<K> {
-        let rank = self.rank(score, member)?;
-        let mut removed = None;
-        self.remove_range(rank..rank + 1, |_, member| removed = Some(member));
-        removed
+        let removed = self.root.remove((score, member))?;
+        self.len -= 1;
+        self.lower();
+        Some(removed)
+    }
+
+    /// Gives an item another score; `false` if there is no such item.
+    pub fn change_score(&mut self, member: &[u8], old: f64, new: f64) -> bool {
+        assert!(!new.is_nan(), "a score is a number");
+        match self.root.move_item(member, old, new) {
+            Move::Done => true,
+            Move::NoItem => false,
+            Move::Elsewhere => {
+                let held = self.remove(old, member);
+                held.inspect(|held| self.insert(new, *held)).is_some()
+            }
+        }
     }
 
     /// Removes the items with the ranks in `range`, giving out each of them.
@@ -145,6 +182,11 @@ impl<K: Copy + AsRef<[u8]>> Tree<K> {
         }
         self.len -= range.len();
         self.root.remove_range(range, &mut visit);
+        self.lower();
+    }
+
+    /// After removals: a root with one child or none is no root.
+    fn lower(&mut self) {
         while let Node::Inner(inner) = &mut self.root {
             match inner.children.len() {
                 0 => self.root = Node::Leaf(Box::new(Leaf::new())),
@@ -155,16 +197,18 @@ impl<K: Copy + AsRef<[u8]>> Tree<K> {
     }
 
     /// How many items come first for which `before` holds; it must hold for a prefix of the order.
-    pub fn rank_where(&self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
+    ///
+    /// It should look at the member only if it has to.
+    pub fn rank_where(&self, mut before: impl FnMut(f64, &K) -> bool) -> usize {
         let mut node = &self.root;
         let mut rank = 0;
         loop {
             match node {
                 Node::Leaf(leaf) => {
-                    return rank + leaf.position(|score, member| before(score, member.as_ref()));
+                    return rank + leaf.position(before);
                 }
                 Node::Inner(inner) => {
-                    let child = inner.child_where(|score, member| before(score, member.as_ref()));
+                    let child = inner.child_where(&mut before);
                     rank += inner.counts[..child].iter().sum::<usize>();
                     node = &inner.children[child];
                 }
@@ -174,9 +218,17 @@ impl<K: Copy + AsRef<[u8]>> Tree<K> {
 
     /// Rank of an item, counted from 0.
     pub fn rank(&self, score: f64, member: &[u8]) -> Option<usize> {
-        let rank = self.rank_where(|s, m| compare((s, m), (score, member)).is_lt());
-        let (found, held) = self.select(rank)?;
-        (compare((found, held.as_ref()), (score, member)).is_eq()).then_some(rank)
+        let (mut node, mut rank) = (&self.root, 0);
+        loop {
+            match node {
+                Node::Leaf(leaf) => return Some(rank + leaf.find((score, member))?),
+                Node::Inner(inner) => {
+                    let child = inner.child_of((score, member));
+                    rank += inner.counts[..child].iter().sum::<usize>();
+                    node = &inner.children[child];
+                }
+            }
+        }
     }
 
     /// The item with that rank.
@@ -319,11 +371,49 @@ impl<K: Copy + AsRef<[u8]>> Node<K> {
         match self {
             Node::Leaf(leaf) => leaf.insert(score, member).map(|right| Node::Leaf(Box::new(right))),
             Node::Inner(inner) => {
-                let item = (score, member.as_ref());
-                let child = inner.child_where(|s, m| compare((s, m.as_ref()), item).is_lt());
-                let split = inner.children[child].insert(score, member);
+                let child = inner.child_of((score, member.as_ref()));
+                let Some(right) = inner.children[child].insert(score, member) else {
+                    inner.counts[child] += 1;
+                    inner.firsts[child] = inner.children[child].first();
+                    return None;
+                };
                 inner.refresh(child);
-                inner.insert_child(child + 1, split?).map(|right| Node::Inner(Box::new(right)))
+                inner.insert_child(child + 1, right).map(|right| Node::Inner(Box::new(right)))
+            }
+        }
+    }
+
+    fn remove(&mut self, item: (f64, &[u8])) -> Option<K> {
+        match self {
+            Node::Leaf(leaf) => {
+                let at = leaf.find(item)?;
+                leaf.scores.remove(at);
+                let member = leaf.members.remove(at);
+                leaf.shrink();
+                Some(member)
+            }
+            Node::Inner(inner) => {
+                let child = inner.child_of(item);
+                let member = inner.children[child].remove(item)?;
+                inner.tidy(child..child + 1);
+                Some(member)
+            }
+        }
+    }
+
+    fn move_item(&mut self, member: &[u8], old: f64, new: f64) -> Move {
+        match self {
+            Node::Leaf(leaf) => leaf.move_item(member, old, new),
+            Node::Inner(inner) => {
+                let child = inner.child_of((old, member));
+                if child != inner.child_of((new, member)) {
+                    return Move::Elsewhere;
+                }
+                let moved = inner.children[child].move_item(member, old, new);
+                if let Move::Done = moved {
+                    inner.firsts[child] = inner.children[child].first();
+                }
+                moved
             }
         }
     }
@@ -431,9 +521,32 @@ impl<K: Copy + AsRef<[u8]>> Leaf<K> {
         low
     }
 
+    /// Where an item is.
+    fn find(&self, item: (f64, &[u8])) -> Option<usize> {
+        let at = self.position(|score, member| is_before(score, member, item));
+        let there = self.scores.get(at) == Some(&item.0) && self.members[at].as_ref() == item.1;
+        there.then_some(at)
+    }
+
+    /// Gives an item another score; its new place is in this leaf.
+    fn move_item(&mut self, member: &[u8], old: f64, new: f64) -> Move {
+        let Some(from) = self.find((old, member)) else { return Move::NoItem };
+        let to = self.position(|s, m| is_before(s, m, (new, member)));
+        self.scores[from] = new;
+        if to > from {
+            // It was counted itself.
+            self.scores[from..to].rotate_left(1);
+            self.members[from..to].rotate_left(1);
+        } else {
+            self.scores[to..=from].rotate_right(1);
+            self.members[to..=from].rotate_right(1);
+        }
+        Move::Done
+    }
+
     fn insert(&mut self, score: f64, member: K) -> Option<Self> {
         let item = (score, member.as_ref());
-        let at = self.position(|s, m| compare((s, m.as_ref()), item).is_lt());
+        let at = self.position(|score, member| is_before(score, member, item));
         if self.scores.len() < FANOUT {
             self.put(at, score, member);
             return None;
@@ -499,6 +612,11 @@ impl<K: Copy + AsRef<[u8]>> Inner<K> {
             }
         }
         low
+    }
+
+    /// The child in which an item is, or would be.
+    fn child_of(&self, item: (f64, &[u8])) -> usize {
+        self.child_where(|score, member| !is_after(score, member, item))
     }
 
     fn refresh(&mut self, child: usize) {

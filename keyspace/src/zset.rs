@@ -241,20 +241,20 @@ impl Zset {
         let ScoreRange { min, max, min_exclusive, max_exclusive } = *range;
         let below = |score| score < min || (min_exclusive && score == min);
         let within = |score| score < max || (!max_exclusive && score == max);
-        let start = self.rank_where(|score, _| below(score));
-        let end = self.rank_where(|score, _| within(score));
+        let start = self.rank_by_score(below);
+        let end = self.rank_by_score(within);
         start..end.max(start)
     }
 
     /// The ranks of the members with a name in a range; expects all scores to be equal.
     pub fn lex_range(&self, min: LexBound<'_>, max: LexBound<'_>) -> Range<usize> {
-        let start = self.rank_where(|_, member| match min {
+        let start = self.rank_by_name(|member| match min {
             LexBound::Lowest => false,
             LexBound::Highest => true,
             LexBound::Included(name) => member.text_cmp(name).is_lt(),
             LexBound::Excluded(name) => member.text_cmp(name).is_le(),
         });
-        let end = self.rank_where(|_, member| match max {
+        let end = self.rank_by_name(|member| match max {
             LexBound::Lowest => false,
             LexBound::Highest => true,
             LexBound::Included(name) => member.text_cmp(name).is_le(),
@@ -375,15 +375,19 @@ impl Zset {
         popped
     }
 
-    /// How many members come first for which `before` holds.
-    fn rank_where(&self, mut before: impl FnMut(f64, Value<'_>) -> bool) -> usize {
+    /// How many members come first for whose score `before` holds.
+    fn rank_by_score(&self, mut before: impl FnMut(f64) -> bool) -> usize {
         match &self.0 {
-            Form::Packed(_) => {
-                self.iter().take_while(|(member, score)| before(*score, *member)).count()
-            }
-            Form::Ordered(ordered) => {
-                ordered.rank_where(|score, member| before(score, Value::Bytes(member)))
-            }
+            Form::Packed(_) => self.iter().take_while(|(_, score)| before(*score)).count(),
+            Form::Ordered(ordered) => ordered.rank_by_score(before),
+        }
+    }
+
+    /// How many members come first for whose name `before` holds.
+    fn rank_by_name(&self, mut before: impl FnMut(Value<'_>) -> bool) -> usize {
+        match &self.0 {
+            Form::Packed(_) => self.iter().take_while(|(member, _)| before(*member)).count(),
+            Form::Ordered(ordered) => ordered.rank_by_name(|name| before(Value::Bytes(name))),
         }
     }
 

@@ -9,6 +9,8 @@ use super::{Block, Blocks, Scored};
 use crate::btree::{Tree, Walk, compare};
 use crate::table::hash_bytes;
 
+const MISSING: &str = "the tree has every block of the table";
+
 /// Members with scores, in order and by name.
 pub struct Ordered {
     blocks: Blocks<Scored>,
@@ -51,9 +53,8 @@ impl Ordered {
         };
         let old = score_of(block.parts().1);
         if old != score {
-            self.tree.remove(old, member).expect("the tree has every block of the table");
+            assert!(self.tree.change_score(member, old, score), "{MISSING}");
             block.overwrite_tail(&score.to_le_bytes());
-            self.tree.insert(score, block);
         }
         Some(old)
     }
@@ -62,7 +63,7 @@ impl Ordered {
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let block = self.blocks.find(hash_bytes(member), member)?;
         let score = score_of(block.parts().1);
-        self.tree.remove(score, member).expect("the tree has every block of the table");
+        self.tree.remove(score, member).expect(MISSING);
         self.blocks.remove_block(block);
         Some(score)
     }
@@ -83,9 +84,14 @@ impl Ordered {
         self.tree.rank(self.score(member)?, member)
     }
 
-    /// How many members come first for which `before` holds; see [`Tree::rank_where`].
-    pub fn rank_where(&self, before: impl FnMut(f64, &[u8]) -> bool) -> usize {
-        self.tree.rank_where(before)
+    /// How many members come first for whose score `before` holds; see [`Tree::rank_where`].
+    pub fn rank_by_score(&self, mut before: impl FnMut(f64) -> bool) -> usize {
+        self.tree.rank_where(|score, _| before(score))
+    }
+
+    /// The same for members by their names.
+    pub fn rank_by_name(&self, mut before: impl FnMut(&[u8]) -> bool) -> usize {
+        self.tree.rank_where(|_, block| before(block.as_ref()))
     }
 
     /// The members with the ranks in `range`.

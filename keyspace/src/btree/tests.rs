@@ -70,6 +70,26 @@ fn draining_from_either_end_or_the_middle_keeps_the_tree_sound() {
     }
 }
 
+/// Members 0, 1, … with these scores, in order.
+fn ordered(scores: &[f64]) -> Vec<(f64, Member)> {
+    let mut items: Vec<_> =
+        scores.iter().enumerate().map(|(n, score)| (*score, member(n as u64))).collect();
+    items.sort_by(|a, b| compare((a.0, &a.1), (b.0, &b.1)));
+    items
+}
+
+#[test]
+fn an_item_that_is_not_there_gets_no_score() {
+    let mut tree = Tree::new();
+    assert!(!tree.change_score(&member(1), 1.0, 2.0));
+    (0..1000).for_each(|n| tree.insert(n as f64, member(n)));
+    assert!(!tree.change_score(&member(5), 6.0, 7.0));
+    assert!(!tree.change_score(&member(5), 6.0, 700.0));
+    assert_eq!(tree.remove(6.0, &member(5)), None);
+    tree.check();
+    assert_eq!(tree.len(), 1000);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -118,5 +138,32 @@ proptest! {
         }
         met.sort_by(|a, b| compare((a.0, &a.1), (b.0, &b.1)));
         prop_assert_eq!(met, model);
+    }
+
+    #[test]
+    fn scores_that_change_a_little_or_much_keep_the_order(
+        count in 1usize..600,
+        built in any::<bool>(),
+        steps in prop::collection::vec((0usize..600, 0u8..4, -40i32..40), 0..400),
+    ) {
+        let mut scores: Vec<f64> = (0..count).map(|n| (n / 2) as f64).collect();
+        let mut tree = Tree::new();
+        match built {
+            true => tree = Tree::from_sorted(ordered(&scores)),
+            false => ordered(&scores).iter().for_each(|(score, name)| tree.insert(*score, *name)),
+        }
+        for (number, kind, by) in steps {
+            let number = number % count;
+            let old = scores[number];
+            // Next to it, in the leaf, in another leaf, at an end.
+            scores[number] += f64::from(by) * [0.02, 0.5, 8.0, 1e6][kind as usize];
+            prop_assert!(tree.change_score(&member(number as u64), old, scores[number]));
+            prop_assert_eq!(tree.len(), count);
+            let ranks = ordered(&scores);
+            let rank = ranks.iter().position(|(_, name)| *name == member(number as u64));
+            prop_assert_eq!(tree.rank(scores[number], &member(number as u64)), rank);
+        }
+        tree.check();
+        prop_assert!(tree.range(0..count).eq(ordered(&scores)));
     }
 }
