@@ -103,6 +103,10 @@ impl Engine {
         }
         let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
         self.conditions.out_of_memory = excess > 0 && !self.evict(host, excess);
+        if excess > 0 {
+            // The command that waits for the room is not to blame for the time.
+            self.tick_ns = host.ticks_ns();
+        }
     }
 
     /// Removes keys that take `excess` bytes in all. False if there are not that many.
@@ -333,6 +337,21 @@ mod tests {
             server.run("GET s");
             assert_eq!(idle(&mut server, "s"), "0");
         }
+    }
+
+    #[test]
+    fn the_time_of_an_eviction_is_not_that_of_the_command() {
+        let mut server = limited(Order::Chance, false, &["SET a 1", "SET b 1", "SET c 1"]);
+        server.slow_clock(1000);
+        server.ok("GET d");
+        let spec = crate::command::table().find(b"get").expect("in the table");
+        let before = server.engine.stats.of(spec).ns;
+        server.ok("GET d");
+        let usual = server.engine.stats.of(spec).ns - before;
+        server.excess(1);
+        server.ok("GET d");
+        assert_eq!(server.run("DBSIZE"), "2");
+        assert_eq!(server.engine.stats.of(spec).ns - before, 2 * usual);
     }
 
     #[test]

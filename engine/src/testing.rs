@@ -20,6 +20,9 @@ use std::collections::VecDeque;
 struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
     excess: u64,
+    /// The time of its clock, and by how much each look at it puts it forward.
+    ns: u64,
+    ns_per_look: u64,
     last_kind: Option<EntryKind>,
     /// What other servers will answer, and what they were asked.
     answers: VecDeque<Answers>,
@@ -34,7 +37,8 @@ impl Host for Recorder {
     }
 
     fn ticks_ns(&mut self) -> u64 {
-        0
+        self.ns += self.ns_per_look;
+        self.ns
     }
 
     fn excess_bytes(&mut self) -> u64 {
@@ -106,6 +110,11 @@ impl Server {
         let session = self.engine.session_mut(self.slot).expect("in its slot");
         session.outbox.extend_from_slice(rest);
         text
+    }
+
+    /// Each look at the clock takes so many nanoseconds.
+    pub fn slow_clock(&mut self, ns: u64) {
+        self.recorder.ns_per_look = ns;
     }
 
     /// So many bytes are in use too many, until the next command has made room.
