@@ -371,13 +371,7 @@ impl Db {
         entry.entry.set_clock(clock);
     }
 
-    /// The collection under a key; `None` if there is none or it is of another type.
-    #[inline]
-    pub fn collection_mut<T: Collection>(&mut self, hash: u64, key: &[u8]) -> Option<T::Mut<'_>> {
-        self.use_collection::<T>(hash, key, |entry| entry.clock())?.ok()
-    }
-
-    /// The collection under a key; `None` if there is none. `used` makes the key's new access clock.
+    /// The collection under a key, for changing it in place; `None` if there is no such key. `used` makes the key's new access clock.
     #[inline]
     pub fn use_collection<T: Collection>(
         &mut self,
@@ -387,11 +381,10 @@ impl Db {
     ) -> Option<Result<T::Mut<'_>, WrongType>> {
         let entry = self.find(hash, key)?;
         entry.set_clock(used(EntryRef::new(entry)));
-        let slot = Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry };
-        Some(T::at(slot).ok_or(WrongType))
+        Some(self.collection_at::<T>(hash, entry))
     }
 
-    /// The same, where `make` makes the collection that a key begins with that is not there.
+    /// As [`Self::use_collection`], where `make` makes the collection that a key begins with that is not there.
     #[inline]
     pub fn use_collection_or_put<T: Collection>(
         &mut self,
@@ -411,6 +404,15 @@ impl Db {
                 entry
             }
         };
+        self.collection_at::<T>(hash, entry)
+    }
+
+    #[inline]
+    fn collection_at<T: Collection>(
+        &mut self,
+        hash: u64,
+        entry: Entry,
+    ) -> Result<T::Mut<'_>, WrongType> {
         let slot = Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry };
         T::at(slot).ok_or(WrongType)
     }
@@ -517,7 +519,8 @@ impl Db {
         entry.set_clock(used(EntryRef::new(entry)));
         let ValueRef::Str(Text::Int(old)) = entry.value() else { return Sum::NotInteger };
         let Some(new) = old.checked_add(by) else { return Sum::Overflow };
-        if entry.overwrite_int(new) { Sum::Is(new) } else { Sum::NotInteger }
+        entry.overwrite_int(new);
+        Sum::Is(new)
     }
 
     /// Changes the bytes of a string in place; false if there is no such key.

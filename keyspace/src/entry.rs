@@ -618,15 +618,15 @@ impl Entry {
         true
     }
 
-    /// Overwrites an integer in place; false if the value is not kept as one.
+    /// Overwrites an integer in place.
+    ///
+    /// # Panics
+    /// If the value is not kept as one.
     #[inline]
-    pub(crate) fn overwrite_int(self, value: i64) -> bool {
-        if self.form() != Form::Int {
-            return false;
-        }
+    pub(crate) fn overwrite_int(self, value: i64) {
+        assert!(self.form() == Form::Int, "callers look first");
         // SAFETY: the form says that the payload is an integer.
         unsafe { self.payload().write(value) };
-        true
     }
 
     /// Changes the time of expiry in place; false if the block has none or must lose it.

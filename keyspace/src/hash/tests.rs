@@ -47,7 +47,8 @@ fn is_embedded(db: &Db, key: &[u8]) -> bool {
 }
 
 fn lend<'d>(db: &'d mut Db, key: &[u8]) -> HashMut<'d> {
-    db.collection_mut::<Hash>(hash_bytes(key), key).expect("a hash")
+    let found = db.use_collection::<Hash>(hash_bytes(key), key, |entry| entry.clock());
+    found.expect("a key").expect("a hash")
 }
 
 fn read<'d>(db: &'d Db, key: &[u8]) -> HashRef<'d> {
