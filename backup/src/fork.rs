@@ -72,7 +72,20 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// The process of a child, apart from its reports: for who waits for it on another thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    pid: i32,
+}
+
 impl Child {
+    /// Its process.
+    pub fn process(&self) -> Process {
+        Process { pid: self.pid }
+    }
+}
+
+impl Process {
     /// How it ended, if it has; never waits. Must not be called again after an answer.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
         wait(self.pid, libc::WNOHANG)

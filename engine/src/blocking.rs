@@ -161,8 +161,8 @@ impl Unblock {
     pub const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
 }
 
-/// A time to wait in seconds, as unix milliseconds; `None` is forever.
-pub fn deadline(text: &[u8], now_ms: i64) -> Result<Option<i64>, Refusal> {
+/// A time to wait in seconds, as a moment of [`Engine::steady_ms`]; `None` is forever.
+pub fn deadline(text: &[u8], engine: &Engine) -> Result<Option<i64>, Refusal> {
     let seconds = number::parse_f64(text)
         .ok_or(Refusal::fixed("ERR timeout is not a float or out of range"))?;
     let ms = (seconds * 1000.0).ceil();
@@ -170,22 +170,23 @@ pub fn deadline(text: &[u8], now_ms: i64) -> Result<Option<i64>, Refusal> {
     if ms >= 9_223_372_036_854_775_808.0 {
         return Err(Refusal::fixed("ERR timeout is out of range"));
     }
-    deadline_after(ms as i64, now_ms)
+    deadline_after(ms as i64, engine)
 }
 
 /// The same from a time in milliseconds.
-pub fn deadline_ms(text: &[u8], now_ms: i64) -> Result<Option<i64>, Refusal> {
+pub fn deadline_ms(text: &[u8], engine: &Engine) -> Result<Option<i64>, Refusal> {
     let ms = number::parse_i64(text)
         .ok_or(Refusal::fixed("ERR timeout is not an integer or out of range"))?;
-    deadline_after(ms, now_ms)
+    deadline_after(ms, engine)
 }
 
-fn deadline_after(ms: i64, now_ms: i64) -> Result<Option<i64>, Refusal> {
+fn deadline_after(ms: i64, engine: &Engine) -> Result<Option<i64>, Refusal> {
     match ms {
         ..0 => Err(Refusal::fixed("ERR timeout is negative")),
         0 => Ok(None),
-        _ => match now_ms.checked_add(ms) {
-            Some(at) => Ok(Some(at)),
+        // Too long is what leads beyond the last moment of the wall clock, as in Redis.
+        _ => match engine.now_ms.max(engine.steady_ms).checked_add(ms) {
+            Some(_) => Ok(Some(engine.steady_ms + ms)),
             None => Err(Refusal::fixed("ERR timeout is out of range")),
         },
     }
@@ -293,14 +294,14 @@ impl Engine {
     pub fn end_overdue_waits(&mut self) {
         while let Some(&(until, _, slot)) = self.waiters.deadlines.first() {
             // Not in the millisecond itself: it may have begun at its very end, and waits are not to be too short.
-            if until >= self.now_ms {
+            if until >= self.steady_ms {
                 return;
             }
             self.unblock(slot, Unblock::Timeout);
         }
     }
 
-    /// The next moment at which a wait is over, unix milliseconds.
+    /// The next moment of [`Engine::steady_ms`] at which a wait is over.
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.waiters.deadlines.first().map(|first| first.0.saturating_add(1))
     }

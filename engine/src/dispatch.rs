@@ -54,7 +54,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> (usize, Flow) {
         let requests = batch.requests();
-        self.tick_ns = host.ticks_ns();
+        self.set_ticks(host.ticks_ns());
         let mut prepared = [Prepared { spec: None, hash: None }; AHEAD];
         while next < requests.len() {
             let chunk = &requests[next..requests.len().min(next + AHEAD)];

@@ -141,6 +141,8 @@ pub struct Engine {
     pub limits: Limits,
     /// Milliseconds since 1970; set by the host before it executes anything.
     pub now_ms: i64,
+    /// Milliseconds of a clock that never goes back nor jumps: what waits or lasts goes by it. See [`Engine::set_ticks`].
+    pub steady_ms: i64,
     /// Set by the host: nobody reads the journal, so nothing is encoded.
     pub nobody_reads: bool,
     /// A child shares the memory.
@@ -255,6 +257,7 @@ impl Engine {
             dbs: (0..databases).map(|_| Db::new()).collect(),
             limits: Limits::default(),
             now_ms: 0,
+            steady_ms: 0,
             nobody_reads: true,
             memory_shared: false,
             is_replica: false,
@@ -294,6 +297,13 @@ impl Engine {
             own_expiring: BTreeSet::new(),
             own_sweep: Default::default(),
         }
+    }
+
+    /// Says what [`Host::ticks_ns`] is. A batch of requests asks for itself.
+    #[inline]
+    pub fn set_ticks(&mut self, ticks_ns: u64) {
+        self.steady_ms = (ticks_ns / 1_000_000) as i64;
+        self.tick_ns = ticks_ns;
     }
 
     /// A random word.
@@ -404,13 +414,29 @@ impl Engine {
         self.sessions.get_mut(slot)?.as_deref_mut()
     }
 
-    /// Puts other databases in place of all there are.
-    pub fn replace_data(&mut self, dbs: Vec<Db>) {
-        for db in 0..self.dbs.len() {
-            self.keys_changed(db, None);
+    /// Puts other data in place of all there is: the one way for data that come from elsewhere (a file, a full sync).
+    ///
+    /// Whoever has an eye on a key learns of it: transactions that watch one are spoilt unless it is missing before and
+    /// after, clients that track are told to forget all (`executing` among them, which is not in its slot), and for
+    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done.
+    pub fn replace_data(
+        &mut self,
+        mut dbs: Vec<Db>,
+        functions: Vec<Vec<u8>>,
+        executing: Option<&Session>,
+    ) {
+        assert_eq!(dbs.len(), self.dbs.len(), "sessions have selected some of them");
+        for (db, replacement) in dbs.iter().enumerate() {
+            self.waiters.note_all(db);
+            self.spoil_all(db, |engine, key| engine.is_there_in(replacement, key));
         }
-        self.invalidate_all(None);
-        self.dbs = dbs;
+        self.invalidate_all(executing);
+        dbs.iter_mut().for_each(|db| db.set_dense(self.memory_shared));
+        let old = std::mem::replace(&mut self.dbs, dbs);
+        self.garbage_dbs.extend(old);
+        self.functions = functions;
+        self.own_expiring.clear();
+        self.sweep = (0, 0);
     }
 
     /// All sessions that are in their slots.
@@ -691,11 +717,6 @@ impl Engine {
         }
     }
 
-    /// All data is the primary's: no key was written by our own clients.
-    pub fn forget_own_expiring(&mut self) {
-        self.own_expiring.clear();
-    }
-
     /// On a replica: removes keys written by clients whose time has come, of the next few that there are. The file hears
     /// of it, replicas of ours do not. True if it is worth going on.
     fn sweep_own(&mut self, host: &mut dyn Host) -> bool {
@@ -789,7 +810,11 @@ impl Engine {
 
     /// Whether a key is in a database; `Some(true)` if it is there but its time has come.
     fn is_there(&self, db: usize, key: &[u8]) -> Option<bool> {
-        let entry = self.dbs[db].get(Key::new(key).hash, key)?;
+        self.is_there_in(&self.dbs[db], key)
+    }
+
+    fn is_there_in(&self, db: &Db, key: &[u8]) -> Option<bool> {
+        let entry = db.get(Key::new(key).hash, key)?;
         Some(entry.expiry().is_some_and(|at| at <= self.now_ms))
     }
 
@@ -831,15 +856,16 @@ impl Engine {
     /// All keys of `db` are about to be replaced: by those of `replacement`, if any.
     pub(crate) fn keys_changed(&mut self, db: usize, replacement: Option<usize>) {
         self.waiters.note_all(db);
-        self.spoil_all(db, replacement);
+        self.spoil_all(db, |engine, key| replacement.and_then(|other| engine.is_there(other, key)));
     }
 
-    /// Spoils the transactions that watch a key of `db`.
-    fn spoil_all(&mut self, db: usize, replacement: Option<usize>) {
+    /// Spoils the transactions that watch a key of `db`, all of which is about to be replaced. `after` says of a key what
+    /// [`Engine::is_there`] will say.
+    fn spoil_all(&mut self, db: usize, after: impl Fn(&Engine, &[u8]) -> Option<bool>) {
         let mut watchers = std::mem::take(&mut self.watchers);
         for ((_, key), all) in watchers.iter_mut().filter(|((at, _), _)| *at == db) {
             let before = self.is_there(db, key);
-            let after = replacement.and_then(|other| self.is_there(other, key));
+            let after = after(self, key);
             if before.is_none() && after.is_none() {
                 continue;
             }

@@ -14,11 +14,14 @@
 //!   *Local* entries (writes on a writable replica, a SELECT for a new file) go to disk only and do not count.
 //! - A block is immutable once sealed ([`Journal::seal`]) and shared by reference count. It is dropped when it lies below the
 //!   backlog floor and below every cursor.
-//! - A SELECT is put in front of an entry whose database is not the one selected last, and after [`Journal::forget_selected`]:
-//!   wherever a new reader may start.
+//! - A SELECT is put in front of an entry whose database is not the one that the stream stands in, and after
+//!   [`Journal::announce`]: wherever a new reader may start.
+//! - After [`Journal::restart_at`] another history begins. What the disk has not read yet of the one before stays for the
+//!   disk alone: its offsets mean nothing any more.
 //!
 //! # Invariants
-//! - offsets of counted blocks are contiguous: each starts where the one before ended
+//! - offsets of counted blocks of one history are contiguous: each starts where the one before ended
+//! - a replica's cursor only ever sees blocks of the present history
 //! - one writer at a time: the engine of a primary, or the link of a replica (the primary's bytes verbatim)
 //!
 //! # Not here
@@ -124,6 +127,8 @@ pub struct Journal {
     blocks: VecDeque<Block>,
     /// Sequence number of the first block in `blocks`.
     first_block: u64,
+    /// Sequence number of the first block of the present history: those before it are the disk's alone.
+    present: u64,
     /// Bytes of all of `blocks`.
     sealed_bytes: usize,
     /// What `blocks` and `tail` lie in; the last one is the tail's.
@@ -135,7 +140,10 @@ pub struct Journal {
     /// Offset before the tail.
     tail_start: Offset,
     cursors: Vec<Option<Cursor>>,
-    selected: Option<usize>,
+    /// The database that the stream stands in at its end.
+    selected: usize,
+    /// A reader may start here: the next entry begins with a SELECT.
+    announces: bool,
     /// Bytes to keep for replicas that come back; `None` while there is no backlog.
     backlog_bytes: Option<u64>,
     /// Offset before the first byte that a replica can still be given.
@@ -149,6 +157,7 @@ impl Journal {
             history: History::new(id),
             blocks: VecDeque::new(),
             first_block: 0,
+            present: 0,
             sealed_bytes: 0,
             allocations: VecDeque::new(),
             allocated_bytes: 0,
@@ -156,7 +165,8 @@ impl Journal {
             tail_kind: Kind::Effect,
             tail_start: 0,
             cursors: Vec::new(),
-            selected: None,
+            selected: 0,
+            announces: false,
             backlog_bytes: None,
             backlog_start: 0,
         }
@@ -174,19 +184,20 @@ impl Journal {
         self.backlog_bytes.is_some() || self.cursors.iter().any(Option::is_some)
     }
 
-    /// The database that the stream's last SELECT named.
-    pub fn selected(&self) -> Option<usize> {
+    /// The database that the stream stands in at its end: where one goes on who has everything up to there.
+    pub fn selected(&self) -> usize {
         self.selected
     }
 
-    /// Sets the database that the stream has selected: a link continues where it was.
-    pub fn set_selected(&mut self, selected: Option<usize>) {
-        self.selected = selected;
+    /// Says which database the stream stands in: a link has moved it, or it is known from a file.
+    pub fn set_selected(&mut self, db: usize) {
+        self.selected = db;
     }
 
-    /// Makes the next entry begin with a SELECT: a new reader starts here.
-    pub fn forget_selected(&mut self) {
-        self.selected = None;
+    /// Makes the next entry begin with a SELECT: a new reader starts here. Where the stream is a primary's, verbatim, only
+    /// the disk hears of it: a replica has learned where the stream stands from its snapshot.
+    pub fn announce(&mut self) {
+        self.announces = true;
     }
 
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
@@ -196,10 +207,15 @@ impl Journal {
     /// comes or is lost with the rest.
     #[inline]
     pub fn append(&mut self, kind: Kind, dbs: (usize, usize), unit: &[u8]) {
-        let stream = self.selected;
+        let (stream, announces) = (self.selected, self.announces);
+        let selects = announces || stream != dbs.0;
+        assert!(
+            kind != Kind::Control || dbs.0 == dbs.1,
+            "the disk would not hear of the other one"
+        );
         // All who read the stream have to know which database it is in, also those who skip this entry.
         self.open(if kind == Kind::Control { Kind::Effect } else { kind });
-        if stream != Some(dbs.0)
+        if selects
             && kind != Kind::Control
             && let Some(rest) = unit.strip_prefix(MULTI)
         {
@@ -210,30 +226,33 @@ impl Journal {
             whole.extend_from_slice(rest);
             self.put(&whole);
         } else {
-            self.select(dbs.0);
+            if selects {
+                self.select(dbs.0);
+            }
             self.open(kind);
             self.put(unit);
         }
-        self.selected = Some(dbs.1);
-        if kind == Kind::Local {
-            if let Some(db) = stream {
-                self.select(db);
-            }
-            self.selected = stream;
+        if kind != Kind::Local {
+            (self.selected, self.announces) = (dbs.1, false);
+        } else if dbs.1 != stream {
+            self.select(stream);
         }
     }
 
-    #[inline]
+    #[cold]
     fn select(&mut self, db: usize) {
-        if self.selected != Some(db) {
-            let mut select = Vec::with_capacity(24);
-            encode_select(&mut select, db);
-            self.put(&select);
-        }
+        let mut select = Vec::with_capacity(24);
+        encode_select(&mut select, db);
+        self.put(&select);
     }
 
-    /// Appends bytes that belong to no database, or that come from our primary: verbatim.
+    /// Appends bytes that belong to no database, or that come from our primary: verbatim. They begin in the database that
+    /// the stream stands in; where they leave it is told by [`Journal::set_selected`].
     pub fn append_raw(&mut self, kind: Kind, bytes: &[u8]) {
+        if kind == Kind::Effect && std::mem::take(&mut self.announces) {
+            self.open(Kind::Local);
+            self.select(self.selected);
+        }
         self.open(kind);
         self.put(bytes);
     }
@@ -258,7 +277,7 @@ impl Journal {
     #[cold]
     fn allocate_tail(&mut self, bytes: usize) {
         self.tail = BytesMut::with_capacity(bytes);
-        let first_block = self.first_block + self.blocks.len() as u64;
+        let first_block = self.next_block();
         self.allocations.push_back(Allocation { first_block, bytes });
         self.allocated_bytes += bytes;
         self.forget_allocations();
@@ -285,6 +304,9 @@ impl Journal {
         }
         let bytes = self.tail.split().freeze();
         let block = Block { kind: self.tail_kind, start: self.tail_start, bytes };
+        if let Some(last) = self.blocks.back().filter(|_| self.next_block() > self.present) {
+            assert_eq!(last.end(), block.start, "offsets of one history are contiguous");
+        }
         self.tail_start = block.end();
         self.sealed_bytes += block.bytes.len();
         self.blocks.push_back(block);
@@ -296,8 +318,28 @@ impl Journal {
     /// A reader that starts at the end.
     pub fn subscribe(&mut self, class: Class) -> CursorId {
         self.seal();
-        let block = self.first_block + self.blocks.len() as u64;
+        let block = self.next_block();
         self.add_cursor(Cursor { class, block, inside: 0 })
+    }
+
+    /// Sequence number that the next block will have.
+    #[inline]
+    fn next_block(&self) -> u64 {
+        self.first_block + self.blocks.len() as u64
+    }
+
+    /// Index of the block of the present history that has the byte after `offset`; behind the last one if none has.
+    fn find_block(&self, offset: Offset) -> usize {
+        let mut from = self.present.saturating_sub(self.first_block) as usize;
+        let mut upto = self.blocks.len();
+        while from < upto {
+            let middle = from + (upto - from) / 2;
+            match self.blocks[middle].end() <= offset {
+                true => from = middle + 1,
+                false => upto = middle,
+            }
+        }
+        from
     }
 
     /// A replica that asks for everything after `offset`. `None` if that is not there (any more, or yet).
@@ -306,10 +348,13 @@ impl Journal {
         if !self.can_serve(offset) {
             return None;
         }
-        let at = self.blocks.partition_point(|block| block.end() <= offset);
+        let at = self.find_block(offset);
         let inside = match self.blocks.get(at) {
-            Some(block) if block.kind != Kind::Local => (offset - block.start) as usize,
-            _ => 0,
+            Some(block) => {
+                assert!(block.start <= offset, "what can be served is there");
+                (offset - block.start) as usize
+            }
+            None => 0,
         };
         let block = self.first_block + at as u64;
         Some(self.add_cursor(Cursor { class: Class::Replica, block, inside }))
@@ -356,9 +401,10 @@ impl Journal {
         total
     }
 
-    /// Bytes that a reader has not been given yet, the open block included.
+    /// Bytes that a replica has not been given yet, the open block included.
     pub fn behind(&self, id: CursorId) -> u64 {
         let Some(cursor) = self.cursors[id.0] else { return 0 };
+        debug_assert_eq!(cursor.class, Class::Replica, "the disk reads what does not count, too");
         let index = (cursor.block - self.first_block) as usize;
         let offset = self.blocks.get(index).map_or(self.tail_start, |block| block.start);
         self.end() - (offset + cursor.inside as u64).min(self.end())
@@ -376,6 +422,7 @@ impl Journal {
         self.seal();
         self.backlog_bytes = Some(bytes);
         self.backlog_start = self.end();
+        self.trim();
     }
 
     /// Changes how much is kept, if there is a backlog.
@@ -402,17 +449,19 @@ impl Journal {
         self.backlog_bytes.is_some() && offset >= self.backlog_start && offset <= self.end()
     }
 
-    /// Continues at another offset with nothing before it: after a full sync, or a start from disk.
+    /// Continues at another offset with nothing before it, in database 0: after a full sync, or a start from disk.
     pub fn restart_at(&mut self, offset: Offset) {
         assert!(
             self.cursors.iter().flatten().all(|c| c.class == Class::Disk),
             "no replicas are fed"
         );
         self.seal();
-        // The disk reader still gets what is in `blocks`; their offsets no longer matter to it.
+        // The disk reader still gets what is in `blocks`; nobody else does.
+        self.present = self.next_block();
         self.tail_start = offset;
         self.backlog_start = offset;
-        self.selected = None;
+        (self.selected, self.announces) = (0, false);
+        self.trim();
     }
 
     /// Drops blocks that nobody will ask for.
@@ -420,14 +469,17 @@ impl Journal {
         let slowest = self.cursors.iter().flatten().map(|cursor| cursor.block).min();
         let keep_from = match self.backlog_bytes {
             None => u64::MAX,
-            Some(bytes) => self.end().saturating_sub(bytes),
+            Some(bytes) => self.end().saturating_sub(bytes).max(self.backlog_start),
         };
         while let Some(block) = self.blocks.front() {
             let read = slowest.is_none_or(|slowest| self.first_block < slowest);
-            if !read || block.end() > keep_from {
+            let is_present = self.first_block >= self.present;
+            if !read || is_present && block.end() > keep_from {
                 break;
             }
-            self.backlog_start = self.backlog_start.max(block.end());
+            if is_present {
+                self.backlog_start = self.backlog_start.max(block.end());
+            }
             self.sealed_bytes -= block.bytes.len();
             self.blocks.pop_front();
             self.first_block += 1;
@@ -461,5 +513,7 @@ fn encode_select(out: &mut Vec<u8>, db: usize) {
     encode::command(out, [&b"SELECT"[..], text.as_bytes()].into_iter());
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

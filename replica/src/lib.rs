@@ -3,9 +3,12 @@
 //! # Contents
 //! - [`decision`]: whether a replica that asks can go on, or must start over
 //! - [`capability`]: what a replica said of itself with REPLCONF
+//! - [`feed`]: what a primary keeps of one replica: its state, what is on its way, when it is given up
 //! - [`handshake`]: a replica's side of the conversation up to the reply to PSYNC
 //! - [`transfer`]: a replica's side of the snapshot transfer
-//! - [`stream`]: a replica's side of the command stream: units and offsets
+//! - [`stream`]: where a replica is in the command stream: offset, database, open transaction
+//! - [`intake`]: the command stream itself: requests executed, units passed on
+//! - [`retry`]: when a replica tries again
 //!
 //! # Not here
 //! - the bytes of the log and who has read them: `journal`
@@ -13,6 +16,9 @@
 
 pub mod capability;
 pub mod decision;
+pub mod feed;
 pub mod handshake;
+pub mod intake;
+pub mod retry;
 pub mod stream;
 pub mod transfer;

@@ -14,9 +14,9 @@ pub struct Client {
     pub local_address: String,
     /// The descriptor's number.
     pub fd: i32,
-    /// When it connected, unix milliseconds.
+    /// When it connected; like all times here a moment of the steady clock, milliseconds.
     pub created_ms: i64,
-    /// When it last sent something, unix milliseconds; brought up to date by the timer.
+    /// When it last sent something; brought up to date by the timer.
     pub last_active_ms: i64,
     /// It sent something since the timer last looked.
     pub active: bool,
@@ -34,7 +34,7 @@ pub struct Client {
     pub counted_bytes: usize,
     /// Bytes that it took when it was given up for want of memory: free as soon as its task has ended.
     pub given_up_bytes: usize,
-    /// Since when its output is above the soft limit, unix milliseconds.
+    /// Since when its output is above the soft limit.
     pub soft_limit_since_ms: Option<i64>,
     /// Its replies wait for the disk.
     pub gated: bool,

@@ -5,6 +5,7 @@
 
 mod admin;
 mod allocator;
+mod child;
 mod clients;
 mod clock;
 mod config;

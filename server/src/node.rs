@@ -22,7 +22,6 @@ use crate::oom::OomScore;
 use crate::persistence::Persistence;
 use crate::rates::Rates;
 use crate::replication::Replication;
-use crate::replication::feed::Replica;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
@@ -31,6 +30,7 @@ use engine::refusal::Refusal;
 use engine::session::Peer;
 use journal::{Journal, Kind, ReplicationId};
 use protocol::resp::{Args, Batch, ProtocolError};
+use replica::feed::Feed;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -88,7 +88,7 @@ pub struct Outside {
     pub stats: HostStats,
     /// Slots of clients that wait for a pause to end.
     pub paused: Vec<usize>,
-    /// When CLIENT PAUSE ends, unix milliseconds.
+    /// When CLIENT PAUSE ends: a moment of the steady clock, milliseconds; 0 if there is none.
     pub pause_until_ms: i64,
     /// Data at rest.
     pub persistence: Persistence,
@@ -137,7 +137,7 @@ pub struct Outside {
 pub struct Identity {
     /// 40 hexadecimal characters, new with every start.
     pub run_id: String,
-    /// When it started, unix milliseconds.
+    /// When it started: a moment of the steady clock, milliseconds.
     pub started_ms: i64,
 }
 
@@ -154,14 +154,16 @@ impl Node {
     pub fn new(settings: Settings, config_file: Option<std::path::PathBuf>) -> Node {
         let mut engine = Engine::new(settings.databases as usize, rand::random());
         engine.now_ms = clock::unix_ms();
+        engine.set_ticks(clock::monotonic_ns());
         let id = new_replication_id();
         let identity =
-            Identity { run_id: new_replication_id().to_string(), started_ms: engine.now_ms };
+            Identity { run_id: new_replication_id().to_string(), started_ms: engine.steady_ms };
+        let (persistence, replication) = (Persistence::new(&engine), Replication::new(&engine));
         let mut node = Node {
             engine,
             host: Outside {
-                persistence: Persistence::new(&settings, identity.started_ms),
-                replication: Replication::new(&settings),
+                persistence,
+                replication,
                 settings,
                 config_file,
                 journal: Journal::new(id),
@@ -225,7 +227,7 @@ impl Node {
         let least = host.settings.min_replicas_to_write as usize;
         conditions.too_few_replicas = least > 0
             && host.settings.min_replicas_max_lag > 0
-            && host.good_replicas(self.engine.now_ms) < least;
+            && host.good_replicas(self.engine.steady_ms) < least;
         self.engine.nobody_reads = !host.journal.has_readers();
     }
 
@@ -238,6 +240,12 @@ impl Node {
             crate::memory::refresh();
         }
         self.engine.now_ms = now_ms;
+    }
+
+    /// Begins a turn in which time matters though no request is executed: a timer's, or a task's that has waited.
+    pub fn begin_timer_turn(&mut self) {
+        self.begin_turn();
+        self.engine.set_ticks(clock::monotonic_ns());
     }
 
     /// Ends a turn: whoever got something is woken.
@@ -328,7 +336,7 @@ impl Node {
     /// Registers a client that was let in.
     pub fn add_client(&mut self, stream: &Stream, handle: Rc<Handle>) -> usize {
         let slot = self.engine.connect();
-        let now_ms = clock::unix_ms();
+        let now_ms = clock::monotonic_ms() as i64;
         let mut client = Client::new(0, stream.addresses(), stream.number(), handle, now_ms);
         client.is_unix = matches!(stream, Stream::Unix(_));
         let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
@@ -417,7 +425,7 @@ impl Node {
             if let (Some(client), Some(session)) =
                 (self.host.clients.get(slot), self.engine.session(slot))
             {
-                let line = crate::admin::client::line(client, session, self.engine.now_ms);
+                let line = crate::admin::client::line(client, session, self.engine.steady_ms);
                 tracing::info!("Evicting client: {line}");
                 client.handle.kill();
             }
@@ -496,7 +504,7 @@ impl Outside {
             true => self.settings.repl_backlog_size as usize,
             false => 0,
         };
-        let sending: usize = self.replication.replicas.values().map(Replica::held_bytes).sum();
+        let sending: usize = self.replication.replicas.values().map(Feed::held_bytes).sum();
         self.journal.memory_bytes().saturating_sub(backlog) + sending
     }
 
@@ -579,6 +587,12 @@ impl Outside {
             client.input_total += bytes as u64;
             client.active = true;
         }
+        // Also a newline of a replica that loads is a sign of life.
+        if !self.replication.replicas.is_empty()
+            && let Some(replica) = self.replication.replicas.get_mut(&slot)
+        {
+            replica.hear(clock::monotonic_ms());
+        }
     }
 
     /// Bytes went to a client.
@@ -588,15 +602,6 @@ impl Outside {
         if let Some(client) = self.clients.get_mut(slot) {
             client.output_total += bytes as u64;
         }
-    }
-
-    /// Bytes went to a replica.
-    pub fn note_feed_output(&mut self, slot: usize, bytes: usize) {
-        self.stats.repl_output_bytes += bytes as u64;
-        if let Some(replica) = self.replication.replicas.get_mut(&slot) {
-            replica.note_sent(bytes);
-        }
-        self.note_output(slot, bytes);
     }
 
     /// Appends to the journal what belongs to no database.
@@ -663,4 +668,4 @@ pub fn new_replication_id() -> ReplicationId {
 }
 
 /// What a replica's connection sends next.
-pub type Feed = VecDeque<Bytes>;
+pub type Outbound = VecDeque<Bytes>;

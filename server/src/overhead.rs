@@ -2,8 +2,8 @@
 
 use crate::memory::{self, Figures};
 use crate::node::Outside;
-use crate::replication::feed::Replica;
 use engine::{Engine, Session};
+use replica::feed::Feed;
 
 /// Bytes of an expiry inside a key's block.
 const EXPIRY_BYTES: usize = 8;
@@ -55,7 +55,7 @@ impl Overhead {
         let figures = memory::figures();
         let held = host.journal.memory_bytes();
         let replica_count = host.replication.replicas.len();
-        let sending: usize = host.replication.replicas.values().map(Replica::held_bytes).sum();
+        let sending: usize = host.replication.replicas.values().map(Feed::held_bytes).sum();
         let backlog = match replica_count {
             0 => held,
             _ => held.min(host.settings.repl_backlog_size as usize),

@@ -148,7 +148,7 @@ async fn wait_for_replicas(node: &SharedNode) -> bool {
     let behind = |node: &Node| {
         let end = node.host.journal.end();
         let replicas = &node.host.replication.replicas;
-        replicas.values().filter(|r| r.is_online() && !r.old && r.acked < end).count()
+        replicas.values().filter(|r| r.is_online() && !r.old && r.acked() < end).count()
     };
     if behind(&node.borrow()) == 0 || timeout.is_zero() {
         return true;

@@ -23,7 +23,7 @@ pub async fn run(node: SharedNode) {
         if node_mut.host.cron_paused {
             continue;
         }
-        node_mut.begin_turn();
+        node_mut.begin_timer_turn();
         node_mut.sweep();
         if node_mut.engine.eviction.unfinished {
             node_mut.engine.make_room(&mut node_mut.host);
@@ -49,7 +49,7 @@ pub async fn react(node: SharedNode) {
     loop {
         kick.notified().await;
         let node_mut = &mut *node.borrow_mut();
-        node_mut.begin_turn();
+        node_mut.begin_timer_turn();
         node_mut.check_waits();
         node_mut.run_scheduled();
         node_mut.start_full_sync(&node);
@@ -65,6 +65,7 @@ pub async fn flush(node: SharedNode) {
         let node = &mut *node.borrow_mut();
         node.host.journal.seal();
         node.host.ship_to_disk();
+        node.limit_replicas();
         let fed = node.host.replication.replicas.iter().filter(|(_, r)| r.is_online());
         fed.for_each(|(slot, _)| node.host.clients.wake(*slot));
     }
@@ -90,7 +91,7 @@ pub async fn alarms(node: SharedNode) {
         let sleep = match next {
             // No longer than the runtime's clock reaches: then it looks again.
             Some(at) => {
-                Duration::from_millis(at.saturating_sub(clock::unix_ms()).max(0) as u64).min(HOUR)
+                Duration::from_millis((at as u64).saturating_sub(clock::monotonic_ms())).min(HOUR)
             }
             None => HOUR,
         };
@@ -100,11 +101,11 @@ pub async fn alarms(node: SharedNode) {
             _ = unpaused.notified() => node.borrow_mut().end_pause(),
         }
         let node = &mut *node.borrow_mut();
-        node.begin_turn();
+        node.begin_timer_turn();
         node.check_waits();
         node.engine.end_overdue_waits();
         let until = node.host.pause_until_ms;
-        if until > 0 && until <= node.engine.now_ms {
+        if until > 0 && until <= node.engine.steady_ms {
             node.end_pause();
         }
         node.end_turn();
@@ -122,7 +123,7 @@ impl Node {
         }
     }
 
-    /// When something that waits is due, unix milliseconds.
+    /// When something that waits is due: a moment of the steady clock, milliseconds.
     fn next_alarm_ms(&self) -> Option<i64> {
         let waits = self.host.replication.waits.iter().filter_map(|wait| wait.until_ms);
         let pause = Some(self.host.pause_until_ms).filter(|until| *until > 0);
@@ -131,7 +132,7 @@ impl Node {
 
     /// Notes who was active; once a second closes who is idle or does not read its replies.
     fn check_clients(&mut self, each_second: bool) {
-        let now = self.engine.now_ms;
+        let now = self.engine.steady_ms;
         let timeout_ms = self.host.settings.timeout as i64 * 1000;
         for (slot, client) in self.host.clients.iter_mut() {
             if std::mem::take(&mut client.active) {
@@ -152,6 +153,7 @@ impl Node {
             }
         }
         if each_second {
+            self.limit_replicas();
             let slots: Vec<usize> = self.host.clients.iter().map(|(slot, _)| slot).collect();
             slots.into_iter().for_each(|slot| self.check_output_limit(slot));
         }
@@ -168,7 +170,7 @@ impl Node {
             (false, false) => limits.normal,
         };
         let least = if replica { self.host.settings.repl_backlog_size } else { 0 };
-        let now = self.engine.now_ms;
+        let now = clock::monotonic_ms() as i64;
         let Some(client) = self.host.clients.get_mut(slot) else { return };
         let bytes = client.output_bytes as u64;
         let over = |limit: u64| limit > 0 && bytes >= limit.max(least);

@@ -29,7 +29,7 @@ fn reports(child: &Child) -> (Vec<Report>, Exit) {
             reports.push(report);
         }
         if read == 0 {
-            return (reports, child.wait().expect("a child"));
+            return (reports, child.process().wait().expect("a child"));
         }
     }
 }
@@ -98,8 +98,8 @@ fn a_killed_child_ends_without_a_last_report() {
         }
     });
     let child = child.expect("forked");
-    assert_eq!(child.try_wait().expect("a child"), None);
-    child.kill().expect("killed");
+    assert_eq!(child.process().try_wait().expect("a child"), None);
+    child.process().kill().expect("killed");
     let (told, exit) = reports(&child);
     assert_eq!((told, exit), (vec![], Exit::Signal(libc::SIGKILL)));
 }
@@ -116,8 +116,8 @@ fn descriptors_that_are_not_needed_are_closed() {
     drop(write_end);
     // Ends only because the child does not hold the other end open.
     assert_eq!(read_end.read(&mut [0]).expect("read"), 0);
-    child.kill().expect("killed");
-    child.wait().expect("a child");
+    child.process().kill().expect("killed");
+    child.process().wait().expect("a child");
 }
 
 #[test]

@@ -116,14 +116,14 @@ pub(super) const COMMANDS: &[Spec] = &[
 /// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout` → the element.
 fn blmove(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (from, to) = (end(args.at(3))?, end(args.at(4))?);
-    let until = deadline(args.at(5), ctx.now())?;
+    let until = deadline(args.at(5), ctx.engine)?;
     let sibling = [&b"LMOVE"[..], args.at(1), args.at(2), args.at(3), args.at(4)];
     move_or_wait(ctx, args, (from, to), until, &sibling)
 }
 
 /// `BRPOPLPUSH source destination timeout` → the element.
 fn brpoplpush(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let until = deadline(args.at(3), ctx.now())?;
+    let until = deadline(args.at(3), ctx.engine)?;
     let sibling = [&b"RPOPLPUSH"[..], args.at(1), args.at(2)];
     move_or_wait(ctx, args, (End::Back, End::Front), until, &sibling)
 }
@@ -151,7 +151,7 @@ fn move_or_wait(
 /// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]` → key and elements.
 fn blmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let wanted = multi_pop(args, 2, end)?;
-    let until = deadline(args.at(1), ctx.now())?;
+    let until = deadline(args.at(1), ctx.engine)?;
     let keys = wanted.keys.clone();
     match lists::pop_first(ctx, args, wanted)? {
         Some(done) => Ok(done),
@@ -170,7 +170,7 @@ fn brpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 /// `BLPOP key [key ...] timeout` → key and element.
 fn pop_list(ctx: &mut Context<'_>, args: Args<'_>, end: End) -> Result<Done, Refusal> {
     let last = args.len() - 1;
-    let until = deadline(args.at(last), ctx.now())?;
+    let until = deadline(args.at(last), ctx.engine)?;
     for position in 1..last {
         let key = ctx.key(args, position);
         let limits = ctx.engine.limits;
@@ -190,7 +190,7 @@ fn pop_list(ctx: &mut Context<'_>, args: Args<'_>, end: End) -> Result<Done, Ref
 /// `BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]` → key and members.
 fn bzmpop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let wanted = multi_pop(args, 2, side)?;
-    let until = deadline(args.at(1), ctx.now())?;
+    let until = deadline(args.at(1), ctx.engine)?;
     let keys = wanted.keys.clone();
     match zsets::pop_first(ctx, args, wanted)? {
         Some(done) => Ok(done),
@@ -209,7 +209,7 @@ fn bzpopmin(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 /// `BZPOPMIN key [key ...] timeout` → key, member and score.
 fn pop_zset(ctx: &mut Context<'_>, args: Args<'_>, side: Side) -> Result<Done, Refusal> {
     let last = args.len() - 1;
-    let until = deadline(args.at(last), ctx.now())?;
+    let until = deadline(args.at(last), ctx.engine)?;
     for position in 1..last {
         let key = ctx.key(args, position);
         if ctx.engine.change::<Zset>(ctx.scope, key)?.is_none() {
@@ -367,11 +367,14 @@ mod tests {
         assert_eq!(server.run_as(a, "BLPOP l 0.01"), "");
         assert_eq!(server.run_as(b, "BRPOPLPUSH l m 5"), "");
         assert_eq!(server.run_as(c, "BLPOP l l 0"), "");
-        assert_eq!(server.engine.next_deadline_ms(), Some(server.engine.now_ms + 11));
-        server.engine.now_ms += 10;
+        assert_eq!(server.engine.next_deadline_ms(), Some(server.engine.steady_ms + 11));
+        // The wall clock may go where it likes.
+        server.engine.now_ms += 3_600_000;
+        server.engine.steady_ms += 10;
         server.engine.end_overdue_waits();
         assert_eq!(server.sent_to(a), "");
-        server.engine.now_ms += 1;
+        server.engine.now_ms -= 7_200_000;
+        server.engine.steady_ms += 1;
         server.engine.end_overdue_waits();
         assert_eq!(server.sent_to(a), "nil[]");
         assert!(server.engine.unblock(b, Unblock::Error));

@@ -47,8 +47,10 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             ctx.reply.ok();
         }
         "info" => {
-            let line =
-                host.clients.get(ctx.session.slot).map(|c| line(c, ctx.session, ctx.engine.now_ms));
+            let line = host
+                .clients
+                .get(ctx.session.slot)
+                .map(|c| line(c, ctx.session, ctx.engine.steady_ms));
             ctx.reply.verbatim("txt", format!("{}\n", line.unwrap_or_default()).as_bytes());
         }
         "list" => list(host, ctx, args)?,
@@ -217,7 +219,7 @@ fn list(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Ref
         let listed = kind.is_none_or(|kind| class(session) == kind)
             && ids.as_ref().is_none_or(|ids| ids.contains(&(session.id as i64)));
         if listed {
-            text.push_str(&line(client, session, ctx.engine.now_ms));
+            text.push_str(&line(client, session, ctx.engine.steady_ms));
             text.push('\n');
         }
     }
@@ -334,7 +336,7 @@ fn pause(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<()
         Some(_) => return Err(Refusal::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
     // A pause is only ever made longer and stricter.
-    let until = ctx.engine.now_ms.saturating_add(ms);
+    let until = ctx.engine.steady_ms.saturating_add(ms);
     host.pause_until_ms = host.pause_until_ms.max(until);
     if ctx.engine.conditions.pause != Pause::All {
         ctx.engine.conditions.pause = mode;

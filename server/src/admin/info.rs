@@ -7,12 +7,13 @@ use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
-use crate::replication::feed::Replica;
+use crate::replication::link::{Link, LinkState};
 use engine::context::{Context, Done};
 use engine::engine::Stats;
 use engine::refusal::Refusal;
 use engine::{Engine, Session};
 use protocol::resp::Args;
+use replica::feed::Feed;
 use std::fmt::Write;
 
 type Section = fn(&Outside, &Engine, &Session, &mut String);
@@ -68,7 +69,7 @@ pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Don
 }
 
 fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    let uptime = (engine.now_ms - host.identity.started_ms) / 1000;
+    let uptime = (engine.steady_ms - host.identity.started_ms) / 1000;
     line(out, "redis_version", REDIS_VERSION);
     line(out, "tidemark_version", TIDEMARK_VERSION);
     line(out, "redis_git_sha1", "00000000");
@@ -208,30 +209,28 @@ fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut 
 fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     use crate::persistence::ChildKind;
     let state = &host.persistence;
-    let now = engine.now_ms;
+    let now = engine.steady_ms;
     let child = |kind| state.child.filter(|child| child.kind == kind);
     let (saving, rewriting) = (child(ChildKind::Snapshot), child(ChildKind::Rewrite));
-    let running = state.child.unwrap_or(crate::persistence::RunningChild {
-        kind: ChildKind::Snapshot,
-        pid: 0,
-        started_ms: now,
-        keys: 0,
-        keys_total: 0,
-        copied_bytes: 0,
-    });
+    let sync = host.replication.sync.as_ref();
+    let (keys, keys_total, copied_bytes) = match (&state.child, sync) {
+        (Some(child), _) => (child.keys, child.keys_total, child.copied_bytes),
+        (None, Some(sync)) => (sync.keys, sync.keys_total, sync.copied_bytes),
+        (None, None) => (0, 0, 0),
+    };
     let ok = |ok: bool| if ok { "ok" } else { "err" };
     let since = |child: Option<crate::persistence::RunningChild>| {
         child.map_or(-1, |child| (now - child.started_ms) / 1000)
     };
     line(out, "loading", flag(state.is_loading() || host.replication.is_loading()));
     line(out, "async_loading", 0);
-    line(out, "current_cow_peak", running.copied_bytes);
-    line(out, "current_cow_size", running.copied_bytes);
+    line(out, "current_cow_peak", copied_bytes);
+    line(out, "current_cow_size", copied_bytes);
     line(out, "current_cow_size_age", 0);
-    let share = running.keys as f64 * 100.0 / running.keys_total.max(1) as f64;
+    let share = keys as f64 * 100.0 / keys_total.max(1) as f64;
     line(out, "current_fork_perc", format!("{share:.2}"));
-    line(out, "current_save_keys_processed", running.keys);
-    line(out, "current_save_keys_total", running.keys_total);
+    line(out, "current_save_keys_processed", keys);
+    line(out, "current_save_keys_total", keys_total);
     line(out, "rdb_changes_since_last_save", engine.dirty);
     line(out, "rdb_bgsave_in_progress", flag(saving.is_some() || host.replication.sync.is_some()));
     line(out, "rdb_last_save_time", state.last_save_s());
@@ -264,7 +263,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
         line(out, "aof_delayed_fsync", aof.thread.status().delayed_fsyncs());
     }
     if let Some(loading) = &state.loading {
-        let seconds = (now - loading.started_ms).max(1) as f64 / 1000.0;
+        let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;
         let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
         line(out, "loading_start_time", loading.started_ms / 1000);
         line(out, "loading_total_bytes", loading.total_bytes);
@@ -325,23 +324,24 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
     if let Some(link) = &state.link {
-        link_lines(host, link, engine.now_ms, out);
+        link_lines(host, link, engine.steady_ms as u64, out);
     }
-    let shown: Vec<&Replica> = state.replicas.values().filter(|r| r.is_shown()).collect();
+    let shown: Vec<&Feed> = state.replicas.values().filter(|r| r.is_shown()).collect();
     line(out, "connected_slaves", shown.len());
     if host.settings.min_replicas_to_write > 0 && host.settings.min_replicas_max_lag > 0 {
-        line(out, "min_slaves_good_slaves", host.good_replicas(engine.now_ms));
+        line(out, "min_slaves_good_slaves", host.good_replicas(engine.steady_ms));
     }
     for (index, replica) in shown.iter().enumerate() {
         let (address, port) = replica.address();
-        let lag = if replica.is_online() { (engine.now_ms - replica.acked_ms) / 1000 } else { 0 };
+        let lag =
+            if replica.is_online() { replica.silent_ms(engine.steady_ms as u64) / 1000 } else { 0 };
         line(
             out,
             &format!("slave{index}"),
             format!(
                 "ip={address},port={port},state={},offset={},lag={lag}",
                 replica.state_name(),
-                replica.acked
+                replica.acked()
             ),
         );
     }
@@ -358,14 +358,14 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "repl_backlog_histlen", if active { len } else { 0 });
 }
 
-fn link_lines(host: &Outside, link: &crate::replication::link::Link, now: i64, out: &mut String) {
+fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
     let applied = host.journal.end();
     line(out, "master_host", &link.host);
     line(out, "master_port", link.port);
     line(out, "master_link_status", if link.is_up() { "up" } else { "down" });
-    let io = if link.is_up() { (now - link.last_io_ms) / 1000 } else { -1 };
+    let io = if link.is_up() { (now.saturating_sub(link.last_io_ms) / 1000) as i64 } else { -1 };
     line(out, "master_last_io_seconds_ago", io);
-    let syncing = link.state == crate::replication::link::LinkState::Sync;
+    let syncing = link.state == LinkState::Sync;
     line(out, "master_sync_in_progress", flag(syncing));
     line(out, "slave_read_repl_offset", if link.is_up() { link.received } else { applied });
     line(out, "slave_repl_offset", applied);
@@ -377,10 +377,17 @@ fn link_lines(host: &Outside, link: &crate::replication::link::Link, now: i64, o
         line(out, "master_sync_left_bytes", left);
         let share = transfer.received as f64 * 100.0 / total.max(1) as f64;
         line(out, "master_sync_perc", format!("{:.2}", if total > 0 { share } else { 0.0 }));
-        line(out, "master_sync_last_io_seconds_ago", (now - transfer.last_io_ms) / 1000);
+        line(
+            out,
+            "master_sync_last_io_seconds_ago",
+            now.saturating_sub(transfer.last_io_ms) / 1000,
+        );
     }
     if !link.is_up() {
-        let down = link.down_since_ms.filter(|_| link.was_up).map_or(-1, |at| (now - at) / 1000);
+        line(out, "master_link_down_reason", link.reason.as_deref().unwrap_or(""));
+        line(out, "master_link_failed_attempts", link.failed_attempts);
+        let down = link.down_since_ms.filter(|_| link.was_up);
+        let down = down.map_or(-1, |at| (now.saturating_sub(at) / 1000) as i64);
         line(out, "master_link_down_since_seconds", down);
     }
     line(out, "slave_priority", host.settings.replica_priority);
@@ -433,7 +440,7 @@ pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
         reply.int(if link.is_up() { end } else { -1 });
         return Ok(Done::NOTHING);
     }
-    let online: Vec<&Replica> =
+    let online: Vec<&Feed> =
         host.replication.replicas.values().filter(|replica| replica.is_online()).collect();
     reply.array(3);
     reply.bulk(b"master");
@@ -444,7 +451,7 @@ pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
         reply.array(3);
         reply.bulk(address.as_bytes());
         reply.bulk(port.to_string().as_bytes());
-        reply.bulk(replica.acked.to_string().as_bytes());
+        reply.bulk(replica.acked().to_string().as_bytes());
     }
     Ok(Done::NOTHING)
 }

@@ -22,8 +22,7 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
-use journal::{Class, CursorId, Kind};
-use protocol::resp::encode;
+use journal::{Class, CursorId};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -115,8 +114,8 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 }
 
 impl Outside {
-    /// Begins to append to `file` of `dir`, in the stream of a primary that we follow, or in our own.
-    fn start_appending(&mut self, dir: AofDir, file: File, follows: bool) -> io::Result<()> {
+    /// Begins to append to `file` of `dir`.
+    fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -140,23 +139,8 @@ impl Outside {
             durable_offset: self.journal.end(),
         });
         self.persistence.note_history(self.journal.history);
-        self.begin_file(follows);
+        self.journal.announce();
         Ok(())
-    }
-
-    /// Makes the next bytes for the disk begin with a SELECT.
-    fn begin_file(&mut self, follows: bool) {
-        if !follows {
-            self.journal.forget_selected();
-            return;
-        }
-        // Our primary's stream says SELECT when it likes: the file needs its own, which does not count.
-        if let Some(db) = self.journal.selected() {
-            let mut select = Vec::new();
-            let text = db.to_string();
-            encode::command(&mut select, [&b"SELECT"[..], text.as_bytes()].into_iter());
-            self.journal.append_raw(Kind::Local, &select);
-        }
     }
 
     /// Opens what is there for appending, after a load; makes the first files if there are none.
@@ -181,9 +165,7 @@ impl Outside {
         } else {
             dir.open_last().map_err(|error| error.to_string())?
         };
-        // The link does not exist yet at the start, but where the stream stands was loaded for it.
-        let follows = self.settings.replicaof.is_some();
-        self.start_appending(dir, file, follows).map_err(|error| error.to_string())
+        self.start_appending(dir, file).map_err(|error| error.to_string())
     }
 
     /// The directory to load from.
@@ -316,7 +298,7 @@ impl Outside {
             aof.before_bytes += aof.thread.status().size();
         }
         aof.thread.order(Order::Switch(file));
-        self.begin_file(self.replication.is_replica());
+        self.journal.announce();
         self.fork_base(engine, purpose)
     }
 
@@ -356,8 +338,7 @@ impl Outside {
             // What happened so far was not journaled: the offsets of the old name are void.
             self.journal.history = journal::History::new(crate::node::new_replication_id());
         }
-        let follows = self.replication.is_replica();
-        self.start_appending(dir, file, follows).map_err(|error| error.to_string())?;
+        self.start_appending(dir, file).map_err(|error| error.to_string())?;
         engine.nobody_reads = false;
         if let Some(aof) = &mut self.persistence.aof {
             aof.waits_for_base = true;
@@ -515,7 +496,8 @@ impl Outside {
 /// A child that made a base has ended.
 pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>) {
     let node = &mut *node.borrow_mut();
-    let now = clock::unix_ms();
+    node.begin_timer_turn();
+    let now = node.engine.steady_ms;
     let Some(child) = node.host.persistence.child.take() else { return };
     node.host.persistence.figures.last_rewrite_s = (now - child.started_ms) / 1000;
     node.host.persistence.figures.last_rewrite_cow_bytes = child.copied_bytes;

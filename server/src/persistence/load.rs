@@ -27,17 +27,21 @@ use std::time::Duration;
 
 /// Where the data was in a replication stream.
 #[derive(Clone, Copy, Debug)]
-struct Point {
+pub struct Point {
     history: History,
     offset: u64,
-    selected: usize,
+    /// The database that the stream stands in.
+    pub selected: usize,
 }
 
 /// What loading gave.
-struct Outcome {
-    dbs: Vec<Db>,
-    functions: Vec<Vec<u8>>,
-    point: Option<Point>,
+pub struct Outcome {
+    /// The databases.
+    pub dbs: Vec<Db>,
+    /// Sources of function libraries.
+    pub functions: Vec<Vec<u8>>,
+    /// Where the data was in a replication stream.
+    pub point: Option<Point>,
     source: &'static str,
     aof: Option<AofDir>,
     meta: Option<LoadedMeta>,
@@ -168,6 +172,13 @@ impl Job {
     }
 }
 
+impl Outcome {
+    /// The database that the stream stands in behind this data.
+    pub fn selected(&self) -> usize {
+        self.point.map_or(0, |point| point.selected)
+    }
+}
+
 fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let now_ms = clock::unix_ms();
     let access = |meta: &KeyMeta| job.clock(now_ms, meta);
@@ -244,19 +255,28 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
     })
 }
 
-fn job(node: &Node, progress: &Arc<AtomicU64>) -> Job {
-    let settings = &node.host.settings;
+fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
     Job {
-        databases: node.engine.dbs.len(),
-        limits: node.engine.limits,
+        databases: engine.dbs.len(),
+        limits: engine.limits,
         string_max: settings.proto_max_bulk_len,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,
         drop_expired: settings.replicaof.is_none(),
         progress: Arc::clone(progress),
-        policy: node.engine.eviction.policy,
-        frequency: node.engine.eviction.frequency,
+        policy: engine.eviction.policy,
+        frequency: engine.eviction.frequency,
     }
+}
+
+/// Loads the snapshot of a primary, by the same rules as one of our own: for another thread.
+pub fn snapshot_loader(
+    node: &Node,
+) -> impl FnOnce(&Path) -> Result<Outcome, String> + Send + use<> {
+    let job = job(&node.engine, &node.host.settings, &Arc::default());
+    // Keys whose time has come are there until the primary says that they are gone. A transfer is always checked.
+    let job = Job { drop_expired: false, checksum: true, ..job };
+    move |path| load_rdb(&job, path)
 }
 
 /// Loads what the files hold, and opens the append-only file if it is to be on. An error means that the server must not
@@ -266,14 +286,14 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
     let progress = Arc::new(AtomicU64::new(0));
     let (task, total) = {
         let node = node.borrow();
-        let job = job(&node, &progress);
+        let job = job(&node.engine, &node.host.settings, &progress);
         prepare(&node, job)?
     };
     {
         let node = &mut *node.borrow_mut();
-        let started_ms = clock::unix_ms();
+        let (started_ms, started_at_ms) = (clock::unix_ms(), clock::monotonic_ms() as i64);
         node.host.persistence.loading =
-            Some(LoadProgress { started_ms, total_bytes: total, loaded_bytes: 0 });
+            Some(LoadProgress { started_ms, started_at_ms, total_bytes: total, loaded_bytes: 0 });
         node.refresh_conditions();
     }
     let mut loading = tokio::task::spawn_blocking(task);
@@ -325,8 +345,7 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
 
 impl Node {
     fn take_over(&mut self, outcome: Outcome) -> Result<(), String> {
-        self.engine.replace_data(outcome.dbs);
-        self.engine.functions = outcome.functions;
+        self.engine.replace_data(outcome.dbs, outcome.functions, None);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
         if let Some(meta) = &outcome.meta {
@@ -348,16 +367,25 @@ impl Node {
 
     /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
     fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
+        if point.selected >= self.engine.dbs.len() {
+            tracing::warn!(
+                "The stream that the files go on from stands in database {}, there are {}: it is not gone on with",
+                point.selected,
+                self.engine.dbs.len()
+            );
+            return;
+        }
         let backlog_bytes = self.host.settings.repl_backlog_size;
         let will_follow = self.host.settings.replicaof.is_some();
         let journal = &mut self.host.journal;
         journal.restart_at(point.offset);
         journal.history = point.history;
         journal.start_backlog(backlog_bytes);
+        journal.set_selected(point.selected);
         if will_follow {
-            journal.set_selected(Some(point.selected));
             return;
         }
+        journal.announce();
         journal.history.fork(new_replication_id(), point.offset);
         // Replicas of the process before us go on from here: they have to hear what we dropped as expired.
         for (db, key) in meta.map_or(&[][..], |meta| &meta.expired) {
@@ -370,26 +398,16 @@ impl Node {
     /// DEBUG RELOAD and LOADAOF: loads what is on disk in the place of the data, while nothing else happens.
     pub fn reload_in_place(
         engine: &mut Engine,
+        executing: &Session,
         settings: &Settings,
         aof: Option<AofDir>,
     ) -> Result<(), String> {
-        let job = Job {
-            databases: engine.dbs.len(),
-            limits: engine.limits,
-            string_max: settings.proto_max_bulk_len,
-            checksum: settings.rdbchecksum,
-            truncated: settings.aof_load_truncated,
-            drop_expired: false,
-            progress: Arc::default(),
-            policy: engine.eviction.policy,
-            frequency: engine.eviction.frequency,
-        };
+        let job = Job { drop_expired: false, ..job(engine, settings, &Arc::default()) };
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
-        let old = std::mem::replace(&mut engine.dbs, outcome.dbs);
-        engine.garbage_dbs.extend(old);
+        engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ pub mod snapshots;
 use crate::config::{AppendFsync, Settings};
 use append::Aof;
 use backup::aof::{FsyncPolicy, Order};
+use engine::Engine;
 use journal::History;
 use protocol::aof::HistoryMark;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub struct RunningChild {
     pub kind: ChildKind,
     /// Its process.
     pub pid: i32,
-    /// When it started, unix milliseconds.
+    /// When it started: a moment of the steady clock, milliseconds.
     pub started_ms: i64,
     /// Keys that it has written.
     pub keys: u64,
@@ -50,6 +51,8 @@ pub struct RunningChild {
 pub struct LoadProgress {
     /// When it began, unix milliseconds.
     pub started_ms: i64,
+    /// The same moment of the steady clock, milliseconds.
+    pub started_at_ms: i64,
     /// Bytes to load.
     pub total_bytes: u64,
     /// Bytes loaded.
@@ -80,8 +83,10 @@ pub struct Persistence {
     pub rewriting: Option<append::Rewriting>,
     /// Loading at the start.
     pub loading: Option<LoadProgress>,
-    /// When data was last saved, unix milliseconds; the start if never.
-    pub saved_ms: i64,
+    /// When data was last saved, unix milliseconds; the start if never. For LASTSAVE.
+    saved_unix_ms: i64,
+    /// The same moment of the steady clock, milliseconds.
+    pub saved_at_ms: i64,
     /// Whether the last BGSAVE succeeded.
     pub last_bgsave_ok: bool,
     /// Whether the last rewrite succeeded.
@@ -90,9 +95,9 @@ pub struct Persistence {
     pub bgsave_scheduled: bool,
     /// A rewrite is to follow the child at work.
     pub rewrite_scheduled: bool,
-    /// When the last attempt to save began, unix milliseconds.
+    /// When the last attempt to save began: a moment of the steady clock, milliseconds.
     pub tried_ms: i64,
-    /// When a rewrite may be tried by itself again, unix milliseconds; 0 if none was put off.
+    /// When a rewrite may be tried by itself again: a moment of the steady clock, milliseconds; 0 if none was put off.
     pub rewrite_not_before_ms: i64,
     /// For how long the last one was put off.
     pub rewrite_delay_minutes: i64,
@@ -109,19 +114,20 @@ pub struct Persistence {
 
 impl Persistence {
     /// Nothing saved, nothing on.
-    pub fn new(_settings: &Settings, now_ms: i64) -> Persistence {
+    pub fn new(engine: &Engine) -> Persistence {
         let figures = Figures { last_bgsave_s: -1, last_rewrite_s: -1, ..Figures::default() };
         Persistence {
             aof: None,
             child: None,
             rewriting: None,
             loading: None,
-            saved_ms: now_ms,
+            saved_unix_ms: engine.now_ms,
+            saved_at_ms: engine.steady_ms,
             last_bgsave_ok: true,
             last_rewrite_ok: true,
             bgsave_scheduled: false,
             rewrite_scheduled: false,
-            tried_ms: 0,
+            tried_ms: i64::MIN / 2,
             rewrite_not_before_ms: 0,
             rewrite_delay_minutes: 0,
             dirty_at_fork: 0,
@@ -144,7 +150,12 @@ impl Persistence {
 
     /// When data was last saved, unix seconds.
     pub fn last_save_s(&self) -> i64 {
-        self.saved_ms / 1000
+        self.saved_unix_ms / 1000
+    }
+
+    /// Data was saved just now.
+    pub fn note_saved(&mut self, engine: &Engine) {
+        (self.saved_unix_ms, self.saved_at_ms) = (engine.now_ms, engine.steady_ms);
     }
 
     /// Why writes are refused, after `MISCONF `.

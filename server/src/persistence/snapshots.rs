@@ -1,11 +1,10 @@
 //! SAVE, BGSAVE and save points.
 
 use super::{ChildKind, RunningChild};
+use crate::child;
 use crate::clock;
 use crate::node::{Node, Outside};
-use backup::fork::{
-    Child, Exit, Report, ReportParser, SaveJob, save_to_file_child, temporary_name,
-};
+use backup::fork::{Child, SaveJob, save_to_file_child, temporary_name};
 use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save_file};
 use engine::Engine;
 use engine::arguments::is;
@@ -27,7 +26,7 @@ impl Outside {
         let replication = journal.has_readers().then(|| ReplicationPoint {
             id: *journal.history.id.as_bytes(),
             offset: journal.end(),
-            stream_db: journal.selected().unwrap_or(0) as u64,
+            stream_db: journal.selected() as u64,
         });
         SnapshotMeta {
             redis_ver: crate::admin::connection::REDIS_VERSION.into(),
@@ -95,7 +94,7 @@ impl Outside {
             Ok(_) => {
                 tracing::info!("DB saved on disk");
                 engine.dirty = 0;
-                self.persistence.saved_ms = engine.now_ms;
+                self.persistence.note_saved(engine);
                 self.persistence.last_bgsave_ok = true;
                 self.persistence.figures.saves += 1;
                 Ok(())
@@ -156,7 +155,7 @@ impl Outside {
     pub fn start_bgsave(&mut self, engine: &mut Engine) -> io::Result<()> {
         let persistence = &mut self.persistence;
         persistence.bgsave_scheduled = false;
-        persistence.tried_ms = engine.now_ms;
+        persistence.tried_ms = engine.steady_ms;
         persistence.dirty_at_fork = engine.dirty;
         self.journal.seal();
         let meta = self.snapshot_meta(engine, false);
@@ -187,7 +186,7 @@ impl Outside {
         self.persistence.child = Some(RunningChild {
             kind,
             pid: child.pid,
-            started_ms: engine.now_ms,
+            started_ms: engine.steady_ms,
             keys: 0,
             keys_total: engine.dbs.iter().map(|db| db.len() as u64).sum(),
             copied_bytes: 0,
@@ -210,25 +209,13 @@ impl Outside {
 /// Follows a child until it ends.
 pub async fn watch(node: std::rc::Weak<std::cell::RefCell<Node>>, child: Child, kind: ChildKind) {
     let pid = child.pid;
-    let Ok(reports) = child.reports.try_clone() else { return };
-    let mut ended = tokio::task::spawn_blocking(move || child.wait());
-    let mut parser = ReportParser::default();
-    let mut failure = None;
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
-    let exit = loop {
-        tokio::select! {
-            exit = &mut ended => break exit,
-            _ = tick.tick() => read_reports(&node, &reports, &mut parser, &mut failure),
+    let result = child::follow(child, |progress| {
+        let Some(node) = node.upgrade() else { return };
+        if let Some(running) = &mut node.borrow_mut().host.persistence.child {
+            (running.keys, running.copied_bytes) = (progress.keys, progress.copied_bytes);
         }
-    };
-    read_reports(&node, &reports, &mut parser, &mut failure);
-    let result = match exit {
-        Ok(Ok(Exit::Code(0))) => Ok(()),
-        Ok(Ok(Exit::Code(code))) => Err(failure.unwrap_or_else(|| format!("exit code {code}"))),
-        Ok(Ok(Exit::Signal(signal))) => Err(format!("terminated by signal {signal}")),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
+    });
+    let result = result.await;
     let Some(node) = node.upgrade() else { return };
     match kind {
         ChildKind::Snapshot => node.borrow_mut().end_bgsave(pid, result),
@@ -237,32 +224,10 @@ pub async fn watch(node: std::rc::Weak<std::cell::RefCell<Node>>, child: Child, 
     node.borrow_mut().run_scheduled();
 }
 
-fn read_reports(
-    node: &std::rc::Weak<std::cell::RefCell<Node>>,
-    reports: &std::os::fd::OwnedFd,
-    parser: &mut ReportParser,
-    failure: &mut Option<String>,
-) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = rustix::io::read(reports, &mut buffer) {
-        parser.feed(&buffer[..read]);
-    }
-    let Some(node) = node.upgrade() else { return };
-    let mut node = node.borrow_mut();
-    let Some(running) = &mut node.host.persistence.child else { return };
-    while let Ok(Some(report)) = parser.next_report() {
-        match report {
-            Report::Progress { keys, copied_bytes } | Report::Succeeded { keys, copied_bytes } => {
-                (running.keys, running.copied_bytes) = (keys, copied_bytes);
-            }
-            Report::Failed { reason, .. } => *failure = Some(reason),
-        }
-    }
-}
-
 impl Node {
     fn end_bgsave(&mut self, pid: i32, result: Result<(), String>) {
-        let now = clock::unix_ms();
+        self.begin_timer_turn();
+        let now = self.engine.steady_ms;
         let persistence = &mut self.host.persistence;
         let Some(child) = persistence.child.take() else { return };
         let killed = std::mem::take(&mut persistence.killed);
@@ -272,7 +237,7 @@ impl Node {
             Ok(()) => {
                 tracing::info!("Background saving terminated with success");
                 self.engine.dirty -= persistence.dirty_at_fork.min(self.engine.dirty);
-                persistence.saved_ms = now;
+                persistence.note_saved(&self.engine);
                 persistence.last_bgsave_ok = true;
                 persistence.figures.saves += 1;
             }
@@ -302,7 +267,7 @@ impl Node {
         if host.persistence.has_child() || host.replication.sync.is_some() {
             return;
         }
-        let now_ms = self.engine.now_ms;
+        let now_ms = self.engine.steady_ms;
         if host.persistence.rewrite_scheduled && !host.rewrite_is_put_off(now_ms) {
             let _ = host.start_rewrite(&mut self.engine);
         } else if host.persistence.bgsave_scheduled {
@@ -312,7 +277,7 @@ impl Node {
 
     /// What the timer does for persistence, ten times a second.
     pub fn persistence_timer(&mut self) {
-        let now = self.engine.now_ms;
+        let now = self.engine.steady_ms;
         let host = &mut self.host;
         if host.persistence.has_child()
             || host.persistence.is_loading()
@@ -322,7 +287,7 @@ impl Node {
         }
         let due = host.settings.save.0.iter().find(|point| {
             self.engine.dirty >= point.changes
-                && now - host.persistence.saved_ms > point.seconds as i64 * 1000
+                && now - host.persistence.saved_at_ms > point.seconds as i64 * 1000
         });
         let may_try = host.persistence.last_bgsave_ok || now - host.persistence.tried_ms > RETRY_MS;
         if let Some(point) = due.filter(|_| may_try) {

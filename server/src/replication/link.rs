@@ -3,7 +3,7 @@
 //! ```text
 //! Connect ─► Connecting ─► Handshake ─► Transfer ─► Loading ─► Connected
 //!    ▲                         └── +CONTINUE ───────────────────► │
-//!    └────────────── any error: logged, once more in a second ────┘
+//!    └──── any error: logged once, then again, ever more seldom ──┘
 //! ```
 //!
 //! The stream is executed batch by batch and journaled verbatim, so offsets stay equal down a chain. A snapshot goes to a
@@ -18,16 +18,17 @@ use crate::clock;
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
 use crate::node::{Node, SharedNode};
-use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
+use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
 use journal::{History, Kind, ReplicationId};
-use keyspace::db::Db;
-use protocol::resp::request::Bounds;
-use protocol::resp::{Batch, Parser, encode};
-use replica::handshake::{Handshake, Introduction, Outcome, Step};
-use replica::stream::{Place, Position};
+use protocol::resp::{Batch, encode};
+use replica::handshake::{Handshake, HandshakeError, Introduction, Outcome, Step};
+use replica::intake::{Intake, Refused, StreamError, Target};
+use replica::retry::{Cause, Retry};
+use replica::stream::Position;
 use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -73,8 +74,8 @@ pub struct TransferProgress {
     pub total: Option<u64>,
     /// Bytes received.
     pub received: u64,
-    /// When something last came, unix milliseconds.
-    pub last_io_ms: i64,
+    /// When something last came: a moment of the steady clock, milliseconds.
+    pub last_io_ms: u64,
 }
 
 /// The link to our primary.
@@ -87,10 +88,18 @@ pub struct Link {
     pub state: LinkState,
     /// The slot of the session that executes its commands.
     pub slot: usize,
-    /// When something last came, unix milliseconds.
-    pub last_io_ms: i64,
-    /// Since when it has been down, unix milliseconds.
-    pub down_since_ms: Option<i64>,
+    /// When something last came: like all times here a moment of the steady clock, milliseconds.
+    pub last_io_ms: u64,
+    /// Since when it has been down.
+    pub down_since_ms: Option<u64>,
+    /// Since when it has carried the stream.
+    up_since_ms: Option<u64>,
+    /// Why it is down, if an attempt has failed since it was up.
+    pub reason: Option<String>,
+    /// Attempts that failed.
+    pub failed_attempts: u64,
+    /// The position means nothing any more: the next attempt asks for everything.
+    starts_over: bool,
     /// It was up at least once.
     pub was_up: bool,
     /// A snapshot is being received.
@@ -104,13 +113,8 @@ pub struct Link {
 
 impl Link {
     /// Starts the task.
-    pub fn start(
-        host: &str,
-        port: u16,
-        slot: usize,
-        node: Weak<RefCell<Node>>,
-        now_ms: i64,
-    ) -> Link {
+    pub fn start(host: &str, port: u16, slot: usize, node: Weak<RefCell<Node>>) -> Link {
+        let now_ms = clock::monotonic_ms();
         let address = (host.to_string(), port);
         let task = tokio::task::spawn_local(async move {
             if let Some(node) = node.upgrade() {
@@ -124,6 +128,10 @@ impl Link {
             slot,
             last_io_ms: now_ms,
             down_since_ms: Some(now_ms),
+            up_since_ms: None,
+            reason: None,
+            failed_attempts: 0,
+            starts_over: false,
             was_up: false,
             transfer: None,
             loading: false,
@@ -143,44 +151,92 @@ impl Link {
     }
 }
 
-/// Why an attempt ended: a line for the log.
-type Failure = String;
+/// Why an attempt ended.
+struct Failure {
+    /// A line for the log and for INFO.
+    text: String,
+    cause: Cause,
+    /// The data is at no position of the stream any more, or what came is none.
+    loses_position: bool,
+}
+
+impl Failure {
+    fn network(text: impl Into<String>) -> Failure {
+        Failure { text: text.into(), cause: Cause::Network, loses_position: false }
+    }
+
+    fn repeating(text: impl Into<String>) -> Failure {
+        Failure { text: text.into(), cause: Cause::Repeating, loses_position: false }
+    }
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Failure {
+        Failure { loses_position: error.loses_position(), ..Failure::repeating(error.to_string()) }
+    }
+}
+
+impl From<HandshakeError> for Failure {
+    fn from(error: HandshakeError) -> Failure {
+        match error {
+            HandshakeError::Refused { .. } => Failure::network(error.to_string()),
+            _ => Failure::repeating(error.to_string()),
+        }
+    }
+}
 
 fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Failure {
-    move |error| format!("{what}: {error}")
+    move |error| Failure::network(format!("{what}: {error}"))
+}
+
+/// What failed on our side, and will again.
+fn cannot(what: &'static str) -> impl Fn(std::io::Error) -> Failure {
+    move |error| Failure::repeating(format!("{what}: {error}"))
 }
 
 /// The life of a link: one attempt after the other, until the task is aborted.
 async fn follow(node: SharedNode, address: (String, u16)) {
+    let mut retry = Retry::default();
     loop {
-        let attempt = attempt(&node, &address).await;
-        let was_connected = {
-            let node = &mut *node.borrow_mut();
-            let now = clock::unix_ms();
-            let Some(link) = &mut node.host.replication.link else { return };
-            node.host.clients.remove(link.slot);
-            if let Some(session) = node.engine.session_mut(link.slot) {
-                // What came of a transaction without its end comes again.
-                session.multi = None;
-            }
-            let was_connected = link.state == LinkState::Connected;
-            link.state = LinkState::Connect;
-            link.transfer = None;
-            link.loading = false;
-            if was_connected {
-                link.down_since_ms = Some(now);
-                tracing::info!("Connection with master lost.");
-                tracing::info!("Caching the disconnected master state.");
-            }
-            node.refresh_conditions();
-            was_connected
-        };
-        if let Err(failure) = attempt {
-            tracing::warn!("{failure}");
+        let Err(failure) = attempt(&node, &address).await;
+        let Some(delay_ms) = node.borrow_mut().attempt_failed(&mut retry, failure) else { return };
+        if delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
-        if !was_connected {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+impl Node {
+    /// Ends an attempt. Returns after how many milliseconds the next one may begin; `None` if there is no link any more.
+    fn attempt_failed(&mut self, retry: &mut Retry, failure: Failure) -> Option<u64> {
+        let now = clock::monotonic_ms();
+        let link = self.host.replication.link.as_mut()?;
+        self.host.clients.remove(link.slot);
+        if let Some(session) = self.engine.session_mut(link.slot) {
+            // What came of a transaction without its end comes again.
+            session.multi = None;
         }
+        let up_ms = link.up_since_ms.take().map(|since| now.saturating_sub(since));
+        link.state = LinkState::Connect;
+        link.transfer = None;
+        link.loading = false;
+        link.failed_attempts += 1;
+        if up_ms.is_some() {
+            link.down_since_ms = Some(now);
+            tracing::info!("Connection with master lost.");
+        }
+        if failure.loses_position {
+            link.starts_over = true;
+        } else if up_ms.is_some() {
+            tracing::info!("Caching the disconnected master state.");
+        }
+        // Each reason once: what repeats is counted.
+        if link.reason.as_ref() != Some(&failure.text) {
+            tracing::warn!("{}", failure.text);
+            link.reason = Some(failure.text);
+        }
+        self.refresh_conditions();
+        Some(retry.after(failure.cause, up_ms))
     }
 }
 
@@ -188,13 +244,13 @@ fn set_state(node: &SharedNode, state: LinkState) {
     let node = &mut *node.borrow_mut();
     if let Some(link) = &mut node.host.replication.link {
         link.state = state;
-        link.last_io_ms = clock::unix_ms();
+        link.last_io_ms = clock::monotonic_ms();
     }
     node.refresh_conditions();
 }
 
 /// One connection to the primary, from its beginning to its end.
-async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<(), Failure> {
+async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<Infallible, Failure> {
     let limit = Duration::from_secs(node.borrow().host.settings.repl_timeout as u64);
     tracing::info!("Connecting to MASTER {}:{}", address.0, address.1);
     set_state(node, LinkState::Connecting);
@@ -202,7 +258,7 @@ async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<(), Failu
     let source = node.borrow().host.settings.bind_source_addr.clone();
     let stream = timeout(limit, connect(address, &source))
         .await
-        .map_err(|_| "Timeout connecting to the MASTER...".to_string())?
+        .map_err(|_| Failure::network("Timeout connecting to the MASTER..."))?
         .map_err(failed("Error condition on socket for SYNC"))?;
     let _ = stream.set_nodelay(true);
     set_state(node, LinkState::Handshake);
@@ -212,7 +268,7 @@ async fn attempt(node: &SharedNode, address: &(String, u16)) -> Result<(), Failu
     let wire = Wire { stream, buffer: Vec::new(), limit };
     tokio::select! {
         end = converse(node, wire) => end,
-        () = handle.killed() => Err("Connection with MASTER was closed by CLIENT KILL".into()),
+        () = handle.killed() => Err(Failure::network("Connection with MASTER was closed by CLIENT KILL")),
     }
 }
 
@@ -232,12 +288,12 @@ async fn connect(address: &(String, u16), source: &str) -> io::Result<TcpStream>
 }
 
 /// All that is said on a connection to the primary.
-async fn converse(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
+async fn converse(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failure> {
     let outcome = shake_hands(node, &mut wire).await?;
     match outcome {
-        Outcome::Later(reason) => Err(format!(
+        Outcome::Later(reason) => Err(Failure::network(format!(
             "Master is currently unable to PSYNC but should be in the future: {reason}"
-        )),
+        ))),
         Outcome::Continue { id } => {
             tracing::info!("Successful partial resynchronization with master.");
             node.borrow_mut().continue_history(id);
@@ -265,9 +321,11 @@ impl Wire {
     async fn fill(&mut self) -> Result<usize, Failure> {
         self.buffer.reserve(64 * 1024);
         match timeout(self.limit, self.stream.read_buf(&mut self.buffer)).await {
-            Err(_) => Err("MASTER timeout: no data nor PING received...".into()),
-            Ok(Err(error)) => Err(format!("I/O error reading from MASTER: {error}")),
-            Ok(Ok(0)) => Err("Connection with MASTER closed by the other side".into()),
+            Err(_) => Err(Failure::network(SILENT)),
+            Ok(Err(error)) => {
+                Err(Failure::network(format!("I/O error reading from MASTER: {error}")))
+            }
+            Ok(Ok(0)) => Err(Failure::network(CLOSED)),
             Ok(Ok(read)) => Ok(read),
         }
     }
@@ -284,7 +342,9 @@ impl Wire {
                 return Ok(line);
             }
             if self.buffer.len() > most {
-                return Err(format!("MASTER sent a line of more than {most} bytes"));
+                return Err(Failure::repeating(format!(
+                    "MASTER sent a line of more than {most} bytes"
+                )));
             }
             self.fill().await?;
         }
@@ -293,7 +353,7 @@ impl Wire {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         timeout(self.limit, self.stream.write_all(bytes))
             .await
-            .map_err(|_| "Timeout writing to MASTER".to_string())?
+            .map_err(|_| Failure::network("Timeout writing to MASTER"))?
             .map_err(failed("Error writing to MASTER"))
     }
 }
@@ -310,7 +370,7 @@ async fn shake_hands(node: &SharedNode, wire: &mut Wire) -> Result<Outcome, Fail
     wire.send(&first).await?;
     loop {
         let line = wire.line(replica::handshake::LINE_MAX).await?;
-        match handshake.line(&line).map_err(|error| error.to_string())? {
+        match handshake.line(&line)? {
             Step::Wait => {}
             Step::Send(bytes) => wire.send(&bytes).await?,
             Step::Done(outcome) => return Ok(outcome),
@@ -322,7 +382,8 @@ async fn shake_hands(node: &SharedNode, wire: &mut Wire) -> Result<Outcome, Fail
 async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failure> {
     let form = loop {
         let line = wire.line(transfer::HEADER_MAX).await?;
-        if let Some(form) = transfer::header(&line).map_err(|error| error.to_string())? {
+        let form = transfer::header(&line);
+        if let Some(form) = form.map_err(|error| Failure::repeating(error.to_string()))? {
             break form;
         }
     };
@@ -337,11 +398,15 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
     }
     let name = format!("temp-{}.{}.rdb", clock::unix_ms() / 1000, std::process::id());
     let temporary = Temporary(PathBuf::from(name));
-    let mut file = backup::files::create(&temporary.0).map_err(|error| error.to_string())?;
+    let mut file = backup::files::create(&temporary.0).map_err(|error| {
+        Failure::repeating(format!(
+            "Opening the temp file needed for MASTER <-> REPLICA synchronization: {error}"
+        ))
+    })?;
     loop {
         let taken = transfer
             .take(&wire.buffer, |part| file.write_all(part))
-            .map_err(failed("Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization"))?;
+            .map_err(cannot("Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization"))?;
         wire.buffer.drain(..taken.used);
         note_transfer(node, &transfer);
         if taken.complete {
@@ -350,11 +415,11 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
         let read = wire.fill().await?;
         node.borrow_mut().host.stats.repl_input_bytes += read as u64;
     }
-    let done = tokio::task::spawn_blocking(move || {
-        file.sync_all().map_err(|error| error.to_string())?;
-        Ok::<Temporary, Failure>(temporary)
-    });
-    done.await.map_err(|error| error.to_string())?
+    let done = tokio::task::spawn_blocking(move || file.sync_all().map(|()| temporary));
+    let done = done.await.map_err(|error| Failure::repeating(error.to_string()))?;
+    done.map_err(cannot(
+        "Error fsyncing the DB dump file needed for MASTER <-> REPLICA synchronization",
+    ))
 }
 
 /// A file that is removed unless it was renamed.
@@ -367,7 +432,7 @@ impl Drop for Temporary {
 }
 
 fn note_transfer(node: &SharedNode, transfer: &Transfer) {
-    let now = clock::unix_ms();
+    let now = clock::monotonic_ms();
     if let Some(link) = &mut node.borrow_mut().host.replication.link {
         link.last_io_ms = now;
         let progress = TransferProgress {
@@ -388,23 +453,17 @@ async fn load(
     offset: u64,
 ) -> Result<(), Failure> {
     tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
-    let (databases, limits) = {
+    let loader = {
         let mut node = node.borrow_mut();
         if let Some(link) = &mut node.host.replication.link {
             link.transfer = None;
             link.loading = true;
         }
         node.refresh_conditions();
-        (node.engine.dbs.len(), node.engine.limits)
+        snapshot_loader(&node)
     };
     let file = snapshot.0.clone();
-    let mut loading = tokio::task::spawn_blocking(move || {
-        let mut dbs: Vec<Db> = (0..databases).map(|_| Db::new()).collect();
-        let now_ms = clock::unix_ms();
-        let access = |_: &_| (now_ms / 1000) as u32 & 0xff_ffff;
-        let options = LoadOptions { now_ms, drop_expired: false, checksum: true, clock: &access };
-        load_file(&file, &mut dbs, &limits, options, &mut |_| ()).map(|meta| (dbs, meta))
-    });
+    let mut loading = tokio::task::spawn_blocking(move || loader(&file));
     // The primary must not think that we are gone.
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let loaded = loop {
@@ -413,15 +472,31 @@ async fn load(
             _ = tick.tick() => wire.send(b"\n").await?,
         }
     };
-    let (dbs, meta) = loaded.map_err(|error| error.to_string())?.map_err(|error| {
-        format!("Failed trying to load the MASTER synchronization DB from disk: {error}")
+    let loaded = loaded.unwrap_or_else(|error| Err(error.to_string())).and_then(|outcome| {
+        let (selected, databases) = (outcome.selected(), outcome.dbs.len());
+        match selected < databases {
+            true => Ok(outcome),
+            false => {
+                Err(format!("its stream stands in database {selected}, there are {databases}"))
+            }
+        }
+    });
+    let outcome = loaded.map_err(|error| {
+        Failure::repeating(format!(
+            "Failed trying to load the MASTER synchronization DB from disk: {error}"
+        ))
     })?;
     let target = PathBuf::from(&node.borrow().host.settings.dbfilename);
     let renamed = tokio::task::spawn_blocking(move || {
         backup::files::rename_synced(&snapshot.0, &target).map_err(|error| error.to_string())
     });
-    renamed.await.map_err(|error| error.to_string())??;
-    node.borrow_mut().adopt(dbs, &meta, id, offset);
+    let renamed = renamed.await.unwrap_or_else(|error| Err(error.to_string()));
+    renamed.map_err(|error| {
+        Failure::repeating(format!(
+            "Failed trying to rename the temp DB into the DB file in MASTER <-> REPLICA synchronization: {error}"
+        ))
+    })?;
+    node.borrow_mut().adopt(outcome, id, offset);
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
     Ok(())
 }
@@ -432,7 +507,8 @@ impl Node {
         let Some(link) = &self.host.replication.link else { return };
         let id = self.engine.session(link.slot).map_or(0, |session| session.id);
         let fd = stream.as_raw_fd();
-        let client = Client::new(id, tcp_addresses(stream), fd, handle, clock::unix_ms());
+        let client =
+            Client::new(id, tcp_addresses(stream), fd, handle, clock::monotonic_ms() as i64);
         self.host.clients.add(link.slot, client);
     }
 
@@ -442,12 +518,14 @@ impl Node {
         let port = if announced > 0 { announced } else { settings.port };
         let address = &settings.replica_announce_ip;
         let journal = &self.host.journal;
+        let starts_over = self.host.replication.link.as_ref().is_some_and(|link| link.starts_over);
         Introduction {
             listening_port: port,
             address: (!address.is_empty()).then(|| address.clone()),
             credentials: (!settings.masterauth.is_empty())
                 .then(|| (settings.masteruser.clone(), settings.masterauth.clone())),
-            position: journal.has_readers().then(|| (journal.history.id, journal.end())),
+            position: (journal.has_readers() && !starts_over)
+                .then(|| (journal.history.id, journal.end())),
         }
     }
 
@@ -468,42 +546,38 @@ impl Node {
     }
 
     /// The data of the primary takes the place of ours.
-    fn adopt(&mut self, dbs: Vec<Db>, meta: &LoadedMeta, id: ReplicationId, offset: u64) {
+    fn adopt(&mut self, outcome: load::Outcome, id: ReplicationId, offset: u64) {
+        self.begin_timer_turn();
         self.close_replicas();
-        let old = std::mem::replace(&mut self.engine.dbs, dbs);
-        self.engine.garbage_dbs.extend(old);
-        self.engine.forget_own_expiring();
-        self.engine.functions = meta.functions.clone();
+        let db = outcome.selected();
+        self.engine.replace_data(outcome.dbs, outcome.functions, None);
         let journal = &mut self.host.journal;
         journal.seal();
         journal.history = History::new(id);
         journal.restart_at(offset);
         journal.start_backlog(self.host.settings.repl_backlog_size);
-        let db = meta.replication.map_or(0, |point| point.stream_db as usize);
-        journal.set_selected(Some(db));
-        if let Some(link) = &self.host.replication.link
-            && let Some(session) = self.engine.session_mut(link.slot)
-        {
-            session.db = db;
-            session.multi = None;
-        }
+        journal.set_selected(db);
         self.engine.dirty = 0;
         self.host.persistence.note_history(self.host.journal.history);
         self.replace_aof();
-        self.end_turn();
+        self.engine.serve_waiters(&mut self.host);
         self.link_is_up();
+        self.end_turn();
     }
 
     fn link_is_up(&mut self) {
         let end = self.host.journal.end();
+        let now = clock::monotonic_ms();
         if let Some(link) = &mut self.host.replication.link {
             link.state = LinkState::Connected;
             link.loading = false;
             link.transfer = None;
             link.was_up = true;
+            link.starts_over = false;
             link.down_since_ms = None;
+            link.up_since_ms = Some(now);
             link.received = end;
-            link.last_io_ms = clock::unix_ms();
+            link.last_io_ms = now;
         }
         self.refresh_conditions();
     }
@@ -529,10 +603,13 @@ impl Node {
     }
 }
 
+const SILENT: &str = "MASTER timeout: no data nor PING received...";
+const CLOSED: &str = "Connection with MASTER closed by the other side";
+
 /// Takes the stream in until the connection ends.
-async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
-    let mut intake = Intake::new(node.borrow().host.journal.end());
-    let first = node.borrow().acknowledgement(intake.position.applied);
+async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failure> {
+    let mut intake = Intake::new(node.borrow_mut().enter_stream());
+    let first = node.borrow().acknowledgement(intake.position().applied);
     wire.send(&first).await?;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -540,18 +617,18 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
     loop {
         if !wire.buffer.is_empty() {
             let mut buffer = std::mem::take(&mut wire.buffer);
-            let acks = intake.take(&mut node.borrow_mut(), &mut buffer)?;
+            let acks = intake.take(&mut buffer, &mut *node.borrow_mut());
             wire.buffer = buffer;
-            for ack in acks {
+            for ack in acks? {
                 let bytes = node.borrow().acknowledgement(ack);
                 wire.send(&bytes).await?;
             }
         }
-        wire.buffer.reserve(64 * 1024 + intake.parser.wanted(wire.buffer.len()).min(1 << 22));
+        wire.buffer.reserve(64 * 1024 + intake.wanted(wire.buffer.len()).min(1 << 22));
         tokio::select! {
             read = wire.stream.read_buf(&mut wire.buffer) => {
                 match read.map_err(failed("I/O error reading from MASTER"))? {
-                    0 => return Err("Connection with MASTER closed by the other side".into()),
+                    0 => return Err(Failure::network(CLOSED)),
                     read => note_stream(node, read),
                 }
                 silent = 0;
@@ -559,9 +636,9 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<(), Failure> {
             _ = tick.tick() => {
                 silent += 1;
                 if u64::from(silent) > node.borrow().host.settings.repl_timeout as u64 {
-                    return Err("MASTER timeout: no data nor PING received...".into());
+                    return Err(Failure::network(SILENT));
                 }
-                let bytes = node.borrow().acknowledgement(intake.position.applied);
+                let bytes = node.borrow().acknowledgement(intake.position().applied);
                 wire.send(&bytes).await?;
             }
         }
@@ -572,149 +649,50 @@ fn note_stream(node: &SharedNode, bytes: usize) {
     let host = &mut node.borrow_mut().host;
     host.stats.repl_input_bytes += bytes as u64;
     if let Some(link) = &mut host.replication.link {
-        link.last_io_ms = clock::unix_ms();
+        link.last_io_ms = clock::monotonic_ms();
         link.received += bytes as u64;
     }
 }
 
-/// Executes what the stream brings.
-struct Intake {
-    position: Position,
-    parser: Parser,
-    batch: Batch,
-    /// Bytes of a transaction that has not ended.
-    open: Vec<u8>,
-    /// Requests executed in a turn.
-    replies: Vec<u8>,
-}
-
-/// Requests of the stream executed before clients get a turn.
-const STREAM_BATCH: usize = 2048;
-
-impl Intake {
-    fn new(offset: u64) -> Intake {
-        Intake {
-            position: Position::at(offset),
-            parser: Parser::default(),
-            batch: Batch::default(),
-            open: Vec::new(),
-            replies: Vec::new(),
+impl Node {
+    /// The session that executes the stream goes on where the journal ends.
+    fn enter_stream(&mut self) -> Position {
+        let journal = &self.host.journal;
+        let (end, db) = (journal.end(), journal.selected());
+        if let Some(link) = &self.host.replication.link
+            && let Some(session) = self.engine.session_mut(link.slot)
+        {
+            session.db = db;
+            session.multi = None;
         }
-    }
-
-    /// Executes the whole requests in `buffer` and removes them. Returns the offsets that the primary asks to be acknowledged.
-    fn take(&mut self, node: &mut Node, buffer: &mut Vec<u8>) -> Result<Vec<u64>, Failure> {
-        let mut acks = Vec::new();
-        loop {
-            self.batch.clear();
-            let bounds = Bounds { bulk_max: i64::from(u32::MAX) - 1, authenticated: true };
-            let (used, parsed) = self.parser.parse(buffer, bounds, STREAM_BATCH, &mut self.batch);
-            self.position.receive(used);
-            let count = self.batch.requests().len();
-            self.execute(node, &buffer[..used], &mut acks)?;
-            buffer.drain(..used);
-            parsed.map_err(|error| format!("Protocol error from MASTER: {}", error.text))?;
-            if count < STREAM_BATCH {
-                return Ok(acks);
-            }
-        }
-    }
-
-    fn execute(
-        &mut self,
-        node: &mut Node,
-        bytes: &[u8],
-        acks: &mut Vec<u64>,
-    ) -> Result<(), Failure> {
-        let requests = self.batch.requests();
-        let mut end = 0;
-        for request in requests {
-            if !request.array || request.start != end {
-                return Err(
-                    "Protocol error from MASTER: something that is no command in the stream".into(),
-                );
-            }
-            end = request.end;
-        }
-        if end as usize != bytes.len() {
-            return Err(
-                "Protocol error from MASTER: something that is no command in the stream".into()
-            );
-        }
-        if requests.is_empty() {
-            return Ok(());
-        }
-        node.begin_turn();
-        let Some(link) = &node.host.replication.link else { return Ok(()) };
-        let mut session = node.engine.take_session(link.slot);
-        debug_assert_eq!(session.peer, Peer::Primary);
-        self.replies.clear();
-        node.engine.execute_batch(
-            &mut node.host,
-            &mut session,
-            bytes,
-            &self.batch,
-            0,
-            &mut self.replies,
-        );
-        let selected = session.db;
-        node.engine.return_session(session);
-        self.pass_on(node, bytes, acks);
-        if self.open.is_empty() {
-            node.host.journal.set_selected(Some(selected));
-        }
-        node.end_turn();
-        Ok(())
-    }
-
-    /// Journals the units that ended, verbatim, and moves the applied offset.
-    ///
-    /// What changes no data (PING, GETACK, PUBLISH) counts and goes on to our replicas, but not to disk.
-    fn pass_on(&mut self, node: &mut Node, bytes: &[u8], acks: &mut Vec<u64>) {
-        let (mut from, mut upto) = (0usize, 0usize);
-        let batch = std::mem::take(&mut self.batch);
-        for request in batch.requests() {
-            let args = batch.args(bytes, request);
-            let name = args.at(0);
-            let was_inside = self.position.is_inside();
-            if self.position.command(name) != Place::Ends {
-                continue;
-            }
-            let end = request.end as usize;
-            if was_inside || !is_control(name) {
-                upto = end;
-                if was_inside && !self.open.is_empty() {
-                    self.open.extend_from_slice(&bytes[from..upto]);
-                    let unit = std::mem::take(&mut self.open);
-                    self.journal(node, Kind::Effect, &unit);
-                    from = upto;
-                }
-                continue;
-            }
-            self.journal(node, Kind::Effect, &bytes[from..upto]);
-            if name.eq_ignore_ascii_case(b"REPLCONF") {
-                acks.push(self.position.applied);
-            }
-            self.journal(node, Kind::Control, &bytes[upto..end]);
-            (from, upto) = (end, end);
-        }
-        self.batch = batch;
-        self.journal(node, Kind::Effect, &bytes[from..upto]);
-        self.open.extend_from_slice(&bytes[upto..]);
-        debug_assert_eq!(node.host.journal.end(), self.position.applied);
-    }
-
-    fn journal(&mut self, node: &mut Node, kind: Kind, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            node.host.journal_verbatim(kind, bytes);
-            self.position.apply(bytes.len());
-        }
+        Position::at(end, db, self.engine.dbs.len())
     }
 }
 
-/// Whether a command of the stream changes no data.
-fn is_control(name: &[u8]) -> bool {
-    [&b"PING"[..], b"REPLCONF", b"PUBLISH", b"SPUBLISH"]
-        .iter()
-        .any(|control| name.eq_ignore_ascii_case(control))
+impl Target for Node {
+    fn execute(&mut self, bytes: &[u8], batch: &Batch) -> (usize, Result<(), Refused>) {
+        self.begin_turn();
+        let Some(link) = &self.host.replication.link else { return (0, Ok(())) };
+        let mut session = self.engine.take_session(link.slot);
+        assert_eq!(session.peer, Peer::Primary);
+        // Nobody reads them: what was refused is counted by the engine.
+        let mut replies = std::mem::take(&mut self.host.scratch.output);
+        replies.clear();
+        let (count, _) =
+            self.engine.execute_batch(&mut self.host, &mut session, bytes, batch, 0, &mut replies);
+        self.engine.return_session(session);
+        self.host.scratch.output = replies;
+        (count, Ok(()))
+    }
+
+    fn journal(&mut self, kind: Kind, bytes: &[u8]) {
+        self.host.journal_verbatim(kind, bytes);
+    }
+
+    fn end_batch(&mut self, db: Option<usize>) {
+        if let Some(db) = db {
+            self.host.journal.set_selected(db);
+        }
+        self.end_turn();
+    }
 }

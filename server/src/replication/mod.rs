@@ -1,17 +1,19 @@
 //! Data elsewhere, as the process does it: sockets, forks and timers around the state machines of the `replica` crate.
 //!
-//! - [`feed`]: what our replicas get: snapshot, then stream
+//! - [`feed`]: what our replicas get: their commands, and their connections' turns
+//! - [`full_sync`]: the snapshot's way from a child to the replicas that wait for it
 //! - [`link`]: following a primary
 //! - [`wait`]: clients that wait until replicas have their writes
 
 pub mod feed;
+pub mod full_sync;
 pub mod link;
 pub mod wait;
 
-use crate::config::Settings;
 use crate::node::{Node, Outside, new_replication_id};
-use feed::Replica;
+use engine::Engine;
 use link::Link;
+use replica::feed::Feed;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tokio::sync::Notify;
@@ -22,24 +24,25 @@ pub struct Replication {
     /// The primary that we follow, if we are a replica.
     pub link: Option<Link>,
     /// Our replicas, by slot. From their first REPLCONF on.
-    pub replicas: BTreeMap<usize, Replica>,
+    pub replicas: BTreeMap<usize, Feed>,
     /// Clients that wait for acknowledgements.
     pub waits: Vec<Wait>,
     /// The full sync under way: its number, and the child's process.
-    pub sync: Option<feed::RunningSync>,
+    pub sync: Option<full_sync::RunningSync>,
     /// Makes the timer look for waiting replicas at once.
     pub kick: Rc<Notify>,
     /// Full syncs begun so far: their numbers.
     syncs: u64,
-    /// When the last PING went into the stream, unix milliseconds.
-    pinged_ms: i64,
-    /// Since when there has been no replica, unix milliseconds.
-    alone_since_ms: i64,
+    /// When the last PING went into the stream, or our time as a primary began; a moment of the steady clock, milliseconds.
+    pinged_ms: u64,
+    /// Since when we have been a primary without replicas, in the same way.
+    alone_since_ms: u64,
 }
 
 impl Replication {
     /// A primary without replicas.
-    pub fn new(_settings: &Settings) -> Replication {
+    pub fn new(engine: &Engine) -> Replication {
+        let now_ms = engine.steady_ms as u64;
         Replication {
             link: None,
             replicas: BTreeMap::new(),
@@ -47,8 +50,8 @@ impl Replication {
             sync: None,
             kick: Rc::new(Notify::new()),
             syncs: 0,
-            pinged_ms: 0,
-            alone_since_ms: 0,
+            pinged_ms: now_ms,
+            alone_since_ms: now_ms,
         }
     }
 
@@ -76,10 +79,10 @@ impl Node {
         if let Some(session) = self.engine.session_mut(slot) {
             session.peer = engine::session::Peer::Primary;
             session.authenticated = true;
-            session.db = self.host.journal.selected().unwrap_or(0);
+            session.db = self.host.journal.selected();
         }
         self.end_all_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-        let link = Link::start(host, port, slot, self.host.myself.clone(), self.engine.now_ms);
+        let link = Link::start(host, port, slot, self.host.myself.clone());
         self.host.replication.link = Some(link);
         self.refresh_conditions();
     }
@@ -101,7 +104,10 @@ impl Node {
         self.stop_following();
         let end = self.host.journal.end();
         self.host.journal.history.fork(new_replication_id(), end);
-        self.host.journal.forget_selected();
+        self.host.journal.announce();
+        // What a primary does from time to time starts now: so its replicas have the whole time to come back.
+        let now = crate::clock::monotonic_ms();
+        (self.host.replication.pinged_ms, self.host.replication.alone_since_ms) = (now, now);
         let history = self.host.journal.history;
         tracing::info!(
             "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
@@ -131,36 +137,38 @@ impl Node {
 
     /// What the timer does for replication, ten times a second.
     pub fn replication_timer(&mut self) {
-        let now = self.engine.now_ms;
-        self.drop_silent_replicas(now);
+        let now = self.engine.steady_ms as u64;
+        self.drop_overdue_replicas(now);
         self.ping_replicas(now);
         self.expire_backlog(now);
         self.check_waits();
         self.refresh_conditions();
     }
 
-    fn ping_replicas(&mut self, now: i64) {
-        let period = self.host.settings.repl_ping_replica_period as i64 * 1000;
+    fn ping_replicas(&mut self, now: u64) {
+        let period = self.host.settings.repl_ping_replica_period as u64 * 1000;
         let host = &mut self.host;
-        if host.replication.is_replica() || now - host.replication.pinged_ms < period {
+        if host.replication.is_replica() || now.saturating_sub(host.replication.pinged_ms) < period
+        {
             return;
         }
         host.replication.pinged_ms = now;
-        if host.replication.replicas.values().any(Replica::is_fed) {
+        if host.replication.replicas.values().any(Feed::is_fed) {
             host.journal_control(b"*1\r\n$4\r\nping\r\n");
         }
     }
 
     /// Gives the backlog up when no replica has come back for long: a primary's history then ends.
-    fn expire_backlog(&mut self, now: i64) {
+    fn expire_backlog(&mut self, now: u64) {
         let host = &mut self.host;
-        if !host.replication.replicas.is_empty() || host.replication.alone_since_ms == 0 {
+        let fed = host.replication.replicas.values().any(Feed::is_shown);
+        if host.replication.is_replica() || fed {
             host.replication.alone_since_ms = now;
+            return;
         }
-        let ttl = host.settings.repl_backlog_ttl as i64 * 1000;
-        let alone = now - host.replication.alone_since_ms;
-        if ttl == 0 || alone <= ttl || host.replication.is_replica() || !host.journal.has_backlog()
-        {
+        let ttl = host.settings.repl_backlog_ttl.saturating_mul(1000);
+        let alone = now.saturating_sub(host.replication.alone_since_ms);
+        if ttl == 0 || alone <= ttl || !host.journal.has_backlog() {
             return;
         }
         host.journal.drop_backlog();
@@ -176,8 +184,8 @@ impl Node {
 impl Outside {
     /// How many replicas are online and answered lately.
     pub fn good_replicas(&self, now_ms: i64) -> usize {
-        let lag = self.settings.min_replicas_max_lag as i64 * 1000;
-        let good = |r: &&Replica| r.is_online() && now_ms - r.acked_ms <= lag;
+        let lag = self.settings.min_replicas_max_lag as u64 * 1000;
+        let good = |r: &&Feed| r.is_online() && r.silent_ms(now_ms as u64) <= lag;
         self.replication.replicas.values().filter(good).count()
     }
 }

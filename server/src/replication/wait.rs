@@ -8,6 +8,7 @@ use engine::refusal::Refusal;
 use engine::session::Session;
 use protocol::number::parse_i64;
 use protocol::resp::{Args, Reply};
+use replica::feed::Feed;
 
 /// There is no file on this disk to wait for.
 const AOF_IS_OFF: &str =
@@ -28,16 +29,16 @@ pub struct Wait {
     pub replicas: usize,
     /// Whether the own disk must have it (WAITAOF), and whether the reply has two parts.
     pub local: Option<bool>,
-    /// When it gives up, unix milliseconds.
+    /// When it gives up: a moment of [`Engine::steady_ms`].
     pub until_ms: Option<i64>,
 }
 
 impl crate::node::Outside {
     /// How many replicas have acknowledged `offset`; with `durable`, as being on their disk.
     pub fn acknowledged(&self, offset: u64, durable: bool) -> usize {
-        let reached = |r: &&super::feed::Replica| {
-            let at = if durable { r.durable.unwrap_or(0) } else { r.acked };
-            r.is_online() && at >= offset && (!durable || r.durable.is_some())
+        let reached = |r: &&Feed| {
+            let at = if durable { r.durable() } else { Some(r.acked()) };
+            r.is_online() && at.is_some_and(|at| at >= offset)
         };
         self.replication.replicas.values().filter(reached).count()
     }
@@ -51,7 +52,7 @@ impl crate::node::Outside {
             ));
         }
         let wanted = parse_i64(args.at(1)).ok_or(Refusal::NOT_INTEGER)?;
-        let until_ms = deadline_ms(args.at(2), ctx.now())?;
+        let until_ms = deadline_ms(args.at(2), ctx.engine)?;
         let offset = ctx.session.receipt.offset;
         let have = self.acknowledged(offset, false);
         if have as i64 >= wanted || ctx.session.in_exec {
@@ -69,7 +70,7 @@ impl crate::node::Outside {
             _ => return Err(Refusal::fixed("ERR value is out of range, must be between 0 and 1")),
         };
         let wanted = parse_i64(args.at(2)).filter(|n| *n >= 0).ok_or(Refusal::OUT_OF_RANGE)?;
-        let until_ms = deadline_ms(args.at(3), ctx.now())?;
+        let until_ms = deadline_ms(args.at(3), ctx.engine)?;
         if self.replication.is_replica() {
             return Err(Refusal::fixed(
                 "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local \
@@ -125,7 +126,7 @@ impl crate::node::Outside {
             local,
             until_ms,
         });
-        if self.replication.replicas.values().any(super::feed::Replica::is_fed) {
+        if self.replication.replicas.values().any(Feed::is_fed) {
             self.journal_control(GETACK);
         }
         self.set_alarm();
@@ -138,7 +139,7 @@ impl Node {
         if self.host.replication.waits.is_empty() {
             return;
         }
-        let now = crate::clock::unix_ms();
+        let now = self.engine.steady_ms;
         let waits = std::mem::take(&mut self.host.replication.waits);
         for wait in waits {
             let durable = wait.local.is_some();

@@ -97,7 +97,7 @@ fn parse<'a>(ctx: &Context<'_>, args: Args<'a>, grouped: bool) -> Result<Read<'a
         let (word, more) = (args.at(at), args.len() - 1 - at);
         if is(word, "BLOCK") && more > 0 {
             at += 1;
-            read.until = Some(deadline_ms(args.at(at), ctx.now())?);
+            read.until = Some(deadline_ms(args.at(at), ctx.engine)?);
         } else if is(word, "COUNT") && more > 0 {
             at += 1;
             read.count = match int(args.at(at))? {

@@ -681,7 +681,7 @@ fn xread_waits_for_what_comes_from_now_on() {
         server.ok(line);
     }
     assert_eq!(server.sent_to(b), "");
-    server.engine.now_ms += 101;
+    server.engine.steady_ms += 101;
     server.engine.end_overdue_waits();
     assert_eq!(server.sent_to(b), "nil[]");
     assert_eq!(server.engine.waiters_len(), (0, 0));

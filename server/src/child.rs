@@ -1,0 +1,120 @@
+//! Following a forked child: its reports are read while it lives, its end is waited for on another thread.
+//!
+//! One way for all children. A child whose reports nobody reads would wait at its end for room in their pipe, and whoever
+//! waits for the child would wait with it.
+
+use backup::fork::{Child, Exit, Report, ReportParser};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// How often reports are read.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a child has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Keys written.
+    pub keys: u64,
+    /// Memory copied on write, bytes.
+    pub copied_bytes: u64,
+}
+
+/// Follows a child until it has ended. `note` is called with what it reports.
+pub async fn follow(child: Child, mut note: impl FnMut(Progress)) -> Result<(), String> {
+    let process = child.process();
+    let reports = child.reports;
+    let mut ended = tokio::task::spawn_blocking(move || process.wait());
+    let (mut parser, mut failure) = (ReportParser::default(), None);
+    let mut tick = tokio::time::interval(TICK);
+    let exit = loop {
+        tokio::select! {
+            exit = &mut ended => break exit,
+            _ = tick.tick() => read(&reports, &mut parser, &mut failure, &mut note),
+        }
+    };
+    read(&reports, &mut parser, &mut failure, &mut note);
+    match exit {
+        Ok(Ok(Exit::Code(0))) => Ok(()),
+        Ok(Ok(Exit::Code(code))) => Err(failure.unwrap_or_else(|| format!("exit code {code}"))),
+        Ok(Ok(Exit::Signal(signal))) => Err(format!("terminated by signal {signal}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn read(
+    reports: &OwnedFd,
+    parser: &mut ReportParser,
+    failure: &mut Option<String>,
+    note: &mut impl FnMut(Progress),
+) {
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = rustix::io::read(reports, &mut buffer) {
+        parser.feed(&buffer[..read]);
+    }
+    while let Ok(Some(report)) = parser.next_report() {
+        match report {
+            Report::Progress { keys, copied_bytes } | Report::Succeeded { keys, copied_bytes } => {
+                note(Progress { keys, copied_bytes });
+            }
+            Report::Failed { reason, .. } => *failure = Some(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backup::fork::fork_child;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A clock of which each look is a tenth of a second later: every report is due.
+    fn hasty_clock() -> u64 {
+        static NOW: AtomicU64 = AtomicU64::new(0);
+        NOW.fetch_add(100, Ordering::Relaxed)
+    }
+
+    /// More reports than their pipe holds: 64 KiB of 20 bytes each.
+    const REPORTS: u64 = 50_000;
+
+    fn follow_in_runtime(child: Child) -> (Result<(), String>, u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = Rc::new(Cell::new(0));
+        let noted = Rc::clone(&seen);
+        let result = runtime.block_on(follow(child, move |progress| noted.set(progress.keys)));
+        (result, seen.get())
+    }
+
+    #[test]
+    fn a_child_ends_however_much_it_reports() {
+        let child = fork_child(&[], hasty_clock, |reporter| {
+            (1..=REPORTS).for_each(|keys| reporter.progress(keys));
+            Ok(())
+        });
+        let (result, keys) = follow_in_runtime(child.unwrap());
+        assert_eq!((result, keys), (Ok(()), REPORTS));
+    }
+
+    #[test]
+    fn a_failure_is_told_in_the_childs_words() {
+        let child = fork_child(&[], hasty_clock, |reporter| {
+            (1..=REPORTS).for_each(|keys| reporter.progress(keys));
+            Err("no room".into())
+        });
+        assert_eq!(follow_in_runtime(child.unwrap()).0, Err("no room".into()));
+    }
+
+    #[test]
+    fn a_child_that_is_killed_ends() {
+        let child = fork_child(&[], hasty_clock, |_| {
+            loop {
+                std::thread::sleep(Duration::from_secs(60));
+            }
+        });
+        let child = child.unwrap();
+        child.process().kill().unwrap();
+        assert_eq!(follow_in_runtime(child).0, Err("terminated by signal 9".into()));
+    }
+}

@@ -1,0 +1,340 @@
+//! A full sync as its primary does it: one forked child, and a task that hands its snapshot to all replicas that waited.
+//!
+//! The child writes into a pipe; the task reads it and hands each piece, shared, to all of them. Each has a cursor into the
+//! journal from the moment of the fork on, so nothing is buffered for it twice. (A replica without `capa eof`, or with
+//! `repl-diskless-sync no`: the child writes a file, which is then sent.)
+//!
+//! # Invariants
+//! - the pipe is read only while every queue has room, so a slow replica slows the child and not our memory
+//! - the child's reports are read while it lives: it never waits for us to take them
+//!
+//! # Not here
+//! - what is kept of each replica, and when it is given up: `replica::feed`
+
+use super::Replication;
+use crate::child;
+use crate::node::{Node, SharedNode, new_replication_id};
+use backup::fork::{Child, SaveJob, save_to_fd_child, save_to_file_child};
+use bytes::{Bytes, BytesMut};
+use journal::Class;
+use replica::feed::{Feed, State};
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
+
+/// Bytes of snapshot that wait for one replica before the child has to wait too.
+const QUEUE_MAX: usize = 4 * 1024 * 1024;
+/// Bytes read from the pipe at a time.
+const PIECE: usize = 256 * 1024;
+
+/// A full sync under way.
+pub struct RunningSync {
+    /// Wakes the task that reads the pipe when a queue has room again.
+    pub(super) room: Rc<Notify>,
+    /// Keys that it has written.
+    pub keys: u64,
+    /// Keys that it is to write.
+    pub keys_total: u64,
+    /// Memory copied on write, bytes.
+    pub copied_bytes: u64,
+}
+
+impl Node {
+    /// Whether a full sync should begin now, and for whom.
+    fn due_for_sync(&self) -> Option<(bool, Vec<usize>)> {
+        let host = &self.host;
+        if host.replication.sync.is_some() || host.persistence.has_child() {
+            return None;
+        }
+        let now = self.engine.steady_ms as u64;
+        let waits = |(slot, replica): (&usize, &Feed)| match replica.state() {
+            State::Waiting { since_ms } => Some((*slot, since_ms, replica.known.eof)),
+            _ => None,
+        };
+        let waiting: Vec<(usize, u64, bool)> =
+            host.replication.replicas.iter().filter_map(waits).collect();
+        let oldest = waiting.iter().map(|(_, since, _)| *since).min()?;
+        let diskless = host.settings.repl_diskless_sync;
+        let pipe = diskless && waiting.iter().any(|(_, _, eof)| *eof);
+        let wanted = host.settings.repl_diskless_sync_max_replicas as usize;
+        let enough = wanted > 0 && waiting.len() >= wanted;
+        let delay = host.settings.repl_diskless_sync_delay as u64 * 1000;
+        if pipe && now.saturating_sub(oldest) < delay && !enough {
+            return None;
+        }
+        let fits = |(_, _, eof): &&(usize, u64, bool)| *eof || !pipe;
+        Some((pipe, waiting.iter().filter(fits).map(|(slot, _, _)| *slot).collect()))
+    }
+
+    /// Begins a full sync if one is due.
+    pub fn start_full_sync(&mut self, shared: &SharedNode) {
+        let Some((by_pipe, slots)) = self.due_for_sync() else { return };
+        let journal = &mut self.host.journal;
+        if !journal.has_backlog() {
+            if !journal.has_readers() {
+                // What happened so far was not journaled: nobody can have followed the history.
+                journal.history = journal::History::new(new_replication_id());
+                tracing::info!(
+                    "Replication backlog created, my new replication IDs are '{}' and '{}'",
+                    journal.history.id,
+                    journal.history.second_id
+                );
+            }
+            journal.start_backlog(self.host.settings.repl_backlog_size);
+            self.host.persistence.note_history(self.host.journal.history);
+        }
+        let target = if by_pipe { "replicas sockets" } else { "disk" };
+        tracing::info!("Starting BGSAVE for SYNC with target: {target}");
+        let started = if by_pipe { self.fork_into_pipe() } else { self.fork_into_file() };
+        let (child, source) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::warn!("BGSAVE for replication failed: {error}");
+                slots.iter().for_each(|slot| self.kill(*slot));
+                return;
+            }
+        };
+        let replication = &mut self.host.replication;
+        replication.syncs += 1;
+        let number = replication.syncs;
+        let room = Rc::new(Notify::new());
+        replication.sync = Some(RunningSync {
+            room: Rc::clone(&room),
+            keys: 0,
+            keys_total: self.engine.dbs.iter().map(|db| db.len() as u64).sum(),
+            copied_bytes: 0,
+        });
+        slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
+        self.engine.set_memory_shared(true);
+        self.refresh_conditions();
+        tokio::task::spawn_local(pump(Rc::clone(shared), child, source, number, room));
+    }
+
+    fn kill(&self, slot: usize) {
+        if let Some(client) = self.host.clients.get(slot) {
+            client.handle.kill();
+        }
+    }
+
+    fn enter_bulk(&mut self, slot: usize, sync: u64, streams_at_once: bool) {
+        let now = self.engine.steady_ms as u64;
+        let journal = &mut self.host.journal;
+        let line = format!("+FULLRESYNC {} {}\r\n", journal.history.id, journal.end());
+        let Some(replica) = self.host.replication.replicas.get_mut(&slot) else { return };
+        replica.begin(sync, journal.subscribe(Class::Replica), streams_at_once, now);
+        if let Some(session) = self.engine.session_mut(slot).filter(|_| !replica.old) {
+            session.outbox.extend_from_slice(line.as_bytes());
+        }
+        self.host.clients.wake(slot);
+    }
+
+    /// Forks for a snapshot that is exactly what the journal has up to its end.
+    fn fork_with(
+        &mut self,
+        fork: impl FnOnce(SaveJob<'_>) -> io::Result<Child>,
+    ) -> io::Result<Child> {
+        self.host.journal.seal();
+        self.host.journal.announce();
+        let meta = self.host.snapshot_meta(&self.engine, false);
+        let options = self.host.save_options();
+        let job = SaveJob {
+            dbs: &self.engine.dbs,
+            meta: &meta,
+            options,
+            clock_ms: crate::clock::monotonic_ms,
+        };
+        let start = crate::clock::now();
+        let child = fork(job)?;
+        self.host.note_fork(crate::clock::since(start));
+        Ok(child)
+    }
+
+    fn fork_into_pipe(&mut self) -> io::Result<(Child, Source)> {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
+        rustix::io::ioctl_fionbio(&reader, true)?;
+        let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader)?;
+        let child = self.fork_with(|job| save_to_fd_child(job, writer.as_fd()))?;
+        tracing::info!("Background RDB transfer started by pid {}", child.pid);
+        Ok((child, Source::Pipe(reader)))
+    }
+
+    fn fork_into_file(&mut self) -> io::Result<(Child, Source)> {
+        let path = PathBuf::from(format!("temp-repl-{}.rdb", self.host.journal.end()));
+        let child = self.fork_with(|job| save_to_file_child(job, &path))?;
+        tracing::info!("Background saving started by pid {}", child.pid);
+        Ok((child, Source::File(path)))
+    }
+
+    /// Hands a piece to all replicas of a full sync. False if none is left.
+    fn spread(&mut self, number: u64, bytes: &Bytes) -> bool {
+        let (mut any, now) = (false, crate::clock::monotonic_ms());
+        let Replication { replicas, .. } = &mut self.host.replication;
+        for (slot, replica) in replicas.iter_mut() {
+            if replica.state() == (State::Bulk { sync: number }) {
+                replica.queue(bytes.clone(), now);
+                self.host.clients.wake(*slot);
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn fullest_queue(&self, number: u64) -> usize {
+        let of_sync = |r: &&Feed| r.state() == State::Bulk { sync: number };
+        let replicas = self.host.replication.replicas.values().filter(of_sync);
+        replicas.map(Feed::queued_bytes).max().unwrap_or(0)
+    }
+
+    /// Whether anybody waits for this full sync.
+    fn is_awaited(&self, number: u64) -> bool {
+        let mut replicas = self.host.replication.replicas.values();
+        replicas.any(|replica| replica.state() == State::Bulk { sync: number })
+    }
+
+    fn end_sync(&mut self, number: u64, result: Result<(), String>) {
+        self.host.replication.sync = None;
+        self.engine.set_memory_shared(self.host.persistence.child.is_some());
+        let slots: Vec<usize> = self.host.replication.replicas.keys().copied().collect();
+        for slot in slots {
+            let Some(replica) = self.host.replication.replicas.get_mut(&slot) else { continue };
+            if replica.state() != (State::Bulk { sync: number }) {
+                continue;
+            }
+            match &result {
+                Ok(()) => {
+                    replica.complete();
+                    self.host.clients.wake(slot);
+                }
+                Err(_) => self.kill(slot),
+            }
+        }
+        match result {
+            Ok(()) => tracing::info!("Background RDB transfer terminated with success"),
+            Err(error) => tracing::warn!("Background transfer error: {error}"),
+        }
+        self.host.replication.kick.notify_one();
+    }
+}
+
+/// Where a snapshot comes from.
+enum Source {
+    Pipe(tokio::net::unix::pipe::Receiver),
+    File(PathBuf),
+}
+
+/// Moves a snapshot from the child to the replicas that wait for it.
+async fn pump(node: SharedNode, child: Child, source: Source, number: u64, room: Rc<Notify>) {
+    let result = match source {
+        Source::Pipe(reader) => pump_pipe(&node, child, reader, number, &room).await,
+        Source::File(path) => {
+            let result = pump_file(&node, child, &path, number, &room).await;
+            let _ = backup::files::remove(&path);
+            result
+        }
+    };
+    node.borrow_mut().end_sync(number, result);
+}
+
+async fn wait_for_room(node: &SharedNode, number: u64, room: &Notify) {
+    while node.borrow().fullest_queue(number) > QUEUE_MAX {
+        room.notified().await;
+    }
+}
+
+/// Follows the child: its reports are shown in INFO. The task ends when the child does.
+fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<(), String>> {
+    let node = Rc::downgrade(node);
+    tokio::task::spawn_local(child::follow(child, move |progress| {
+        let Some(node) = node.upgrade() else { return };
+        let mut node = node.borrow_mut();
+        if let Some(sync) = &mut node.host.replication.sync {
+            (sync.keys, sync.copied_bytes) = (progress.keys, progress.copied_bytes);
+        }
+    }))
+}
+
+async fn wait_for(child: tokio::task::JoinHandle<Result<(), String>>) -> Result<(), String> {
+    child.await.map_err(|error| format!("waiting for the child: {error}"))?
+}
+
+const ALL_GONE: &str = "all replicas are gone";
+
+async fn pump_pipe(
+    node: &SharedNode,
+    child: Child,
+    mut reader: tokio::net::unix::pipe::Receiver,
+    number: u64,
+    room: &Notify,
+) -> Result<(), String> {
+    let process = child.process();
+    let ended = follow(node, child);
+    let mark: [u8; 40] = *new_replication_id().as_bytes();
+    let header = [&b"$EOF:"[..], &mark, b"\r\n"].concat();
+    node.borrow_mut().spread(number, &Bytes::from(header));
+    let mut failure = None;
+    loop {
+        wait_for_room(node, number, room).await;
+        let mut piece = BytesMut::with_capacity(PIECE);
+        match reader.read_buf(&mut piece).await {
+            Ok(0) => break,
+            Ok(_) if node.borrow_mut().spread(number, &piece.freeze()) => {}
+            // Nobody is left to send it to.
+            Ok(_) => failure = Some(ALL_GONE.to_string()),
+            Err(error) => failure = Some(format!("reading from the child: {error}")),
+        }
+        if failure.is_some() {
+            let _ = process.kill();
+            break;
+        }
+    }
+    let result = wait_for(ended).await;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    result?;
+    node.borrow_mut().spread(number, &Bytes::copy_from_slice(&mark));
+    Ok(())
+}
+
+async fn pump_file(
+    node: &SharedNode,
+    child: Child,
+    path: &Path,
+    number: u64,
+    room: &Notify,
+) -> Result<(), String> {
+    let process = child.process();
+    let mut ended = follow(node, child);
+    loop {
+        tokio::select! {
+            result = &mut ended => {
+                result.map_err(|error| format!("waiting for the child: {error}"))??;
+                break;
+            }
+            () = room.notified() => {
+                if !node.borrow().is_awaited(number) {
+                    let _ = process.kill();
+                    let _ = wait_for(ended).await;
+                    return Err(ALL_GONE.into());
+                }
+            }
+        }
+    }
+    let mut file = tokio::fs::File::open(path).await.map_err(|error| error.to_string())?;
+    let len = file.metadata().await.map_err(|error| error.to_string())?.len();
+    node.borrow_mut().spread(number, &Bytes::from(format!("${len}\r\n")));
+    loop {
+        wait_for_room(node, number, room).await;
+        let mut piece = BytesMut::with_capacity(PIECE);
+        if file.read_buf(&mut piece).await.map_err(|error| error.to_string())? == 0 {
+            return Ok(());
+        }
+        if !node.borrow_mut().spread(number, &piece.freeze()) {
+            return Err(ALL_GONE.into());
+        }
+    }
+}
