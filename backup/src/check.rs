@@ -7,7 +7,9 @@
 //! - keys that come twice in a snapshot: only a load into a database notices them
 //! - repair: a start does it ([`crate::aof::load`]), and keeps what it cuts
 
-use crate::aof::{AofDir, AofError, Handler, Progress, ScanSummary, is_snapshot, scan_file};
+use crate::aof::{
+    AofDir, AofError, CommandRefused, Handler, Progress, ScanSummary, is_snapshot, scan_file,
+};
 use crate::files::{self, FileError};
 use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError, refused_aux};
 use keyspace::limits::Limits;
@@ -251,7 +253,7 @@ pub fn check_aof_file(
 struct Nothing;
 
 impl Handler for Nothing {
-    fn commands(&mut self, _: &[u8], _: &Batch) -> Result<(), (usize, String)> {
+    fn commands(&mut self, _: &[u8], _: &Batch) -> Result<(), CommandRefused> {
         Ok(())
     }
     fn progress(&mut self, _: u64) {}
