@@ -7,9 +7,11 @@
 //! - keys that come twice in a snapshot: only a load into a database notices them
 //! - repair: a start does it ([`crate::aof::load`]), and keeps what it cuts
 
-use crate::aof::{AofDir, AofError, Handler, Progress, ScanSummary, is_snapshot, scan_file};
+use crate::aof::{
+    AofDir, AofError, CommandRefused, Handler, Progress, ScanSummary, is_snapshot, scan_file,
+};
 use crate::files::{self, FileError};
-use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError};
+use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError, refused_aux};
 use keyspace::limits::Limits;
 use keyspace::rdb::ValueBuilder;
 use protocol::aof::FileKind;
@@ -34,7 +36,7 @@ pub struct RdbReport {
     pub expired: u64,
     /// Function libraries.
     pub functions: u64,
-    /// Keys of types that cannot be loaded.
+    /// Keys of types that cannot be loaded, and members whose expiry cannot be kept.
     pub unsupported: u64,
     /// Whether the checksum is there and right.
     pub verified: bool,
@@ -97,6 +99,7 @@ fn check_snapshot(
                 read.map_err(|error| at(error, Some((key, object_type))))?;
             }
             Item::Aux { name, value } => {
+                report.unsupported += u64::from(refused_aux(name).is_some());
                 let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
                 report.aux.push((text(name), text(value)));
             }
@@ -250,7 +253,7 @@ pub fn check_aof_file(
 struct Nothing;
 
 impl Handler for Nothing {
-    fn commands(&mut self, _: &[u8], _: &Batch) -> Result<(), (usize, String)> {
+    fn commands(&mut self, _: &[u8], _: &Batch) -> Result<(), CommandRefused> {
         Ok(())
     }
     fn progress(&mut self, _: u64) {}
@@ -295,6 +298,18 @@ mod tests {
             let after = std::fs::read(&report.files[0].path).expect("read");
             assert_eq!(after, bytes);
         }
+    }
+
+    #[test]
+    fn a_key_keeps_its_expiry_over_a_field_and_a_member_with_one_is_unsupported() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("dump.rdb");
+        let bytes = b"REDIS0009\xfe\0\xfc\x07\0\0\0\0\0\0\0\xfa\x01m\x01t\0\x01k\x01v\
+            \xfa\x13keydb-subexpire-key\x01f\xfa\x14keydb-subexpire-when\x019\xff\0\0\0\0\0\0\0\0";
+        std::fs::write(&path, bytes).expect("written");
+        let report = check_rdb(&path, 8).expect("whole");
+        assert_eq!((report.keys, report.expires, report.expired), (1, 1, 1));
+        assert_eq!(report.unsupported, 2);
     }
 
     #[test]

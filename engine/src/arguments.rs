@@ -100,7 +100,9 @@ mod tests {
         for text in [&b"2147483648"[..], b"-9223372036854775808"] {
             let refusal = small_int(text).unwrap_err();
             assert!(
-                refusal.0.starts_with(b"ERR value is out of range, value must between -2147483648")
+                refusal
+                    .text
+                    .starts_with(b"ERR value is out of range, value must between -2147483648")
             );
         }
         assert_eq!(small_int(b"x"), Err(Refusal::NOT_INTEGER));

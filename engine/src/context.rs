@@ -106,6 +106,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The longest string that a command may make, in bytes. Our primary or the server that wrote a file may have allowed
+    /// more than we do.
+    #[inline]
+    pub fn string_max(&self) -> u64 {
+        const TRUSTED_BYTES_MAX: u64 = 1 << 40;
+        if self.session.is_trusted() { TRUSTED_BYTES_MAX } else { self.engine.string_max }
+    }
+
     /// Looks a key up for reading. Counts hit or miss, sets its access clock.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {

@@ -14,6 +14,7 @@ use crate::context::{Context, Scope};
 use crate::engine::{Engine, Pause};
 use crate::host::{EntryKind, Host};
 use crate::refusal::Refusal;
+use crate::refused::Refusals;
 use crate::session::{Multi, Peer, Queued, ReplyMode, Session};
 use keyspace::table::hash_bytes;
 use protocol::number::parse_i64;
@@ -43,7 +44,8 @@ impl Engine {
     /// Executes the requests of a batch, from `next` on, until one stops the connection. Returns how many were executed
     /// in all.
     ///
-    /// The cache lines that the requests will need are fetched before the first is executed.
+    /// The cache lines that the requests will need are fetched before the first is executed. What is refused to our
+    /// primary or a file is kept: [`Engine::take_refused`].
     pub fn execute_batch(
         &mut self,
         host: &mut dyn Host,
@@ -55,6 +57,9 @@ impl Engine {
     ) -> (usize, Flow) {
         let requests = batch.requests();
         self.set_ticks(host.ticks_ns());
+        if session.is_trusted() {
+            self.refused = Refusals::default();
+        }
         let mut prepared = [Prepared { spec: None, hash: None }; AHEAD];
         while next < requests.len() {
             let chunk = &requests[next..requests.len().min(next + AHEAD)];
@@ -76,7 +81,11 @@ impl Engine {
                 let raw =
                     request.array.then(|| &buffer[request.start as usize..request.end as usize]);
                 next += 1;
-                if self.execute(host, session, *ready, args, raw, out) == Flow::Stop {
+                let refused = self.refused.list.len();
+                let flow = self.execute(host, session, *ready, args, raw, out);
+                let halts = self.refused.list.len() > refused
+                    && self.place_refused(refused, next - 1, session);
+                if flow == Flow::Stop || halts {
                     return (next, Flow::Stop);
                 }
             }
@@ -169,6 +178,12 @@ impl Engine {
                 spoil_transaction(session);
                 if session.authenticated || session.is_trusted() {
                     self.refuse(session, &refusal, out);
+                    if session.is_trusted() {
+                        let container =
+                            prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
+                        let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
+                        self.note_refused(&name, &refusal);
+                    }
                 } else {
                     self.refuse(session, &Refusal::NO_AUTH, out);
                 }
@@ -191,8 +206,8 @@ impl Engine {
             if spec.name == "exec" && session.multi.take().is_some() {
                 self.unwatch_all(session);
                 let text = b"EXECABORT Transaction discarded because of: ";
-                let reason = refusal.0.strip_prefix(b"ERR ").unwrap_or(&refusal.0);
-                refusal = Refusal([&text[..], reason].concat().into());
+                let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
+                refusal = Refusal::from([&text[..], reason].concat());
             }
             self.reject(session, spec, &refusal, out);
             return self.finish(session, before, out);
@@ -304,6 +319,9 @@ impl Engine {
             Err(refusal) => {
                 out.truncate(before);
                 self.refuse(session, &refusal, out);
+                if session.is_trusted() {
+                    self.note_refused(spec.name.as_bytes(), &refusal);
+                }
                 0
             }
         }
@@ -379,6 +397,9 @@ impl Engine {
         self.stats.of(spec).rejected += 1;
         spoil_transaction(session);
         self.refuse(session, refusal, out);
+        if session.is_trusted() {
+            self.note_refused(spec.name.as_bytes(), refusal);
+        }
     }
 
     /// Writes an error reply and counts it.
@@ -387,7 +408,7 @@ impl Engine {
         if session.peer == Peer::Primary {
             self.stats.unexpected_errors += 1;
         }
-        let text = &refusal.0;
+        let text = &refusal.text;
         let prefix = text.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
         let prefix = String::from_utf8_lossy(&prefix[..prefix.len().min(32)]).into_owned();
         if self.stats.errors.len() < 128 || self.stats.errors.contains_key(&prefix) {
@@ -479,7 +500,11 @@ impl Engine {
             let args = queued.args.args();
             self.unit.stated = false;
             let db = session.db;
+            let refused = self.refused.list.len();
             let changes = self.call(host, session, queued.spec, None, args, out);
+            if total > 0 {
+                self.refused.list[refused..].iter_mut().for_each(|r| r.half_done = true);
+            }
             total += changes;
             if changes > 0 && !self.unit.stated && self.is_journaling(session) {
                 self.unit.add(db, |bytes| encode::command(bytes, args.iter_from(0)));
@@ -497,11 +522,6 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
     let subscribes =
         |spec: &Spec| spec.flags.has(command::PUBSUB) && spec.flags.has(command::IN_SUBSCRIBED);
     session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
-}
-
-/// Whether a primary or a file may say this: a command of ours, or one that stands for such a command.
-pub fn is_understood(args: Args<'_>) -> bool {
-    command::resolve(args).is_some() || as_hset(args).is_some()
 }
 
 /// The arguments of the HSET that `HSETEX key KEEPTTL FIELDS n field value …` stands for: so Redis 8 tells its replicas
@@ -531,7 +551,8 @@ fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared),
         }
         return Err(Refusal::new(format!(
             "ERR unknown command '{name}', with args beginning with: {list}"
-        )));
+        ))
+        .of_unknown());
     };
     if spec.subcommands.is_empty() || args.len() < 2 {
         return Ok((spec, prepared));
@@ -548,7 +569,8 @@ fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared),
             "ERR unknown subcommand '{}'. Try {} HELP.",
             String::from_utf8_lossy(clip(wanted)),
             spec.name.to_uppercase()
-        ))),
+        ))
+        .of_unknown()),
     }
 }
 
@@ -557,10 +579,13 @@ fn clip(text: &[u8]) -> &[u8] {
 }
 
 /// EXEC will refuse a transaction of which a request was refused before it could be queued: also one that is not queued
-/// (`WATCH` without a key), but not for an error of such a command itself (`WATCH key` inside MULTI).
+/// (`WATCH` without a key), but not for an error of such a command itself (`WATCH key` inside MULTI). What our primary
+/// executed is not undone for the sake of one command that we lack.
 fn spoil_transaction(session: &mut Session) {
+    let trusted = session.is_trusted();
     if let Some(multi) = &mut session.multi
         && !session.in_exec
+        && !trusted
     {
         multi.failed = true;
     }

@@ -15,6 +15,7 @@ use crate::host::{EntryKind, Host, Receipt};
 use crate::messages::{EventSettings, Message};
 use crate::random::Random;
 use crate::refusal::Refusal;
+use crate::refused::Refusals;
 use crate::session::{Session, SessionId};
 use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef, Sum, WrongType};
@@ -184,6 +185,8 @@ pub struct Engine {
     /// When the last command ended, as [`Host::ticks_ns`] tells.
     pub(crate) tick_ns: u64,
     pub(crate) unit: Unit,
+    /// What our primary or a file said in this batch and was not done.
+    pub(crate) refused: Refusals,
     pub(crate) channels: HashMap<Vec<u8>, Vec<usize>>,
     pub(crate) patterns: BTreeMap<Vec<u8>, Vec<usize>>,
     pub(crate) shard_channels: HashMap<Vec<u8>, Vec<usize>>,
@@ -279,6 +282,7 @@ impl Engine {
             woken: Vec::new(),
             tick_ns: 0,
             unit: Unit::default(),
+            refused: Refusals::default(),
             channels: HashMap::new(),
             patterns: BTreeMap::new(),
             shard_channels: HashMap::new(),

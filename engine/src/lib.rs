@@ -9,7 +9,7 @@
 //! - [`family`]: the commands themselves, a file per family
 //! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
-//! - [`context`]: what a handler sees; [`refusal`]: how it says no
+//! - [`context`]: what a handler sees; [`refusal`]: how it says no; [`refused`]: what a primary or a file said in vain
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - [`session`]: the state of one client
 //! - [`host`]: what is asked of the outside
@@ -35,6 +35,7 @@ pub mod messages;
 pub mod monitor;
 pub mod random;
 pub mod refusal;
+pub mod refused;
 pub mod session;
 #[cfg(test)]
 mod testing;

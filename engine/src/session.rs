@@ -76,6 +76,9 @@ pub struct Session {
     pub authenticated: bool,
     /// Who is at the other end.
     pub peer: Peer,
+    /// A batch ends behind a request of which nobody can say that it failed elsewhere too ([`crate::refused`]). For our
+    /// primary and files.
+    pub halts: bool,
     /// The name given by CLIENT SETNAME.
     pub name: Vec<u8>,
     /// Library name and version, as the client told.

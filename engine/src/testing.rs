@@ -9,10 +9,11 @@
 use crate::context::{Class, Context, Done};
 use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use crate::refusal::Refusal;
+use crate::refused::Refusals;
 use crate::session::Peer;
 use crate::{Engine, digest};
-use protocol::resp::Args;
 use protocol::resp::request::{OwnedArgs, split_inline};
+use protocol::resp::{Args, Batch};
 use std::collections::VecDeque;
 
 /// A host that keeps journaled units and can do nothing else.
@@ -205,6 +206,31 @@ impl Server {
             }
         }
         self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
+    }
+
+    /// Executes lines in one batch, as our primary or a file says them. Gives how many were executed, and what was refused.
+    pub fn feed(&mut self, peer: Peer, halts: bool, lines: &[&str]) -> (usize, Refusals) {
+        let mut buffer = Vec::new();
+        let mut batch = Batch::default();
+        for line in lines {
+            let mut words = line.as_bytes().to_vec();
+            let (mut spans, len) = (Vec::new(), words.len());
+            split_inline(&mut words, 0, len, &mut spans).expect("quotes are balanced");
+            let at = buffer.len();
+            buffer.extend_from_slice(&words);
+            let places = spans.iter().map(|span| {
+                let start = at + span.start as usize;
+                (start, start + span.len as usize)
+            });
+            batch.push(at, buffer.len(), places);
+        }
+        let mut session = self.engine.take_session(self.slot);
+        (session.peer, session.halts) = (peer, halts);
+        let (host, mut out) = (&mut self.recorder, Vec::new());
+        let done = self.engine.execute_batch(host, &mut session, &buffer, &batch, 0, &mut out).0;
+        (session.peer, session.halts) = (Peer::Client, false);
+        self.engine.return_session(session);
+        (done, self.engine.take_refused())
     }
 
     /// Does something while the client is our primary.

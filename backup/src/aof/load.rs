@@ -10,6 +10,10 @@
 //! A tear anywhere else means that something is missing *between* what we have; peers cut it, stop, and start without
 //! a word the second time. Here it stays as it is and every start says so, until someone decides.
 //!
+//! A command that makes no sense (`SET key`) is damage like bytes that are none, and refused with its place. As the very
+//! last thing of the last file it counts as torn. What the unit that it stands in did before it must not stay: all is
+//! loaded anew, up to that unit.
+//!
 //! The position at the end is exact or unknown, never guessed: it comes from the marks, or from the base if nothing
 //! follows it.
 //!
@@ -34,20 +38,26 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// A command that the host cannot execute: which of the batch, and why. What a command answers is no reason; that it
-/// is unknown is one.
+/// A command that the host cannot execute: which of the batch, and why. That a command does not fit the data is no reason
+/// (it may have failed like that when it was written); that it is unknown is one, or that its arguments make no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandRefused {
     /// Index in the batch.
     pub index: usize,
     /// Why.
     pub reason: String,
+    /// Whether bytes that a crash left may look like this: a known name with arguments that make no sense. A name that is
+    /// not known comes from a server that knows more.
+    pub may_be_torn: bool,
 }
 
 /// Takes what the files have. All of it is to be thrown away if loading fails.
 pub trait Apply {
     /// Fresh databases for the snapshot in the base, and who hears how many bytes of it have been loaded.
     fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64));
+
+    /// What was applied is to be thrown away: loading begins anew, without the end of the last file.
+    fn restart(&mut self);
 
     /// The snapshot is in the databases.
     fn snapshot(&mut self, meta: &LoadedMeta) -> Result<(), String> {
@@ -99,6 +109,9 @@ pub struct Loaded {
     pub cut: Option<Cut>,
 }
 
+/// Inside of what a file ends whose last unit has a command that makes no sense.
+const SENSELESS: &str = "in a command that makes no sense";
+
 /// Loads all files that the manifest names.
 pub fn load(
     dir: &AofDir,
@@ -109,9 +122,25 @@ pub fn load(
         !options.snapshot.drop_expired,
         "what expired is part of the state that commands change"
     );
+    match load_up_to(dir, options, apply, None) {
+        Err(AofError::Command { path, offset, torn: true, .. }) => {
+            apply.restart();
+            load_up_to(dir, options, apply, Some((&path, offset)))
+        }
+        result => result,
+    }
+}
+
+/// Loads all files, of which one ends where it is said.
+fn load_up_to(
+    dir: &AofDir,
+    options: LoadLimits<'_>,
+    apply: &mut dyn Apply,
+    end: Option<(&Path, u64)>,
+) -> Result<Loaded, AofError> {
     let files = existing_files(dir)?;
     let last = files.iter().rposition(|(_, size)| *size > 0);
-    let mut loading = Loading { options, apply, loaded: Loaded::default() };
+    let mut loading = Loading { options, apply, loaded: Loaded::default(), end };
     for (index, (path, size)) in files.iter().enumerate() {
         // Empty files behind it do not matter: the process died before anything was written to them.
         let may_be_cut = Some(index) == last;
@@ -139,6 +168,8 @@ struct Loading<'a, 'b> {
     options: LoadLimits<'a>,
     apply: &'b mut dyn Apply,
     loaded: Loaded,
+    /// The file whose end makes no sense, and from where.
+    end: Option<(&'b Path, u64)>,
 }
 
 impl Loading<'_, '_> {
@@ -160,14 +191,19 @@ impl Loading<'_, '_> {
             self.loaded.base = Some(meta);
         }
         let cuttable = may_be_cut && self.options.truncated;
-        let end =
-            if cuttable { end_without_zeros(path, &mut file, from.offset, size)? } else { size };
+        let senseless = self.end.filter(|(other, _)| *other == path);
+        let end = match senseless {
+            Some((_, offset)) => offset,
+            None if cuttable => end_without_zeros(path, &mut file, from.offset, size)?,
+            None => size,
+        };
         file.seek(SeekFrom::Start(from.offset + read_ahead.len() as u64)).on("seek in", path)?;
         self.apply.begin_file(path);
         let mut handler = ApplyCommands { apply: self.apply, before: self.loaded.bytes };
         let summary = scan_file((path, file), read_ahead, from, end, cuttable, &mut handler)?;
         let mut known = summary.committed;
-        if let Some(reason) = summary.torn.or((end < size).then_some("in zeros")) {
+        let beyond = if senseless.is_some() { SENSELESS } else { "in zeros" };
+        if let Some(reason) = summary.torn.or((end < size).then_some(beyond)) {
             if !cuttable {
                 return Err(torn(path, &summary, reason, may_be_cut));
             }
@@ -203,6 +239,7 @@ impl Loading<'_, '_> {
             path: path.to_path_buf(),
             offset: meta.bytes,
             reason,
+            torn: false,
         })?;
         let (_, read_ahead) = reader.into_parts();
         let history = meta.replication.map(|point| HistoryMark {
@@ -250,8 +287,8 @@ struct ApplyCommands<'a> {
 }
 
 impl Handler for ApplyCommands<'_> {
-    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), (usize, String)> {
-        self.apply.commands(buffer, batch).map_err(|refused| (refused.index, refused.reason))
+    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
+        self.apply.commands(buffer, batch)
     }
 
     fn progress(&mut self, offset: u64) {

@@ -105,5 +105,7 @@ pub enum AofError {
         offset: u64,
         /// What the host says.
         reason: String,
+        /// Whether it may be what a crash left: it is the last in the last file, which may be cut.
+        torn: bool,
     },
 }

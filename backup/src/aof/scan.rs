@@ -15,12 +15,14 @@
 //!
 //! # Invariants
 //! - no command of a complete block is handed over before the block's checksum was found right
+//! - what a block with the right checksum has is no tear, whatever it says
 //! - what is committed was handed over or is an annotation; what is cut never was
 //!
 //! # Source
 //! - formats.md 4.4, 4.5
 
 use super::AofError;
+use super::load::CommandRefused;
 use super::window::Window;
 use crate::files::{FileError, OnPath};
 use protocol::aof::{Annotation, BlockMark, HistoryMark, Record, Span, parse_record};
@@ -76,8 +78,8 @@ impl OpenBlock {
 
 /// Takes what a file has.
 pub(crate) trait Handler {
-    /// Whole units, as commands. An error is the index of the command and the reason.
-    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), (usize, String)>;
+    /// Whole units, as commands.
+    fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused>;
     /// How far reading has come, in this file.
     fn progress(&mut self, offset: u64);
 }
@@ -120,6 +122,7 @@ pub(crate) fn scan_file(
         committed: from,
         now: from,
         in_transaction: false,
+        unit: Unit::default(),
         commands: 0,
         blocks: 0,
         may_be_torn,
@@ -137,9 +140,21 @@ struct Scan<'a> {
     /// `committed` and the unit that is being read.
     now: Progress,
     in_transaction: bool,
+    unit: Unit,
     commands: u64,
     blocks: u64,
     may_be_torn: bool,
+}
+
+/// The last whole unit of the batch.
+#[derive(Clone, Copy, Default)]
+struct Unit {
+    /// Where it begins in the file.
+    offset: u64,
+    /// Requests of the batch up to its end.
+    requests: usize,
+    /// Whether it belongs to a block with the right checksum.
+    verified: bool,
 }
 
 /// What the next record asks for.
@@ -172,6 +187,12 @@ impl Scan<'_> {
                 }
                 Step::Next if self.in_transaction => {}
                 Step::Next => {
+                    let requests = self.batch.requests().len();
+                    if requests > self.unit.requests {
+                        let offset = self.committed.offset;
+                        let verified = self.committed.block.is_some_and(|block| !block.torn);
+                        self.unit = Unit { offset, requests, verified };
+                    }
                     self.committed = self.now;
                     if self.batch.requests().len() >= BATCH_COMMANDS {
                         self.deliver(handler)?;
@@ -228,15 +249,26 @@ impl Scan<'_> {
             return Ok(());
         }
         let result = handler.commands(self.window.bytes(), &self.batch);
-        result.map_err(|(index, reason)| {
-            let start = self.batch.requests().get(index).map_or(0, |request| request.start);
+        result.map_err(|refused| {
+            let request = self.batch.requests().get(refused.index);
+            let offset = base + request.map_or(0, |request| u64::from(request.start));
+            let torn = refused.may_be_torn && self.may_be_torn && self.is_tail(offset);
             let path = self.path.to_path_buf();
-            AofError::Command { path, offset: base + u64::from(start), reason }
+            AofError::Command { path, offset, reason: refused.reason, torn }
         })?;
         self.commands += self.batch.requests().len() as u64;
         self.batch.clear();
+        self.unit = Unit::default();
         handler.progress(self.committed.offset);
         Ok(())
+    }
+
+    /// Whether the command at an offset is in the last unit of the file, or in a block that the file does not finish.
+    fn is_tail(&self, offset: u64) -> bool {
+        let unfinished = self.now.block.is_some_and(|b| b.torn && offset >= b.body_offset);
+        let at = (self.committed.offset - self.window.offset()) as usize;
+        let last = offset >= self.unit.offset && self.window.left_from(at) == 0;
+        unfinished || (last && !self.unit.verified)
     }
 
     fn malformed(&self, at: usize, reason: impl Into<Cow<'static, str>>) -> AofError {
@@ -290,11 +322,17 @@ impl Scan<'_> {
         let name = spans[0].of(bytes);
         let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
         match name.len() {
-            4 if is(b"exec") => {
+            4 if is(b"exec") && spans.len() == 1 => {
+                if !self.in_transaction {
+                    return Err(self.malformed(at, "EXEC without MULTI"));
+                }
                 self.in_transaction = false;
                 return self.pass(len);
             }
-            5 if is(b"multi") => {
+            5 if is(b"multi") && spans.len() == 1 => {
+                if self.in_transaction {
+                    return Err(self.malformed(at, "MULTI inside MULTI"));
+                }
                 self.in_transaction = true;
                 return self.pass(len);
             }

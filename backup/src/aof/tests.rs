@@ -12,6 +12,8 @@ use protocol::resp::Batch;
 use std::fs;
 use std::path::Path;
 
+mod senseless;
+
 const LIMITS: Limits = Limits::DEFAULT;
 
 /// Takes everything as text.
@@ -23,6 +25,7 @@ struct Host {
     files: usize,
     commands: Vec<String>,
     bytes: u64,
+    restarts: u32,
 }
 
 impl Host {
@@ -39,6 +42,11 @@ fn nobody() -> &'static mut dyn FnMut(u64) {
 impl Apply for Host {
     fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64)) {
         (&mut self.dbs, nobody())
+    }
+
+    fn restart(&mut self) {
+        *self = Self::new();
+        self.restarts += 1;
     }
 
     fn snapshot(&mut self, meta: &LoadedMeta) -> Result<(), String> {
@@ -58,7 +66,11 @@ impl Apply for Host {
                 args.iter_from(0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
             if words[0] == "NOSUCH" {
                 let reason = "unknown command 'NOSUCH'".to_string();
-                return Err(CommandRefused { index, reason });
+                return Err(CommandRefused { index, reason, may_be_torn: false });
+            }
+            if words[0] == "SET" && words.len() != 3 {
+                let reason = format!("'{}' makes no sense", words.join(" "));
+                return Err(CommandRefused { index, reason, may_be_torn: true });
             }
             self.commands.push(words.join(" "));
         }

@@ -174,7 +174,10 @@ pub fn load_values<S: Source>(
                     }
                 }
             }
-            Item::Aux { name, value } => read_aux(name, value, &mut meta, &mut point),
+            Item::Aux { name, value } => {
+                read_aux(name, value, &mut meta, &mut point)
+                    .map_err(|reason| malformed(at, reason))?;
+            }
             Item::SelectDb(number) => {
                 db_index = usize::try_from(number).unwrap_or(usize::MAX);
                 if db_index >= dbs.len() {
@@ -304,8 +307,20 @@ impl ValueVisitor for StringInto<'_, '_> {
     }
 }
 
+/// Whether a field is no note but a part of the data that cannot be kept: KeyDB says so, behind a collection, when one
+/// of its members expires.
+pub(crate) fn refused_aux(name: &[u8]) -> Option<Malformed> {
+    name.starts_with(b"keydb-subexpire-")
+        .then_some(Malformed::invalid("members with an expiry are not supported"))
+}
+
 /// Understands the fields that we need. Unknown ones, and known ones with odd values, are left alone as peers do.
-fn read_aux(name: &[u8], value: &[u8], meta: &mut LoadedMeta, point: &mut AuxPoint) {
+fn read_aux(
+    name: &[u8],
+    value: &[u8],
+    meta: &mut LoadedMeta,
+    point: &mut AuxPoint,
+) -> Result<(), Malformed> {
     let number = || parse_i64(value);
     let natural = || number().and_then(|number| u64::try_from(number).ok());
     match name {
@@ -318,8 +333,9 @@ fn read_aux(name: &[u8], value: &[u8], meta: &mut LoadedMeta, point: &mut AuxPoi
         b"repl-id" => point.id = value.try_into().ok(),
         b"repl-offset" => point.offset = natural(),
         b"repl-stream-db" => point.stream_db = natural().unwrap_or(0),
-        _ => {}
+        _ => return refused_aux(name).map_or(Ok(()), Err),
     }
+    Ok(())
 }
 
 fn malformed<E>(offset: u64, reason: Malformed) -> LoadError<E> {

@@ -21,6 +21,7 @@ mod save;
 mod tests;
 
 pub use file::{FileLoadError, FileSink, FileSource, load_file, save_file};
+pub(crate) use load::refused_aux;
 pub use load::{InKey, LoadError, LoadOptions, LoadedMeta, load_snapshot, load_values};
 pub use save::{Access, ReplicationPoint, SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
 

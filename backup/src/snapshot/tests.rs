@@ -220,6 +220,53 @@ fn a_file_of_redis_7_0() {
     assert_eq!((found.redis_ver.as_deref(), found.aof_base), (Some("7.0.15"), false));
 }
 
+/// A file as KeyDB writes it: between the expiry of a key and the key stands a field with its own time stamp.
+#[test]
+fn a_file_of_keydb() {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, Options::default());
+    writer.header().expect("infallible");
+    writer.select_db(0).expect("infallible");
+    for (key, expire_ms) in [(&b"past"[..], Some(900)), (b"future", Some(2_000)), (b"none", None)] {
+        if let Some(at) = expire_ms {
+            writer.expire_ms(at).expect("infallible");
+        }
+        writer.aux(b"mvcc-tstamp", b"1733000000000").expect("infallible");
+        writer.object_type(ObjectType::String).expect("infallible");
+        writer.string(key).expect("infallible");
+        writer.string(b"v").expect("infallible");
+    }
+    writer.eof().expect("infallible");
+    drop(writer);
+    let expiry =
+        |dbs: &[Db], key: &[u8]| dbs[0].get(hash_bytes(key), key).map(|entry| entry.expiry());
+    let (dbs, found) = load(&bytes, 1).expect("whole");
+    assert_eq!(found.keys_loaded, 3);
+    let expiries = [&b"past"[..], b"future", b"none"].map(|key| expiry(&dbs, key));
+    assert_eq!(expiries, [Some(Some(900)), Some(Some(2_000)), Some(None)]);
+    let mut dbs = databases(1);
+    let options = LoadOptions { drop_expired: true, ..options() };
+    let found = load_snapshot(&bytes[..], &mut dbs, &LIMITS, options, &mut |_| ()).expect("loaded");
+    assert_eq!((found.keys_loaded, found.keys_expired), (2, 1));
+    assert_eq!(expiry(&dbs, b"past"), None, "what has expired stays dead");
+
+    // Behind a collection it says which of its members expire: that is data which cannot be kept.
+    let mut member = Vec::new();
+    let mut writer = Writer::new(&mut member, Options::default());
+    writer.header().expect("infallible");
+    writer.select_db(0).expect("infallible");
+    writer.object_type(ObjectType::Set).expect("infallible");
+    writer.string(b"s").expect("infallible");
+    writer.length(1).expect("infallible");
+    writer.string(b"m").expect("infallible");
+    writer.aux(b"keydb-subexpire-key", b"m").expect("infallible");
+    writer.aux(b"keydb-subexpire-when", b"4102444800000").expect("infallible");
+    writer.eof().expect("infallible");
+    drop(writer);
+    let error = refusal(&member);
+    assert!(error.contains("byte 17: members with an expiry are not supported"), "{error}");
+}
+
 #[test]
 fn expired_keys_are_dropped_where_asked_for() {
     let point = ReplicationPoint { id: [b'a'; 40], offset: 7, stream_db: 0 };

@@ -76,9 +76,6 @@ pub(super) const COMMANDS: &[Spec] = &[
     ),
 ];
 
-/// The longest string that our primary or a file may have us make. It may allow more than we do ourselves.
-const TRUSTED_BYTES_MAX: u64 = 1 << 40;
-
 const BAD_OFFSET: Refusal = Refusal::fixed("ERR bit offset is not an integer or out of range");
 
 /// Reads the position of a bit. With a `width`, `#n` is the position of the n-th integer of this width.
@@ -88,10 +85,8 @@ pub(super) fn offset(ctx: &Context<'_>, text: &[u8], width: Option<u32>) -> Resu
         _ => (text, 1),
     };
     let bits = parse_i64(text).and_then(|number| number.checked_mul(factor)).ok_or(BAD_OFFSET)?;
-    let trusted = ctx.session.is_trusted();
-    let max = if trusted { TRUSTED_BYTES_MAX } else { ctx.engine.string_max };
     match u64::try_from(bits) {
-        Ok(bits) if bits / 8 < max => Ok(bits),
+        Ok(bits) if bits / 8 < ctx.string_max() => Ok(bits),
         _ => Err(BAD_OFFSET),
     }
 }

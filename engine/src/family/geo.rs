@@ -354,7 +354,7 @@ fn query(zset: Option<&Zset>, args: Args<'_>, form: Form) -> Result<Query, Refus
     let mut query = Query::default();
     let of_member = |at| {
         let score = zset.map(|zset| zset.score(args.at(at)));
-        let missing = Refusal::fixed("ERR could not decode requested zset member");
+        let missing = Refusal::fixed("ERR could not decode requested zset member").of_state();
         score.map(|score| score.map(Place::of_score).ok_or(missing)).transpose()
     };
     let mut at = match form {
@@ -446,7 +446,7 @@ fn agree(query: &Query, args: Args<'_>, form: Form) -> Result<(), Refusal> {
     }
     let exactly_one = |of: &str| {
         let text = format!("ERR exactly one of {of} can be specified for ");
-        Refusal([text.as_bytes(), args.at(0)].concat().into())
+        Refusal::from([text.as_bytes(), args.at(0)].concat())
     };
     if form.is_search() && !query.from_member && !query.from_place {
         return Err(exactly_one("FROMMEMBER or FROMLONLAT"));

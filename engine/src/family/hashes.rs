@@ -251,10 +251,12 @@ fn hincrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let hash = ctx.engine.change::<Hash>(ctx.scope, key)?;
     let old = match hash.and_then(|hash| hash.into_view().get(field)) {
         None => 0,
-        Some(text) => text.to_i64().ok_or(Refusal::fixed("ERR hash value is not an integer"))?,
+        Some(text) => {
+            text.to_i64().ok_or(Refusal::fixed("ERR hash value is not an integer").of_state())?
+        }
     };
     let new = old.checked_add(by);
-    let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow"))?;
+    let new = new.ok_or(Refusal::fixed("ERR increment or decrement would overflow").of_state())?;
     let mut hash = ctx.engine.change_or_new::<Hash>(ctx.scope, key)?;
     hash.set(field, format_i64(new, &mut Default::default()), &limits);
     ctx.changed(key, Class::Hash, "hincrby");
@@ -271,7 +273,7 @@ fn hincrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> 
     let old = match hash.and_then(|hash| hash.into_view().get(field)) {
         None => Some(Extended::ZERO),
         Some(text) => extended(text.to_text(&mut TextBuffer::new()))
-            .ok_or(Refusal::fixed("ERR hash value is not a float"))?,
+            .ok_or(Refusal::fixed("ERR hash value is not a float").of_state())?,
     };
     let text = sum_text(old, Some(by))?;
     ctx.engine.change_or_new::<Hash>(ctx.scope, key)?.set(field, &text, &limits);

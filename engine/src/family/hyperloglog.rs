@@ -73,13 +73,14 @@ pub(super) const COMMANDS: &[Spec] = &[
     ),
 ];
 
-const NOT_ONE: Refusal = Refusal::fixed("WRONGTYPE Key is not a valid HyperLogLog string value.");
+const NOT_ONE: Refusal =
+    Refusal::fixed("WRONGTYPE Key is not a valid HyperLogLog string value.").of_state();
 
 /// Elements with which PFSELFTEST tries.
 const SELF_TEST_ELEMENTS: u64 = 10_000_000;
 
 fn corrupted(_: Corrupt) -> Refusal {
-    Refusal::fixed("INVALIDOBJ Corrupted HLL object detected")
+    Refusal::fixed("INVALIDOBJ Corrupted HLL object detected").of_state()
 }
 
 /// The bytes of a HyperLogLog, and their form.
@@ -190,7 +191,7 @@ fn merged(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(Box<hll::Registers>,
 fn pfdebug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 2);
     let Some(entry) = ctx.engine.lookup_write(ctx.scope, key) else {
-        return Err(Refusal::fixed("ERR The specified key does not exist"));
+        return Err(Refusal::fixed("ERR The specified key does not exist").of_state());
     };
     let (bytes, encoding) = bytes_of(entry)?;
     match args.at(1) {
@@ -206,7 +207,7 @@ fn pfdebug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
         word if is(word, "DECODE") => {
             if encoding == Encoding::Dense {
-                return Err(Refusal::fixed("ERR HLL encoding is not sparse"));
+                return Err(Refusal::fixed("ERR HLL encoding is not sparse").of_state());
             }
             let runs: Vec<String> = hll::runs(bytes)
                 .map(|run| match run {

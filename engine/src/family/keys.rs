@@ -387,7 +387,8 @@ fn object_freq(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if !counts && ctx.engine.exists(ctx.scope, Key::new(args.at(2))) {
         return Err(Refusal::fixed(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
+        )
+        .of_state());
     }
     object(ctx, args, |ctx, key| {
         let (frequency, minutes) = (ctx.engine.eviction.frequency, ctx.engine.minutes());
@@ -402,7 +403,8 @@ fn object_idletime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
     if counts && ctx.engine.exists(ctx.scope, Key::new(args.at(2))) {
         return Err(Refusal::fixed(
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
+        )
+        .of_state());
     }
     object(ctx, args, |ctx, key| {
         let now = ctx.engine.seconds();

@@ -244,7 +244,8 @@ impl Items {
 
     /// Finds what the elements are compared by.
     fn weigh(&mut self, ctx: &mut Context<'_>, query: &Query<'_>) -> Result<(), Refusal> {
-        let bad = Refusal::fixed("ERR One or more scores can't be converted into double");
+        let bad =
+            Refusal::fixed("ERR One or more scores can't be converted into double").of_state();
         let mut failed = false;
         for index in 0..self.all.len() {
             let item = self.all[index];

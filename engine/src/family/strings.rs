@@ -300,7 +300,7 @@ fn append(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         }
         Some(old) => {
             let len = old.len() + more.len();
-            if len as u64 > ctx.engine.string_max {
+            if len as u64 > ctx.string_max() {
                 return Err(Refusal::STRING_TOO_LONG);
             }
             ctx.engine.dbs[ctx.scope.db].append(key.hash, key.bytes, more);
@@ -486,7 +486,7 @@ fn incrby(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     add(ctx, args, by, "incrby")
 }
 
-const OVERFLOW: Refusal = Refusal::fixed("ERR increment or decrement would overflow");
+const OVERFLOW: Refusal = Refusal::fixed("ERR increment or decrement would overflow").of_state();
 
 fn add(
     ctx: &mut Context<'_>,
@@ -505,7 +505,7 @@ fn add(
         Sum::NotInteger => {
             let entry = ctx.engine.peek(ctx.scope, key).expect("looked at above");
             let (old, expiry) =
-                (text(entry)?.to_i64().ok_or(Refusal::NOT_INTEGER)?, entry.expiry());
+                (text(entry)?.to_i64().ok_or(Refusal::NOT_INTEGER.of_state())?, entry.expiry());
             let new = old.checked_add(by).ok_or(OVERFLOW)?;
             ctx.engine.put(ctx.scope.db, key, Value::Int(new), expiry);
             new
@@ -520,7 +520,9 @@ fn incrbyfloat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let key = ctx.key(args, 1);
     let old = match text_to_write(ctx, key)? {
         None => Some(Extended::ZERO),
-        Some(text) => extended(text.to_text(&mut TextBuffer::new())).ok_or(Refusal::NOT_FLOAT)?,
+        Some(text) => {
+            extended(text.to_text(&mut TextBuffer::new())).ok_or(Refusal::NOT_FLOAT.of_state())?
+        }
     };
     let by = extended(args.at(2)).ok_or(Refusal::NOT_FLOAT)?;
     let text = sum_text(old, by)?;
@@ -550,7 +552,8 @@ pub(super) fn extended(text: &[u8]) -> Option<Option<Extended>> {
 /// The sum of two such numbers as it is stored.
 pub(super) fn sum_text(a: Option<Extended>, b: Option<Extended>) -> Result<Vec<u8>, Refusal> {
     let sum = a.zip(b).and_then(|(a, b)| a.plus(b));
-    let sum = sum.ok_or(Refusal::fixed("ERR increment would produce NaN or Infinity"))?;
+    let sum =
+        sum.ok_or(Refusal::fixed("ERR increment would produce NaN or Infinity").of_state())?;
     Ok(sum.text())
 }
 
@@ -706,7 +709,7 @@ fn setrange(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Ok(Done::NOTHING);
     }
     let end = (offset as u64).checked_add(part.len() as u64);
-    let Some(end) = end.filter(|end| *end <= ctx.engine.string_max) else {
+    let Some(end) = end.filter(|end| *end <= ctx.string_max()) else {
         return Err(Refusal::STRING_TOO_LONG);
     };
     let (bytes, _) = bytes_mut(ctx, key, end as usize)?;
@@ -733,7 +736,8 @@ fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     for (string, position) in strings.iter_mut().zip([1, 2]) {
         let key = ctx.key(args, position);
         if let Some(entry) = ctx.engine.read(ctx.scope, key) {
-            let not_text = Refusal::fixed("ERR The specified keys must contain string values");
+            let not_text =
+                Refusal::fixed("ERR The specified keys must contain string values").of_state();
             *string = text(entry).map_err(|_| not_text)?.to_vec();
         }
     }

@@ -8,6 +8,8 @@ use crate::command::{self, HasFlags};
 use crate::random::Random;
 use crate::testing::{Server, with};
 
+mod shapes;
+
 const SAMPLE: &[&str] = &[
     "RPUSH list a b c a 5",
     "RPUSH list2 x",

@@ -142,7 +142,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let options = restore_options(args)?;
     let key = ctx.key(args, 1);
     if !options.replace && ctx.engine.lookup_write(ctx.scope, key).is_some() {
-        return Err(Refusal::fixed("BUSYKEY Target key name already exists."));
+        return Err(Refusal::fixed("BUSYKEY Target key name already exists.").of_state());
     }
     let ttl = int(args.at(2))?;
     if ttl < 0 {

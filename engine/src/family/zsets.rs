@@ -282,7 +282,7 @@ fn apply(
                 score += old;
             }
             if score.is_nan() {
-                return Err(Refusal::fixed("ERR resulting score is not a number (NaN)"));
+                return Err(Refusal::fixed("ERR resulting score is not a number (NaN)").of_state());
             }
             if (terms.rise && score <= old) || (terms.fall && score >= old) {
                 return Ok(None);

@@ -11,13 +11,15 @@
 //!
 //! # Invariants
 //! - after [`Item::Key`] its value is read or skipped before the next item (asserted)
+//! - expiry, idle time and counter belong to the next *key*, whatever items stand between (KeyDB writes an AUX field
+//!   between expiry and key); only a key takes them
 //! - [`Item::End`] is given only when the checksum is right or absent
 
 use super::error::{Malformed, ModuleName, ReadError};
 use super::input::{Input, Source};
 use super::{FIRST_WITH_CHECKSUM, HEADER_BYTES, ObjectType, Version, opcode};
 
-/// What stands before a key, besides its type.
+/// What stands before a key, besides its type; other items may stand between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyMeta {
     /// When it expires, unix milliseconds.
@@ -88,6 +90,8 @@ pub struct Reader<S> {
     pub(super) input: Input<S>,
     version: Version,
     key: Vec<u8>,
+    /// What was said about the key that comes next.
+    meta: KeyMeta,
     /// The type of the key whose value comes next.
     pub(super) pending: Option<ObjectType>,
 }
@@ -110,13 +114,13 @@ impl<S: Source> Reader<S> {
         if version.number < FIRST_WITH_CHECKSUM {
             input.drop_checksum();
         }
-        Ok(Self { input, version, key: Vec::new(), pending: None })
+        Ok(Self { input, version, key: Vec::new(), meta: KeyMeta::default(), pending: None })
     }
 
     /// A reader of bare values, as in a DUMP payload.
     pub(super) fn bare(source: S, buffer_bytes: usize, version: Version) -> Self {
         let input = Input::new(source, buffer_bytes, false);
-        Self { input, version, key: Vec::new(), pending: None }
+        Self { input, version, key: Vec::new(), meta: KeyMeta::default(), pending: None }
     }
 
     /// Leaves the checksum alone from here on (`rdbchecksum no`).
@@ -158,19 +162,20 @@ impl<S: Source> Reader<S> {
     pub fn next(&mut self) -> Result<Item<'_>, ReadError<S::Error>> {
         assert!(self.pending.is_none(), "the value of the last key was neither read nor skipped");
         self.input.release();
-        let mut meta = KeyMeta::default();
         loop {
             let at = self.input.offset();
             match self.input.byte()? {
                 opcode::EXPIRE_MS => {
-                    meta.expire_ms = Some(i64::from_le_bytes(self.input.array()?));
+                    let at = i64::from_le_bytes(self.input.array()?);
+                    // As Redis reads it, this number says that there is none.
+                    self.meta.expire_ms = Some(at).filter(|at| *at != -1);
                 }
                 opcode::EXPIRE_SECONDS => {
                     let seconds = i32::from_le_bytes(self.input.array()?);
-                    meta.expire_ms = Some(i64::from(seconds) * 1000);
+                    self.meta.expire_ms = Some(i64::from(seconds) * 1000);
                 }
-                opcode::FREQ => meta.freq = Some(self.input.byte()?),
-                opcode::IDLE => meta.idle = Some(self.input.length()?),
+                opcode::FREQ => self.meta.freq = Some(self.input.byte()?),
+                opcode::IDLE => self.meta.idle = Some(self.input.length()?),
                 opcode::AUX => {
                     let name = self.input.string(0)?;
                     let value = self.input.string(1)?;
@@ -203,6 +208,7 @@ impl<S: Source> Reader<S> {
                         .map_err(|reason| ReadError::Malformed { offset: at, reason })?;
                     self.input.string_into(&mut self.key)?;
                     self.pending = Some(object_type);
+                    let meta = std::mem::take(&mut self.meta);
                     return Ok(Item::Key { key: &self.key, meta, object_type });
                 }
             }

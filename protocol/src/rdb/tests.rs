@@ -396,6 +396,82 @@ fn old_and_foreign_types() {
     }
 }
 
+/// Every item that is no key, as bytes of a file: what may stand between a key's attributes and the key.
+fn items_between() -> Vec<Vec<u8>> {
+    let module = [&b"\xf7\x81\xbd\xe7\x2d\xa2\xbb\x1e\xb4\x00"[..], b"\x02\x01\x00"].concat();
+    let written = |write: &dyn Fn(&mut Writer<Vec<u8>>)| {
+        let mut writer = Writer::new(Vec::new(), Options::default());
+        write(&mut writer);
+        writer.into_sink()
+    };
+    vec![
+        Vec::new(),
+        written(&|writer| writer.aux(b"mvcc-tstamp", b"1733000000000").unwrap()),
+        written(&|writer| writer.select_db(3).unwrap()),
+        written(&|writer| writer.resize_db(2, 1).unwrap()),
+        written(&|writer| writer.function2(b"#!lua name=a").unwrap()),
+        vec![opcode::SLOT_INFO, 7, 2, 1],
+        module,
+    ]
+}
+
+#[test]
+fn attributes_belong_to_the_next_key_whatever_stands_between() {
+    let expiry = [&[opcode::EXPIRE_MS][..], &5_000_i64.to_le_bytes()].concat();
+    let seconds = [&[opcode::EXPIRE_SECONDS][..], &5_i32.to_le_bytes()].concat();
+    let (idle, freq) = (vec![opcode::IDLE, 9], vec![opcode::FREQ, 200]);
+    let between = items_between();
+    for expiry in [&expiry, &seconds] {
+        // The expiry first, as all servers write it, and last; an item in each gap.
+        for attributes in [[expiry, &idle, &freq], [&freq, &idle, expiry]] {
+            for gaps in 0..between.len().pow(3) {
+                let gap = |n: u32| &between[gaps / between.len().pow(n) % between.len()][..];
+                let mut file = b"REDIS0011".to_vec();
+                for (n, attribute) in attributes.iter().enumerate() {
+                    file.extend_from_slice(attribute);
+                    file.extend_from_slice(gap(n as u32));
+                }
+                file.extend_from_slice(b"\0\x01k\x01v");
+                // The next key has none of it.
+                file.extend_from_slice(gap(0));
+                file.extend_from_slice(b"\0\x01l\x01v\xff\0\0\0\0\0\0\0\0");
+                let keys = keys_of(&file);
+                let meta = KeyMeta { expire_ms: Some(5_000), idle: Some(9), freq: Some(200) };
+                assert_eq!(keys, [("k".into(), meta), ("l".into(), KeyMeta::default())]);
+            }
+        }
+    }
+}
+
+/// The keys of a file with what was said about each.
+fn keys_of(file: &[u8]) -> Vec<(String, KeyMeta)> {
+    let mut reader = Reader::with_buffer(file, 0).expect("header");
+    let mut keys = Vec::new();
+    loop {
+        match reader.next().expect("well-formed") {
+            Item::Key { key, meta, .. } => {
+                keys.push((String::from_utf8_lossy(key).into_owned(), meta));
+                reader.skip_value().expect("well-formed");
+            }
+            Item::End(_) => return keys,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_expiry_of_minus_one_is_none() {
+    let mut file = b"REDIS0011".to_vec();
+    for (at, key) in [(5_i64, b'a'), (-1, b'b'), (-2, b'c')] {
+        file.push(opcode::EXPIRE_MS);
+        file.extend(at.to_le_bytes());
+        file.extend([0, 1, key, 1, b'v']);
+    }
+    file.extend(b"\xff\0\0\0\0\0\0\0\0");
+    let expiries: Vec<_> = keys_of(&file).into_iter().map(|(_, meta)| meta.expire_ms).collect();
+    assert_eq!(expiries, [Some(5), None, Some(-2)]);
+}
+
 #[test]
 fn unknown_bytes_are_named_with_their_offset() {
     for byte in [6, 8, 22, 23, 26, 100, 0xF2, 0xF3, 0xF6] {

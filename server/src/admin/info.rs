@@ -241,6 +241,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "rdb_last_cow_size", state.figures.last_cow_bytes);
     line(out, "rdb_last_load_keys_expired", state.figures.last_load_expired);
     line(out, "rdb_last_load_keys_loaded", state.figures.last_load_loaded);
+    line(out, "aof_last_load_commands_failed", state.figures.last_load_failed);
     line(out, "aof_enabled", flag(state.aof_is_on()));
     line(out, "aof_rewrite_in_progress", flag(rewriting.is_some()));
     line(out, "aof_rewrite_scheduled", flag(state.rewrite_scheduled));

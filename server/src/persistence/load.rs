@@ -12,7 +12,8 @@ use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
-use engine::refusal::Refusal;
+use engine::refusal::{Kind, Refusal};
+use engine::refused::Refusals;
 use engine::session::{Peer, Session};
 use journal::{History, ReplicationId};
 use keyspace::db::Db;
@@ -20,6 +21,7 @@ use keyspace::eviction::{Frequency, Order, Policy};
 use keyspace::limits::Limits;
 use protocol::rdb::KeyMeta;
 use protocol::resp::{Args, Batch};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +48,8 @@ pub struct Outcome {
     aof: Option<AofDir>,
     meta: Option<LoadedMeta>,
     loaded: u64,
+    /// Commands that did not fit the data.
+    failed: u64,
 }
 
 /// A host for commands from a file: they are not journaled, and those that need a host are none of data's.
@@ -82,34 +86,77 @@ impl Host for NoHost {
 }
 
 /// Executes what an append-only file holds.
-struct Loader {
+struct Loader<'a> {
+    job: &'a Job,
     engine: Engine,
     session: Box<Session>,
     replies: Vec<u8>,
-    progress: Arc<AtomicU64>,
     report: Box<dyn FnMut(u64) + Send>,
+    failures: Failures,
 }
 
-impl Loader {
-    fn new(databases: usize, limits: Limits, string_max: u64, progress: Arc<AtomicU64>) -> Loader {
-        let mut engine = Engine::new(databases, 0);
-        engine.limits = limits;
-        engine.string_max = string_max.max(512 << 20);
+impl Loader<'_> {
+    fn new(job: &Job) -> Loader<'_> {
+        let (engine, session) = Self::begin(job);
+        let counter = Arc::clone(&job.progress);
+        let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
+        let failures = Failures::default();
+        Loader { job, engine, session, replies: Vec::new(), report, failures }
+    }
+
+    /// An engine without data, and the session of the file.
+    fn begin(job: &Job) -> (Engine, Box<Session>) {
+        let mut engine = Engine::new(job.databases, 0);
+        engine.limits = job.limits;
         engine.now_ms = clock::unix_ms();
         engine.active_expire = false;
+        engine.eviction.set_policy(job.policy);
+        engine.eviction.frequency = job.frequency;
         let slot = engine.connect();
         let mut session = engine.take_session(slot);
         session.peer = Peer::Loader;
+        session.halts = true;
         session.authenticated = true;
-        let counter = Arc::clone(&progress);
-        let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
-        Loader { engine, session, replies: Vec::new(), progress, report }
+        (engine, session)
     }
 }
 
-impl Apply for Loader {
+/// Commands of a file that did not fit the data. It may be so where they were executed first, and it may be that
+/// something is missing: that is said, once for each name.
+#[derive(Default)]
+struct Failures {
+    /// How often, and what was answered first.
+    by_name: BTreeMap<String, (u64, String)>,
+    count: u64,
+}
+
+impl Failures {
+    fn add(&mut self, refusals: Refusals) {
+        self.count += refusals.list.len() as u64 + refusals.more;
+        for refused in refusals.list {
+            // Names are those of the table of commands.
+            self.by_name.entry(refused.name).or_insert((0, refused.text)).0 += 1;
+        }
+    }
+
+    fn log(&self) {
+        for (name, (count, text)) in &self.by_name {
+            tracing::warn!(
+                "{count} '{name}' command(s) of the append only file did not fit the data and changed nothing. \
+                 The first was answered: {text}"
+            );
+        }
+    }
+}
+
+impl Apply for Loader<'_> {
     fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64)) {
         (&mut self.engine.dbs, &mut self.report)
+    }
+
+    fn restart(&mut self) {
+        (self.engine, self.session) = Self::begin(self.job);
+        self.failures = Failures::default();
     }
 
     fn begin_file(&mut self, _path: &Path) {
@@ -117,14 +164,6 @@ impl Apply for Loader {
     }
 
     fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
-        for (index, request) in batch.requests().iter().enumerate() {
-            let args = batch.args(buffer, request);
-            if !engine::dispatch::is_understood(args) {
-                let name = String::from_utf8_lossy(args.at(0)).into_owned();
-                let reason = format!("Unknown command '{name}' reading the append only file");
-                return Err(CommandRefused { index, reason });
-            }
-        }
         self.replies.clear();
         self.engine.execute_batch(
             &mut NoHost,
@@ -137,11 +176,24 @@ impl Apply for Loader {
         self.engine.garbage.clear();
         self.engine.garbage_dbs.clear();
         self.engine.emptied = false;
+        let refusals = self.engine.take_refused();
+        if let Some(refused) = refusals.list.iter().find(|refused| refused.is_difference()) {
+            let name = &refused.name;
+            let reason = match refused.kind {
+                Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
+                _ => format!("Command '{name}' cannot be executed: {}", refused.text),
+            };
+            let may_be_torn = refused.kind == Kind::Shape;
+            return Err(CommandRefused { index: refused.index, reason, may_be_torn });
+        }
+        if !refusals.list.is_empty() {
+            self.failures.add(refusals);
+        }
         Ok(())
     }
 
     fn progress(&mut self, bytes: u64) {
-        self.progress.store(bytes, Ordering::Relaxed);
+        self.job.progress.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -149,7 +201,6 @@ impl Apply for Loader {
 struct Job {
     databases: usize,
     limits: Limits,
-    string_max: u64,
     checksum: bool,
     truncated: bool,
     drop_expired: bool,
@@ -185,15 +236,13 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let snapshot =
         LoadOptions { now_ms, drop_expired: false, checksum: job.checksum, clock: &access };
     let options = LoadLimits { truncated: job.truncated, limits: &job.limits, snapshot };
-    let progress = Arc::clone(&job.progress);
-    let mut loader = Loader::new(job.databases, job.limits, job.string_max, progress);
-    loader.engine.eviction.set_policy(job.policy);
-    loader.engine.eviction.frequency = job.frequency;
+    let mut loader = Loader::new(job);
     let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
     if let Some(cut) = &loaded.cut {
         tracing::warn!("!!! Warning: short read while loading the AOF file !!!");
         tracing::warn!("AOF loaded anyway because aof-load-truncated is enabled: {cut:?}");
     }
+    loader.failures.log();
     let id = |text: &[u8; 40]| ReplicationId::parse(text).unwrap_or(ReplicationId::NONE);
     let selected = loaded.selected_db as usize;
     let point = match (&loaded.history, loaded.position) {
@@ -219,6 +268,7 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
         aof: Some(dir),
         meta: loaded.base,
         loaded: keys,
+        failed: loader.failures.count,
     })
 }
 
@@ -252,6 +302,7 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         aof: None,
         loaded: meta.keys_loaded,
         meta: Some(meta),
+        failed: 0,
     })
 }
 
@@ -259,7 +310,6 @@ fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
     Job {
         databases: engine.dbs.len(),
         limits: engine.limits,
-        string_max: settings.proto_max_bulk_len,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,
         drop_expired: settings.replicaof.is_none(),
@@ -348,6 +398,7 @@ impl Node {
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
+        figures.last_load_failed = outcome.failed;
         if let Some(meta) = &outcome.meta {
             figures.last_load_expired = meta.keys_expired;
             tracing::info!(

@@ -71,6 +71,8 @@ pub struct Figures {
     pub rewrite_failures: u32,
     pub last_load_loaded: u64,
     pub last_load_expired: u64,
+    /// Commands of the append-only file that did not fit the data.
+    pub last_load_failed: u64,
 }
 
 /// The persistence side of the process.

@@ -193,6 +193,82 @@ fn a_torn_tail_is_refused_where_that_is_asked() {
     assert_eq!(fs::read(&path).expect("the file"), bytes, "the file is untouched");
 }
 
+/// Requests as a file holds them.
+fn encoded(lines: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        bytes.extend(format!("*{}\r\n", words.len()).into_bytes());
+        words.iter().for_each(|w| bytes.extend(format!("${}\r\n{w}\r\n", w.len()).into_bytes()));
+    }
+    bytes
+}
+
+/// A node whose append-only file is one file of these requests.
+fn node_with(lines: &[&str]) -> (Node, PathBuf) {
+    let node = Node::prepare("node", &[("appendonly", "yes")]);
+    let folder = node.path("appendonlydir");
+    fs::create_dir(&folder).expect("a folder");
+    let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
+    fs::write(folder.join("appendonly.aof.manifest"), manifest).expect("a manifest");
+    let path = folder.join("appendonly.aof.1.incr.aof");
+    fs::write(&path, encoded(lines)).expect("a file");
+    (node, path)
+}
+
+#[test]
+fn a_command_that_cannot_be_executed_refuses_the_start() {
+    for command in [
+        "SET a",
+        "SET a b IFEQ c",
+        "SELECT 99",
+        "EXPIRE a soon",
+        "HSETEX h EX 10 FIELDS 1 f v",
+        "FUNCTION LOAD lib",
+        "XGROUP RENAME s g h",
+    ] {
+        for lines in [
+            &["SET whole 1", command, "SET later 1"][..],
+            &["SET whole 1", "MULTI", "INCR whole", command, "EXEC", "SET later 1"],
+        ] {
+            let (mut node, path) = node_with(lines);
+            let before = fs::read(&path).expect("the file");
+            let at = lines.iter().position(|line| *line == command).expect("it is there");
+            let offset = encoded(&lines[..at]).len();
+            let said = node.launch_refused();
+            let place = format!("appendonly.aof.1.incr.aof, byte {offset}: ");
+            assert!(said.contains(&place), "{command}: {said}");
+            assert_eq!(fs::read(&path).expect("the file"), before, "the file is untouched");
+        }
+    }
+}
+
+#[test]
+fn a_senseless_command_at_the_very_end_is_cut_with_its_transaction() {
+    for lines in
+        [&["SET whole 1", "SET a"][..], &["SET whole 1", "MULTI", "INCR whole", "SET a", "EXEC"]]
+    {
+        let (mut node, path) = node_with(lines);
+        node.launch();
+        assert_eq!(node.run::<String>(&["GET", "whole"]), "1");
+        assert_eq!(fs::read(&path).expect("the file"), encoded(&lines[..1]));
+        let _: String = node.run(&["SET", "later", "1"]);
+        node.restart();
+        assert_eq!(node.run::<i64>(&["DBSIZE"]), 2);
+    }
+}
+
+#[test]
+fn commands_that_do_not_fit_the_data_are_told_and_counted() {
+    let (mut node, _) = node_with(&["SET text x", "LPUSH text a", "INCR text", "INCR text"]);
+    node.launch();
+    assert_eq!(node.run::<String>(&["GET", "text"]), "x");
+    assert_eq!(node.number("aof_last_load_commands_failed"), 3);
+    let log = node.log();
+    assert!(log.contains("2 'incr' command(s) of the append only file did not fit"), "{log}");
+    assert!(log.contains("The first was answered: WRONGTYPE"), "{log}");
+}
+
 #[test]
 fn rot_in_the_middle_of_the_append_only_file_is_refused() {
     let mut node = Node::start("node", &[("appendonly", "yes")]);

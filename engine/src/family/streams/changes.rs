@@ -145,11 +145,15 @@ pub(super) fn xadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
         if last == StreamId::MAX {
             return Err(Refusal::fixed(
                 "ERR The stream has exhausted the last possible ID, unable to add more items",
-            ));
+            )
+            .of_state());
         }
-        let id = wanted.after(last, now_ms).ok_or(Refusal::fixed(
-            "ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ))?;
+        let id = wanted.after(last, now_ms).ok_or(
+            Refusal::fixed(
+                "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+            )
+            .of_state(),
+        )?;
         if args.iter_from(first).map(<[u8]>::len).sum::<usize>() > ENTRY_MAX_BYTES {
             return Err(Refusal::fixed("ERR Elements are too large to be stored"));
         }
@@ -263,18 +267,21 @@ pub(super) fn xsetid(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refu
     if id < entries.max_deleted_id() {
         return Err(Refusal::fixed(
             "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
-        ));
+        )
+        .of_state());
     }
     if let Some(last) = entries.last_live_id() {
         if id < last {
             return Err(Refusal::fixed(
                 "ERR The ID specified in XSETID is smaller than the target stream top item",
-            ));
+            )
+            .of_state());
         }
         if added.is_some_and(|added| added < entries.len()) {
             return Err(Refusal::fixed(
                 "ERR The entries_added specified in XSETID is smaller than the target stream length",
-            ));
+            )
+            .of_state());
         }
     }
     entries.set_counters(id, added, Some(max_deleted).filter(|id| *id != StreamId::MIN));

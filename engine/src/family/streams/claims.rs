@@ -215,7 +215,7 @@ fn options(args: Args<'_>, now_ms: i64) -> Result<Options, Refusal> {
             options.last_id = ids::whole(args.at(at), 0)?;
         } else {
             let text = [b"ERR Unrecognized XCLAIM option '", word, b"'"].concat();
-            return Err(Refusal(text.into()));
+            return Err(text.into());
         }
         at += 1;
     }

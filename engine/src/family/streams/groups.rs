@@ -11,7 +11,8 @@ use protocol::resp::Args;
 
 const NO_KEY: Refusal = Refusal::fixed(
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
-);
+)
+.of_state();
 
 /// The options of CREATE and SETID.
 struct Options {
@@ -79,7 +80,9 @@ pub(super) fn create(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refu
     match stream {
         Some(stream) => {
             if !stream.add_group(args.at(3), id, options.entries_read) {
-                return Err(Refusal::fixed("BUSYGROUP Consumer Group name already exists"));
+                return Err(
+                    Refusal::fixed("BUSYGROUP Consumer Group name already exists").of_state()
+                );
             }
         }
         None => {

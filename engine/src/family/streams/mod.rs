@@ -349,13 +349,13 @@ fn entries_read(count: Option<u64>) -> i64 {
 /// A group is not there, or the stream is not.
 fn no_such_group(key: &[u8], group: &[u8]) -> Refusal {
     let parts = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"];
-    Refusal(parts.concat().into())
+    Refusal::from(parts.concat()).of_state()
 }
 
 /// A group of a stream is not there.
 fn missing_group(key: &[u8], group: &[u8]) -> Refusal {
     let parts = [b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"];
-    Refusal(parts.concat().into())
+    Refusal::from(parts.concat()).of_state()
 }
 
 /// A subcommand that exists was not given what it takes.
@@ -369,7 +369,7 @@ fn wrong_subcommand(args: Args<'_>) -> Refusal {
         &container,
         b" HELP.",
     ];
-    Refusal(parts.concat().into())
+    Refusal::from(parts.concat())
 }
 
 #[cfg(test)]

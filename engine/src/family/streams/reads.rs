@@ -151,7 +151,7 @@ fn resolve(ctx: &mut Context<'_>, args: Args<'_>, read: &Read<'_>) -> Result<Vec
         if let Some((group, _)) = read.group
             && stream.and_then(|stream| stream.group(group)).is_none()
         {
-            return Err(Refusal(
+            return Err(Refusal::from(
                 [
                     b"NOGROUP No such key '",
                     key.bytes,
@@ -159,9 +159,9 @@ fn resolve(ctx: &mut Context<'_>, args: Args<'_>, read: &Read<'_>) -> Result<Vec
                     group,
                     b"' in XREADGROUP with GROUP option",
                 ]
-                .concat()
-                .into(),
-            ));
+                .concat(),
+            )
+            .of_state());
         }
         all.push(match text {
             b"$" if read.group.is_some() => {
