@@ -779,17 +779,16 @@ impl Engine {
 
     /// Remembers that a session watches a key.
     pub(crate) fn watch(&mut self, session: &mut Session, db: usize, key: &[u8]) {
-        if session.watched.iter().any(|w| w.db == db && w.key == key) {
+        if !session.watched.insert(crate::session::Watched { db, key: key.to_vec() }) {
             return;
         }
         let watcher = Watcher { id: session.id, expired: self.is_there(db, key) == Some(true) };
         self.watchers.entry((db, key.to_vec())).or_default().push(watcher);
-        session.watched.push(crate::session::Watched { db, key: key.to_vec() });
     }
 
     /// Forgets all that a session watches.
     pub(crate) fn unwatch_all(&mut self, session: &mut Session) {
-        for watched in session.watched.drain(..) {
+        for watched in std::mem::take(&mut session.watched) {
             let place = (watched.db, watched.key);
             if let Some(watchers) = self.watchers.get_mut(&place) {
                 watchers.retain(|watcher| watcher.id != session.id);

@@ -55,7 +55,7 @@ pub struct Multi {
 }
 
 /// A watched key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Watched {
     pub db: usize,
     pub key: Vec<u8>,
@@ -115,7 +115,7 @@ pub struct Session {
     pub(crate) blocked: Option<Box<Blocked>>,
     /// The command that waited is being run again.
     pub(crate) retrying: bool,
-    pub(crate) watched: Vec<Watched>,
+    pub(crate) watched: BTreeSet<Watched>,
     /// How it tracks what it reads, if it does.
     pub tracking: Option<Box<Mode>>,
     /// It sees every command.

@@ -155,11 +155,19 @@ impl<S: Shape> Blocks<S> {
         };
         if count.saturating_mul(3) < self.len() {
             let mut taken = HashSet::with_capacity(count);
-            while taken.len() < count {
+            // Two in three draws find a new one, unless hashes collide.
+            let mut draws_left = count.saturating_mul(8) + 64;
+            while taken.len() < count && draws_left > 0 {
+                draws_left -= 1;
                 let Some(item) = self.table.random(draw) else { return };
                 if taken.insert(item) {
                     give(item);
                 }
+            }
+            let left = count - taken.len();
+            if left > 0 {
+                let others = self.table.iter().filter(|item| !taken.contains(item)).collect();
+                choose(others, left, draw).into_iter().for_each(give);
             }
         } else {
             let items = choose(self.table.iter().collect(), count, draw);

@@ -1,6 +1,7 @@
 //! Data in memory: the table of keys, the data types, expiry and scans. No commands, no replies.
 //!
 //! # Contents
+//! - [`hashing`]: the keyed hash of names
 //! - [`table`]: the hash table under everything: keys of a database, members of large collections
 //! - [`entry`]: one allocation that holds key, value, expiry and access clock
 //! - [`db`]: a numbered database: entries in a table, expiry, scan
@@ -19,6 +20,7 @@ mod either;
 pub mod entry;
 pub mod eviction;
 pub mod hash;
+pub mod hashing;
 pub mod hyperloglog;
 pub mod limits;
 pub mod list;

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! directory: 2^depth words, indexed by the top bits of the hash (extendible hashing)
-//!   word:    48 bits address of a segment | 8 bits number of buckets | 8 bits local depth
+//!   word:    48 bits address of a segment | 8 bits number of buckets | 7 bits local depth | 1 bit: spilled
 //! segment:   header (64 bytes) | 1 to 127 buckets, in the order of the hash bits that follow the depth
 //! bucket:    tag x 9 | overflow | item x 9        one cache line
 //!            1 byte    1 byte     6 bytes each
@@ -17,6 +17,11 @@
 //! A tag is the low byte of the hash (0 means empty, so 0 is stored as 1). `overflow` counts the items
 //! that passed by this bucket because it was full and lie further on: a search that finds 0 stops.
 //! Growing rebuilds one segment with more buckets, and splits it in two when it has 127.
+//!
+//! The directory is at most an eighth of a byte per item (above a few words), which is several times what evenly
+//! spread hashes need. If a full segment may not be split for that, because too many hashes agree in their top bits,
+//! its further items *spill* into [`Overflow`], ordered by hash, and come back as places become free or the directory may
+//! grow. Nothing is paid for that but a bit looked at when a search finds nothing.
 //!
 //! Buckets lie in hash order, so a scan cursor is simply a position in the space of hashes: it stays
 //! valid whatever grows, splits or shrinks meanwhile, and every item that is there from the first
@@ -29,15 +34,20 @@
 //! - all items of a segment share its `local depth` top hash bits
 //! - an item lies in its home bucket, or after it with `overflow > 0` in every bucket passed by
 //! - directory words that share a segment are equal
+//! - a segment has spilled if, and only if, items with its hash bits lie in the overflow; it is full then
 //!
 //! # Not here
 //! - what is stored: [`crate::entry`] for keys, [`crate::hash`], [`crate::set`], [`crate::zset`] for members
 
+mod overflow;
+
+pub use crate::hashing::{hash_bytes, seed_hash};
+
+use overflow::Overflow;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
+use std::ops::RangeInclusive;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 
 /// Items in one bucket: what fits into a cache line at 7 bytes each.
 const SLOTS: usize = 9;
@@ -49,27 +59,16 @@ const SIZES: [u8; 18] = [1, 2, 3, 4, 5, 7, 9, 11, 15, 19, 23, 31, 39, 47, 63, 79
 /// The largest segment, in buckets; a full one splits.
 const BUCKETS_MAX: usize = 127;
 const ADDRESS: u64 = (1 << 48) - 1;
+/// The bit of a directory word that says that the segment has spilled.
+const SPILLED: u64 = 1 << 63;
+/// The most bits of a hash that the directory looks at: as many follow for the buckets.
+const DEPTH_MAX: u32 = 32;
+/// Words that a directory may have however few items there are.
+const DIRECTORY_LEAST: usize = 16;
+/// Items for each word of a larger directory. A full segment has a thousand.
+const ITEMS_PER_WORD: usize = 64;
 /// No expiry is known in this segment.
 const NEVER: i64 = i64::MAX;
-
-static SEED: OnceLock<foldhash::quality::FixedState> = OnceLock::new();
-
-/// Seeds the hash function of this process. Must come before the first hash; later calls do nothing.
-///
-/// The seed has to be unpredictable, or clients could choose keys that collide.
-pub fn seed_hash(seed: u64) {
-    let _ = SEED.set(foldhash::quality::FixedState::with_seed(seed));
-}
-
-/// The hash of a key, field or member.
-#[inline]
-pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    let state =
-        SEED.get_or_init(|| foldhash::quality::FixedState::with_seed(0x7469_6465_6d61_726b));
-    let mut hasher = state.build_hasher();
-    hasher.write(bytes);
-    hasher.finish()
-}
 
 /// The first line of a segment.
 #[repr(C, align(64))]
@@ -85,6 +84,7 @@ struct Segment {
     at: NonNull<u8>,
     buckets: usize,
     depth: u32,
+    spilled: bool,
 }
 
 impl Segment {
@@ -93,13 +93,19 @@ impl Segment {
         let at = (word & ADDRESS) as *mut u8;
         // SAFETY: words are only made by `pack` from live segments, whose address is not null.
         let at = unsafe { NonNull::new_unchecked(at) };
-        Segment { at, buckets: ((word >> 48) & 0xff) as usize, depth: (word >> 56) as u32 }
+        Segment {
+            at,
+            buckets: ((word >> 48) & 0xff) as usize,
+            depth: (word >> 56) as u32 & 0x7f,
+            spilled: word & SPILLED != 0,
+        }
     }
 
     fn pack(self) -> u64 {
         let address = self.at.as_ptr() as u64;
         assert!(address & !ADDRESS == 0, "an address of user space has 47 bits");
-        address | (self.buckets as u64) << 48 | (self.depth as u64) << 56
+        let spilled = if self.spilled { SPILLED } else { 0 };
+        address | (self.buckets as u64) << 48 | (self.depth as u64) << 56 | spilled
     }
 
     fn layout(buckets: usize) -> Layout {
@@ -112,7 +118,7 @@ impl Segment {
         // SAFETY: the layout has a size above zero.
         let raw = unsafe { alloc_zeroed(layout) };
         let Some(at) = NonNull::new(raw) else { handle_alloc_error(layout) };
-        let segment = Segment { at, buckets, depth };
+        let segment = Segment { at, buckets, depth, spilled: false };
         segment.header().expiry_min = NEVER;
         segment
     }
@@ -134,6 +140,12 @@ impl Segment {
         debug_assert!(index < self.buckets);
         // SAFETY: `index` is below the number of buckets that were allocated behind the header.
         Bucket(unsafe { self.at.add(LINE + index * LINE) })
+    }
+
+    /// The hashes that belong to the segment, `hash` being one of them.
+    fn hashes(&self, hash: u64) -> RangeInclusive<u64> {
+        let below = u64::MAX >> self.depth;
+        hash & !below..=hash | below
     }
 
     /// The bits of `hash` after the segment's depth, as a fraction of 2^32.
@@ -300,7 +312,9 @@ pub struct RawTable {
     directory: Vec<u64>,
     depth: u32,
     dense: bool,
+    /// Items, those in the overflow among them.
     len: usize,
+    overflow: Option<Box<Overflow>>,
 }
 
 // SAFETY: a table is its directory and its segments, which only it refers to. The items are the
@@ -327,7 +341,7 @@ impl Drop for RawTable {
 impl RawTable {
     /// An empty table; allocates nothing until the first item.
     pub fn new() -> RawTable {
-        RawTable { directory: Vec::new(), depth: 0, dense: false, len: 0 }
+        RawTable { directory: Vec::new(), depth: 0, dense: false, len: 0, overflow: None }
     }
 
     /// How many items there are.
@@ -344,7 +358,8 @@ impl RawTable {
     /// Bytes allocated for the table itself.
     pub fn memory_bytes(&self) -> usize {
         let segments: usize = self.segments().map(|s| LINE + s.buckets * LINE).sum();
-        segments + self.directory.capacity() * 8
+        let overflow = self.overflow.as_ref().map_or(0, |overflow| overflow.memory_bytes());
+        segments + self.directory.capacity() * 8 + overflow
     }
 
     /// Postpones growth as far as possible: set while a forked child shares the memory, so that pages
@@ -418,18 +433,31 @@ impl RawTable {
 
     /// The item with this hash for which `eq` is true.
     #[inline]
-    pub fn find(&self, hash: u64, eq: impl FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
+    pub fn find(&self, hash: u64, mut eq: impl FnMut(NonNull<u8>) -> bool) -> Option<NonNull<u8>> {
         let segment = self.segment(hash)?;
-        let (index, slot) = self.locate(segment, hash, eq)?;
-        Some(segment.bucket(index).item(slot))
+        match self.locate(segment, hash, &mut eq) {
+            Some((index, slot)) => Some(segment.bucket(index).item(slot)),
+            None if segment.spilled => self.spilled().find(hash, eq),
+            None => None,
+        }
+    }
+
+    /// What segments have spilled, if one has.
+    #[cold]
+    fn spilled(&self) -> &Overflow {
+        self.overflow.as_ref().expect("a segment has spilled")
     }
 
     /// Puts `new` where `old` is: the same key at another address.
     pub fn replace(&mut self, hash: u64, old: NonNull<u8>, new: NonNull<u8>) {
         let segment = self.segment(hash).expect("the item to replace is there");
-        let (index, slot) =
-            self.locate(segment, hash, |item| item == old).expect("the item to replace is there");
-        segment.bucket(index).put(slot, tag(hash), new);
+        match self.locate(segment, hash, |item| item == old) {
+            Some((index, slot)) => segment.bucket(index).put(slot, tag(hash), new),
+            None => {
+                let overflow = self.overflow.as_mut().expect("the item to replace is there");
+                overflow.replace(hash, old, new);
+            }
+        }
     }
 
     /// Adds an item that is not there. `rehash` gives the hash of any item of the table.
@@ -449,8 +477,43 @@ impl RawTable {
                 self.len += 1;
                 return;
             }
+            if segment.buckets == BUCKETS_MAX && !self.may_split(segment) {
+                return self.spill(hash, segment, item);
+            }
             self.grow(hash, segment, &rehash);
         }
+    }
+
+    /// Whether a full segment may be split: the directory stays within what the items justify.
+    fn may_split(&self, segment: Segment) -> bool {
+        let words_most = (self.len / ITEMS_PER_WORD).max(DIRECTORY_LEAST);
+        let fits = segment.depth < self.depth || self.directory.len() * 2 <= words_most;
+        segment.depth < DEPTH_MAX && fits
+    }
+
+    /// Adds an item whose segment is full and may not be split.
+    #[cold]
+    fn spill(&mut self, hash: u64, segment: Segment, item: NonNull<u8>) {
+        self.overflow.get_or_insert_default().insert(hash, item);
+        self.len += 1;
+        if !segment.spilled {
+            self.publish(hash, Segment { spilled: true, ..segment });
+        }
+    }
+
+    /// Takes an item with the hash bits of a spilled segment back from the overflow.
+    fn take_spilled(&mut self, hashes: RangeInclusive<u64>) -> Option<(u64, NonNull<u8>)> {
+        let overflow = self.overflow.as_mut()?;
+        let taken = overflow.take_any(hashes);
+        if overflow.len() == 0 {
+            self.overflow = None;
+        }
+        taken
+    }
+
+    /// Whether there are items with the hash bits of a segment in the overflow.
+    fn has_spilled(&self, hashes: RangeInclusive<u64>) -> bool {
+        self.overflow.as_ref().is_some_and(|overflow| overflow.has_any(hashes))
     }
 
     /// How many items a segment takes before it grows: nine tenths of its slots.
@@ -463,11 +526,13 @@ impl RawTable {
     pub fn remove(
         &mut self,
         hash: u64,
-        eq: impl FnMut(NonNull<u8>) -> bool,
+        mut eq: impl FnMut(NonNull<u8>) -> bool,
         rehash: impl Fn(NonNull<u8>) -> u64,
     ) -> Option<NonNull<u8>> {
         let segment = self.segment(hash)?;
-        let (index, slot) = self.locate(segment, hash, eq)?;
+        let Some((index, slot)) = self.locate(segment, hash, &mut eq) else {
+            return if segment.spilled { self.remove_spilled(hash, segment, eq) } else { None };
+        };
         let item = segment.bucket(index).item(slot);
         segment.bucket(index).clear(slot);
         let mut passed = segment.home(hash);
@@ -477,11 +542,47 @@ impl RawTable {
         }
         segment.header().count -= 1;
         self.len -= 1;
+        if segment.spilled {
+            self.refill(hash, segment);
+            return Some(item);
+        }
         let sparse = (segment.header().count as usize) < segment.buckets * SLOTS / 4;
         if sparse && segment.buckets > 2 && !self.dense {
             self.shrink(hash, segment, &rehash);
         }
         Some(item)
+    }
+
+    #[cold]
+    fn remove_spilled(
+        &mut self,
+        hash: u64,
+        segment: Segment,
+        eq: impl FnMut(NonNull<u8>) -> bool,
+    ) -> Option<NonNull<u8>> {
+        let overflow = self.overflow.as_mut()?;
+        let item = overflow.find(hash, eq)?;
+        overflow.remove(hash, item);
+        self.len -= 1;
+        if overflow.len() == 0 {
+            self.overflow = None;
+        }
+        let hashes = segment.hashes(hash);
+        if !self.has_spilled(hashes) {
+            self.publish(hash, Segment { spilled: false, ..segment });
+        }
+        Some(item)
+    }
+
+    /// A place in a spilled segment has become free.
+    #[cold]
+    fn refill(&mut self, hash: u64, segment: Segment) {
+        let (spilled, item) =
+            self.take_spilled(segment.hashes(hash)).expect("a spilled segment has more items");
+        segment.place(spilled, item);
+        if !self.has_spilled(segment.hashes(hash)) {
+            self.publish(hash, Segment { spilled: false, ..segment });
+        }
     }
 
     /// Puts a segment into all the directory words that `hash` shares its top bits with.
@@ -497,26 +598,39 @@ impl RawTable {
             self.rebuild(hash, old, buckets.unwrap_or(BUCKETS_MAX), rehash);
             return;
         }
-        assert!(old.depth < 32, "the hash function tells items apart");
+        assert!(old.depth < DEPTH_MAX, "callers look whether it may be split");
         if old.depth == self.depth {
             self.directory = self.directory.iter().flat_map(|word| [*word, *word]).collect();
             self.depth += 1;
         }
+        self.split(hash, old, rehash);
+    }
+
+    /// Makes two segments of one, and takes as many spilled items back as they have room for.
+    fn split(&mut self, hash: u64, old: Segment, rehash: &impl Fn(NonNull<u8>) -> u64) {
         let depth = old.depth + 1;
-        let mut hashed: Vec<(u64, NonNull<u8>)> = Vec::with_capacity(BUCKETS_MAX * SLOTS);
-        each_prefetched(old, |item| hashed.push((rehash(item), item)));
         let upper = 1u64 << (64 - depth);
-        let ones = hashed.iter().filter(|(h, _)| h & upper != 0).count();
-        let halves = [
-            Segment::new(buckets_for(hashed.len() - ones), depth),
-            Segment::new(buckets_for(ones), depth),
-        ];
-        for (h, item) in hashed {
-            halves[(h & upper != 0) as usize].place(h, item);
-        }
-        for (half, bit) in halves.into_iter().zip([0, upper]) {
+        let mut hashed: [Vec<(u64, NonNull<u8>)>; 2] =
+            std::array::from_fn(|_| Vec::with_capacity(BUCKETS_MAX * SLOTS * 5 / 8));
+        each_prefetched(old, |item| {
+            let hash = rehash(item);
+            hashed[(hash & upper != 0) as usize].push((hash, item));
+        });
+        for (mut items, bit) in hashed.into_iter().zip([0, upper]) {
+            let hash = hash & !upper | bit;
+            if old.spilled {
+                let hashes = Segment { depth, ..old }.hashes(hash);
+                while items.len() < self.room(BUCKETS_MAX)
+                    && let Some(item) = self.take_spilled(hashes.clone())
+                {
+                    items.push(item);
+                }
+            }
+            let mut half = Segment::new(buckets_for(items.len()), depth);
+            items.into_iter().for_each(|(hash, item)| half.place(hash, item));
             half.header().expiry_min = old.header().expiry_min;
-            self.publish(hash & !upper | bit, half);
+            half.spilled = old.spilled && self.has_spilled(half.hashes(hash));
+            self.publish(hash, half);
         }
         old.free();
     }
@@ -604,24 +718,41 @@ impl RawTable {
             }
             index = segment.after(index);
         }
+        if segment.spilled {
+            self.spilled().within(from..=next.wrapping_sub(1)).for_each(visit);
+        }
         next.reverse_bits()
     }
 
-    /// All items, in hash order but for those that overflowed. Fetches ahead.
+    /// All items, in hash order but for those that did not lie in their place. Fetches ahead.
     pub fn iter(&self) -> impl Iterator<Item = NonNull<u8>> + '_ {
-        self.segments().flat_map(|segment| {
+        let spilled = self.overflow.iter().flat_map(|overflow| overflow.from(0));
+        let in_place = self.segments().flat_map(|segment| {
             segment.prefetch_items(0);
             (0..segment.buckets).flat_map(move |index| {
                 segment.prefetch_items(index + 1);
                 segment.bucket(index).items()
             })
-        })
+        });
+        in_place.chain(spilled)
+    }
+
+    /// A spilled item, or none, so that each of the table's items has the same chance. `word` is random.
+    fn random_spilled(&self, word: u64) -> Option<usize> {
+        let overflow = self.overflow.as_ref()?;
+        let index = ((u128::from(word) * self.len as u128) >> 64) as usize;
+        (index < overflow.len()).then_some(index)
     }
 
     /// An item chosen nearly uniformly; `draw` gives random words.
     pub fn random(&self, draw: &mut dyn FnMut() -> u64) -> Option<NonNull<u8>> {
         if self.len == 0 {
             return None;
+        }
+        if self.overflow.is_some()
+            && let Some(index) = self.random_spilled(draw())
+        {
+            return self.spilled().from(index).next();
         }
         for _ in 0..1000 {
             let segment = self.segment(draw())?;
@@ -631,7 +762,13 @@ impl RawTable {
                 return Some(bucket.item(slot % SLOTS));
             }
         }
-        self.iter().next()
+        // Segments of very different load: hashes collide, or much was removed.
+        let mut any = None;
+        self.sample(draw(), false, |item| {
+            any = Some(item);
+            ControlFlow::Break(())
+        });
+        any
     }
 
     /// Visits items from the position of `start` (a random word) on, going around at most once, until `visit` breaks.
@@ -642,6 +779,12 @@ impl RawTable {
         expiring: bool,
         mut visit: impl FnMut(NonNull<u8>) -> ControlFlow<()>,
     ) -> bool {
+        // Where most have spilled, a visitor that breaks soon would never see them.
+        if let Some(index) = self.random_spilled(start.rotate_left(32))
+            && self.spilled().from(index).any(|item| visit(item).is_break())
+        {
+            return true;
+        }
         let mut position = start;
         // The first segment is entered in the middle, so it is visited again, from its beginning, at the end.
         for round in 0..=self.directory.len() {
@@ -653,6 +796,12 @@ impl RawTable {
                         if visit(item).is_break() {
                             return true;
                         }
+                    }
+                }
+                if segment.spilled {
+                    let mut spilled = self.spilled().within(segment.hashes(position));
+                    if spilled.any(|item| visit(item).is_break()) {
+                        return true;
                     }
                 }
             }
@@ -697,13 +846,17 @@ impl RawTable {
             let found = segment.header().expiry_min <= now_ms;
             if found {
                 let mut least = NEVER;
-                each_prefetched(segment, |item| {
+                let mut look = |item| {
                     if let Some(at) = visit(item)
                         && at > now_ms
                     {
                         least = least.min(at);
                     }
-                });
+                };
+                each_prefetched(segment, &mut look);
+                if segment.spilled {
+                    self.spilled().within(segment.hashes(position)).for_each(look);
+                }
                 segment.header().expiry_min = least;
             }
             let base = if segment.depth == 0 { 0 } else { position & !(u64::MAX >> segment.depth) };
@@ -744,8 +897,20 @@ impl RawTable {
                 assert!(overflow == u8::MAX || overflow as u32 == *passed, "overflow counts");
             }
             assert_eq!(count, segment.header().count, "a segment's count");
-            len += count as usize;
+            let first = (at as u64).checked_shl(64 - self.depth).unwrap_or(0);
+            let spilled =
+                self.overflow.as_ref().map_or(0, |o| o.within(segment.hashes(first)).count());
+            assert_eq!(segment.spilled, spilled > 0, "who has spilled says so");
+            if segment.spilled {
+                assert_eq!(segment.buckets, BUCKETS_MAX, "only the largest segments spill");
+                let slots = BUCKETS_MAX * SLOTS;
+                assert!(count as usize >= slots - slots / 10 - 1, "they are full");
+            }
+            len += count as usize + spilled;
             at += span;
+        }
+        if let Some(overflow) = &self.overflow {
+            overflow.check(&rehash);
         }
         assert_eq!(at, self.directory.len(), "the directory is covered");
         assert_eq!(len, self.len, "the table's count");
@@ -769,3 +934,6 @@ fn each_prefetched(segment: Segment, mut visit: impl FnMut(NonNull<u8>)) {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod collisions;

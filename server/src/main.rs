@@ -28,6 +28,7 @@ mod timer;
 use admin::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use config::{Loaded, Settings, ShutdownFlags};
 use node::{Node, SharedNode};
+use rand::TryRng;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -97,7 +98,7 @@ fn start(loaded: Loaded) -> Result<(), String> {
         .map_err(|error| format!("Can't chdir to '{}': {error}", settings.dir))?;
     log::start(&settings.logfile, settings.loglevel)
         .map_err(|error| format!("Can't open the log file: {error}"))?;
-    keyspace::table::seed_hash(rand::random());
+    keyspace::hashing::seed_hash(&hash_seed()?);
     memory::prepare();
     memory::note_start();
     tracing::info!("oO0OoO0OoO0Oo Tidemark is starting oO0OoO0OoO0Oo");
@@ -125,6 +126,15 @@ fn start(loaded: Loaded) -> Result<(), String> {
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
     runtime.block_on(serve(loaded))
+}
+
+/// The secret that names are hashed with: from the system's generator, for this process alone.
+fn hash_seed() -> Result<[u8; keyspace::hashing::SEED_BYTES], String> {
+    let mut seed = [0; keyspace::hashing::SEED_BYTES];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(|error| format!("Can't get random bytes from the system: {error}"))?;
+    Ok(seed)
 }
 
 /// Goes on in the background, without a terminal.

@@ -131,23 +131,44 @@ fn check(old: Option<&Mode>, new: &Mode) -> Result<(), Refusal> {
             "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
         ));
     }
-    let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
-    let refuse = |a: &[u8], which: &str, b: &[u8]| {
-        let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-        Err(Refusal::new(format!(
-            "ERR Prefix '{a}' overlaps with {which} prefix '{b}'. Prefixes for a single client must not overlap."
-        )))
-    };
-    for (index, prefix) in new.prefixes.iter().enumerate() {
-        let existing = old.map_or(&[][..], |old| &old.prefixes);
-        if let Some(other) = existing.iter().find(|other| overlap(prefix, other)) {
-            return refuse(prefix, "an existing", other);
+    check_overlaps(old.map_or(&[], |old| &old.prefixes), &new.prefixes)
+}
+
+/// Refuses new prefixes of which one begins with another, or with an existing one, or the other way round.
+fn check_overlaps(existing: &[Vec<u8>], new: &[Vec<u8>]) -> Result<(), Refusal> {
+    let Some(index) = first_overlapping(existing, new) else { return Ok(()) };
+    let prefix = &new[index];
+    let overlaps = |other: &&Vec<u8>| prefix.starts_with(other) || other.starts_with(prefix);
+    let (which, other) = match existing.iter().find(overlaps) {
+        Some(other) => ("an existing", other),
+        None => {
+            let other = new[index + 1..].iter().find(overlaps);
+            ("another provided", other.expect("the first one overlaps with a later one"))
         }
-        if let Some(other) = new.prefixes[index + 1..].iter().find(|other| overlap(prefix, other)) {
-            return refuse(prefix, "another provided", other);
+    };
+    let (a, b) = (String::from_utf8_lossy(prefix), String::from_utf8_lossy(other));
+    Err(Refusal::new(format!(
+        "ERR Prefix '{a}' overlaps with {which} prefix '{b}'. Prefixes for a single client must not overlap."
+    )))
+}
+
+/// The index of the first new prefix that overlaps with any other. In order, all that begin with a prefix follow it.
+fn first_overlapping(existing: &[Vec<u8>], new: &[Vec<u8>]) -> Option<usize> {
+    let new = new.iter().enumerate().map(|(index, prefix)| (prefix, Some(index)));
+    let mut all: Vec<_> = existing.iter().map(|prefix| (prefix, None)).chain(new).collect();
+    all.sort_unstable();
+    let mut first = None::<usize>;
+    let mut root = *all.first()?;
+    for next in &all[1..] {
+        if next.0.starts_with(root.0) {
+            for index in [root.1, next.1].into_iter().flatten() {
+                first = Some(first.map_or(index, |first| first.min(index)));
+            }
+        } else {
+            root = *next;
         }
     }
-    Ok(())
+    first
 }
 
 /// `CLIENT TRACKINGINFO` → flags, redirection and prefixes.
@@ -298,6 +319,28 @@ mod tests {
         server.engine.end_tracking_turn();
         assert_eq!(server.sent_to(tracker).matches("invalidate").count(), 1);
         assert_eq!(server.engine.tracking_counts().keys, 2);
+    }
+
+    /// What is sorted finds the same as a look at all pairs.
+    #[test]
+    fn the_first_overlapping_prefix_is_found() {
+        let mut draw = crate::random::Random::new(7);
+        let mut some = |most: u64| -> Vec<Vec<u8>> {
+            let count = draw.draw() % most;
+            (0..count)
+                .map(|_| (0..1 + draw.draw() % 4).map(|_| b'a' + (draw.draw() % 4) as u8).collect())
+                .collect()
+        };
+        let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
+        for _ in 0..5_000 {
+            let (mut existing, new) = (some(3), some(6));
+            existing.dedup_by(|a, b| overlap(a, b));
+            let expected = (0..new.len()).find(|i| {
+                existing.iter().any(|e| overlap(e, &new[*i]))
+                    || new[i + 1..].iter().any(|n| overlap(n, &new[*i]))
+            });
+            assert_eq!(super::first_overlapping(&existing, &new), expected, "{existing:?} {new:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Requests: an incremental parser whose arguments stay in the read buffer.
 //!
 //! One call takes as many requests as the buffer holds (a batch). A request that is not complete yet is remembered
-//! with what was understood of it, so bytes are looked at once however small the pieces they come in.
+//! with what was understood of it: bytes are looked at once and arguments noted once, however small the pieces they come in.
 //!
 //! Inline requests are unescaped in place: their text never gets longer.
 //!
@@ -247,6 +247,9 @@ pub struct Parser {
     missing: Option<u32>,
     /// Length of the argument whose bytes come next.
     bulk: Option<usize>,
+    /// How far there is no end of the line that comes next, from the start of the unfinished request.
+    searched: usize,
+    /// Its arguments so far, from its start. They move to the batch when it is complete.
     partial: Vec<Span>,
 }
 
@@ -263,14 +266,21 @@ enum Line {
     TooLong,
 }
 
-fn line(buffer: &[u8], from: usize) -> Line {
-    let rest = &buffer[from..];
-    match memchr(b'\n', &rest[..rest.len().min(LINE_MAX + 1)]) {
+/// The line that begins at `from`; up to `searched` there is no end of it.
+fn line(buffer: &[u8], from: usize, searched: usize) -> Line {
+    let begin = from.max(searched).min(buffer.len());
+    let most = buffer.len().min(from + LINE_MAX + 1);
+    let unseen = buffer.get(begin..most).unwrap_or(&[]);
+    let found = memchr(b'\n', unseen);
+    #[cfg(test)]
+    tests::note_work(found.map_or(unseen.len(), |at| at + 1));
+    match found {
         Some(at) => {
-            let end = if at > 0 && rest[at - 1] == b'\r' { at - 1 } else { at };
-            Line::Whole { next: from + at + 1, end: from + end }
+            let at = begin + at;
+            let end = if at > from && buffer[at - 1] == b'\r' { at - 1 } else { at };
+            Line::Whole { next: at + 1, end }
         }
-        None if rest.len() > LINE_MAX => Line::TooLong,
+        None if buffer.len() - from > LINE_MAX => Line::TooLong,
         None => Line::Unfinished,
     }
 }
@@ -281,9 +291,13 @@ impl Parser {
         self.missing.is_some()
     }
 
-    /// Bytes that the unfinished request is known to need, beyond what is in the buffer of `have` bytes.
+    /// Bytes that complete the unfinished request, beyond those of which the buffer has `have`: known once its last argument
+    /// has begun, 0 before.
     pub fn wanted(&self, have: usize) -> usize {
-        self.bulk.map_or(0, |len| (self.position + len + 2).saturating_sub(have))
+        match self.bulk {
+            Some(len) if self.missing == Some(1) => (self.position + len + 2).saturating_sub(have),
+            _ => 0,
+        }
     }
 
     /// Bytes of the unfinished request that have been understood.
@@ -311,11 +325,12 @@ impl Parser {
         let mut start = 0;
         while batch.requests.len() < most && start + self.position < buffer.len() {
             let first = batch.spans.len();
-            let shift = start as u32;
-            let resumed = self.partial.drain(..).map(|s| Span { start: s.start + shift, ..s });
-            batch.spans.extend(resumed);
+            let resumed = self.missing.is_some();
             match self.one(buffer, start, bounds, batch) {
                 Ok(Some((end, array))) => {
+                    if resumed {
+                        self.complete(start, batch);
+                    }
                     let argc = batch.spans.len() - first;
                     if argc > 0 {
                         batch.requests.push(Request {
@@ -327,13 +342,14 @@ impl Parser {
                         });
                     }
                     start = end;
-                    (self.position, self.missing, self.bulk) = (0, None, None);
-                    if self.partial.capacity() > PARTIAL_KEPT {
-                        self.partial = Vec::new();
-                    }
+                    (self.position, self.missing, self.bulk, self.searched) = (0, None, None, 0);
                 }
                 Ok(None) => {
+                    // What one that goes on has found is in its place already.
                     let unfinished = batch.spans.drain(first..);
+                    #[cfg(test)]
+                    tests::note_work(unfinished.len());
+                    let shift = start as u32;
                     self.partial.extend(unfinished.map(|s| Span { start: s.start - shift, ..s }));
                     break;
                 }
@@ -346,6 +362,18 @@ impl Parser {
         (start, Ok(()))
     }
 
+    /// The request at `start` that came in pieces is complete: its arguments join the others of the batch.
+    fn complete(&mut self, start: usize, batch: &mut Batch) {
+        #[cfg(test)]
+        tests::note_work(self.partial.len());
+        let shift = start as u32;
+        let arguments = self.partial.drain(..).map(|s| Span { start: s.start + shift, ..s });
+        batch.spans.extend(arguments);
+        if self.partial.capacity() > PARTIAL_KEPT {
+            self.partial = Vec::new();
+        }
+    }
+
     /// Goes on with the request at `start`. Returns its end when it is complete, and whether it is an array.
     #[inline]
     fn one(
@@ -356,13 +384,14 @@ impl Parser {
         batch: &mut Batch,
     ) -> Result<Option<(usize, bool)>, ProtocolError> {
         let mut at = start + self.position;
-        if self.missing.is_none() {
+        let resumed = self.missing.is_some();
+        if !resumed {
             if buffer[start] != b'*' {
                 return self.inline(buffer, start, batch);
             }
             let (next, argc) = match short_number(buffer, start + 1) {
                 Some(found) => found,
-                None => match self.head(buffer, start, bounds)? {
+                None => match self.head(buffer, start)? {
                     Some(found) => found,
                     None => return Ok(None),
                 },
@@ -379,9 +408,11 @@ impl Parser {
             let len = match self.bulk {
                 Some(len) => len,
                 None => {
-                    let Some((next, len)) = self.bulk_len(buffer, at, bounds)? else {
+                    let searched = start + self.searched;
+                    let Some((next, len)) = bulk_len(buffer, at, searched, bounds)? else {
                         self.missing = Some(missing);
                         self.position = at - start;
+                        self.searched = buffer.len() - start;
                         return Ok(None);
                     };
                     at = next;
@@ -396,7 +427,12 @@ impl Parser {
             if buffer[at + len] != b'\r' || buffer[at + len + 1] != b'\n' {
                 return Err(ProtocolError::new("invalid CRLF in request"));
             }
-            batch.spans.push(Span { start: at as u32, len: len as u32 });
+            let span = Span { start: at as u32, len: len as u32 };
+            if resumed {
+                self.partial.push(Span { start: span.start - start as u32, ..span });
+            } else {
+                batch.spans.push(span);
+            }
             self.bulk = None;
             at += len + 2;
             missing -= 1;
@@ -404,51 +440,16 @@ impl Parser {
         Ok(Some((at, true)))
     }
 
-    fn head(
-        &mut self,
-        buffer: &[u8],
-        start: usize,
-        _bounds: Bounds,
-    ) -> Result<Option<(usize, i64)>, ProtocolError> {
-        match line(buffer, start) {
-            Line::Unfinished => Ok(None),
+    fn head(&mut self, buffer: &[u8], start: usize) -> Result<Option<(usize, i64)>, ProtocolError> {
+        match line(buffer, start, start + self.searched) {
+            Line::Unfinished => {
+                self.searched = buffer.len() - start;
+                Ok(None)
+            }
             Line::TooLong => Err(ProtocolError::new("too big mbulk count string")),
             Line::Whole { next, end } => match parse_i64(&buffer[start + 1..end]) {
                 Some(argc) if argc <= ARGC_MAX && next - end == CRLF => Ok(Some((next, argc))),
                 _ => Err(ProtocolError::new("invalid multibulk length")),
-            },
-        }
-    }
-
-    #[inline]
-    fn bulk_len(
-        &mut self,
-        buffer: &[u8],
-        at: usize,
-        bounds: Bounds,
-    ) -> Result<Option<(usize, usize)>, ProtocolError> {
-        let Some(kind) = buffer.get(at) else { return Ok(None) };
-        if *kind == b'$'
-            && let Some((next, len)) = short_number(buffer, at + 1)
-        {
-            return Ok(Some((next, len as usize)));
-        }
-        match line(buffer, at) {
-            Line::Unfinished => Ok(None),
-            Line::TooLong => Err(ProtocolError::new("too big bulk count string")),
-            Line::Whole { .. } if *kind != b'$' => {
-                let got =
-                    if kind.is_ascii_graphic() || *kind == b' ' { *kind as char } else { '?' };
-                Err(ProtocolError::new(format!("expected '$', got '{got}'")))
-            }
-            Line::Whole { next, end } => match parse_i64(&buffer[at + 1..end]) {
-                Some(len) if (0..=bounds.bulk_max).contains(&len) && next - end == CRLF => {
-                    if len > UNAUTHENTICATED_BULK_MAX && !bounds.authenticated {
-                        return Err(ProtocolError::new("unauthenticated bulk length"));
-                    }
-                    Ok(Some((next, len as usize)))
-                }
-                _ => Err(ProtocolError::new("invalid bulk length")),
             },
         }
     }
@@ -459,8 +460,11 @@ impl Parser {
         start: usize,
         batch: &mut Batch,
     ) -> Result<Option<(usize, bool)>, ProtocolError> {
-        let (next, end) = match line(buffer, start) {
-            Line::Unfinished => return Ok(None),
+        let (next, end) = match line(buffer, start, start + self.searched) {
+            Line::Unfinished => {
+                self.searched = buffer.len() - start;
+                return Ok(None);
+            }
             Line::TooLong => return Err(ProtocolError::new("too big inline request")),
             Line::Whole { next, end } => (next, end),
         };
@@ -475,6 +479,39 @@ impl Parser {
             }
         }
         Ok(Some((next, false)))
+    }
+}
+
+/// The header of the argument at `at`: where its bytes begin, and how many there are.
+#[inline]
+fn bulk_len(
+    buffer: &[u8],
+    at: usize,
+    searched: usize,
+    bounds: Bounds,
+) -> Result<Option<(usize, usize)>, ProtocolError> {
+    let Some(kind) = buffer.get(at) else { return Ok(None) };
+    if *kind == b'$'
+        && let Some((next, len)) = short_number(buffer, at + 1)
+    {
+        return Ok(Some((next, len as usize)));
+    }
+    match line(buffer, at, searched) {
+        Line::Unfinished => Ok(None),
+        Line::TooLong => Err(ProtocolError::new("too big bulk count string")),
+        Line::Whole { .. } if *kind != b'$' => {
+            let got = if kind.is_ascii_graphic() || *kind == b' ' { *kind as char } else { '?' };
+            Err(ProtocolError::new(format!("expected '$', got '{got}'")))
+        }
+        Line::Whole { next, end } => match parse_i64(&buffer[at + 1..end]) {
+            Some(len) if (0..=bounds.bulk_max).contains(&len) && next - end == CRLF => {
+                if len > UNAUTHENTICATED_BULK_MAX && !bounds.authenticated {
+                    return Err(ProtocolError::new("unauthenticated bulk length"));
+                }
+                Ok(Some((next, len as usize)))
+            }
+            _ => Err(ProtocolError::new("invalid bulk length")),
+        },
     }
 }
 
@@ -578,6 +615,16 @@ fn unescape(text: &[u8], quote: u8) -> (u8, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Bytes that were searched for the end of a line, and arguments that were moved.
+        static WORK: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn note_work(amount: usize) {
+        WORK.set(WORK.get() + amount);
+    }
 
     const OPEN: Bounds = Bounds { bulk_max: 512 << 20, authenticated: true };
 
@@ -631,6 +678,31 @@ mod tests {
         );
         for size in 1..bytes.len() {
             assert_eq!(pieces(bytes, size).0, expected, "pieces of {size}");
+        }
+    }
+
+    /// Whatever the pieces, no byte is searched twice and no argument moved more than twice.
+    #[test]
+    fn work_is_linear_in_bytes_and_arguments_however_they_come() {
+        let many = [&b"*20000\r\n"[..], &b"$3\r\nabc\r\n".repeat(20_000)].concat();
+        let long_headers =
+            [&b"*3000\r\n"[..], &b"$10000\r\n"[..], &[b'x'; 10_000], b"\r\n"].concat();
+        let inline = [&[b'a'; LINE_MAX - 2][..], b"\r\n"].concat();
+        let tiny = b"PING\r\n*1\r\n$4\r\nPING\r\n".repeat(5_000);
+        let padded = [&b"*1\r\n$"[..], &[b'0'; LINE_MAX - 10]].concat();
+        for (name, bytes) in [
+            ("many arguments", many),
+            ("a long argument", long_headers),
+            ("a long inline request", inline),
+            ("tiny requests", tiny),
+            ("a long header", padded),
+        ] {
+            for size in [1, 16, 4096] {
+                WORK.set(0);
+                pieces(&bytes, size).1.expect("good requests");
+                let work = WORK.get();
+                assert!(work <= 2 * bytes.len(), "{name} by {size}: {work} for {}", bytes.len());
+            }
         }
     }
 

@@ -15,6 +15,7 @@
 //! - what a replica is sent: [`crate::replication::feed`]
 
 use super::handle::Handle;
+use super::input::{Input, READ_BYTES};
 use super::stream::Stream;
 use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
@@ -29,16 +30,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// Bytes read in one turn.
-const READ_BYTES: usize = 64 * 1024;
 /// Requests executed in one turn before others get theirs.
 const BATCH_MAX: usize = 1024;
 /// Turns in a row before others get theirs.
 const TURNS_MAX: usize = 4;
-/// The least that is read at once.
-const READ_LEAST: usize = 4 * 1024;
-/// The most that is read at once when a long argument is on its way.
-const READ_MAX: usize = 4 * 1024 * 1024;
 /// Above this, a buffer that was needed once is given back.
 const KEEP_BYTES: usize = 256 * 1024;
 /// Replies of a turn up to which limits are not looked at before they are sent, in bytes.
@@ -91,7 +86,10 @@ pub struct Connection {
     handle: Rc<Handle>,
     parser: Parser,
     /// Bytes of requests that could not be executed yet.
-    input: Vec<u8>,
+    input: Input,
+    /// How many requests are looked at in one turn: fewer after one of them stopped the connection, as those behind it are
+    /// looked at again.
+    ahead: usize,
     /// Whether there may be whole requests in `input`.
     unexecuted: bool,
     /// Replies that have not left yet.
@@ -121,7 +119,8 @@ impl Connection {
             slot,
             handle,
             parser: Parser::default(),
-            input: Vec::new(),
+            input: Input::default(),
+            ahead: BATCH_MAX,
             unexecuted: false,
             output: Vec::new(),
             written: 0,
@@ -153,8 +152,8 @@ impl Connection {
             }
             if self.unexecuted {
                 let mut input = std::mem::take(&mut self.input);
-                let used = self.execute(cx, node, &mut input);
-                input.drain(..used);
+                let used = self.execute(cx, node, input.unexecuted());
+                input.consume(used);
                 self.input = input;
                 continue;
             }
@@ -184,7 +183,8 @@ impl Connection {
     /// Takes in what comes while the client's last command waits, so that its disconnecting is noticed.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Turn {
         while self.input.len() < READ_BYTES {
-            match self.stream.poll_read(cx, &mut self.input, READ_BYTES) {
+            let (buffer, most) = self.input.make_room(0);
+            match self.stream.poll_read(cx, buffer, most) {
                 Poll::Pending => return Turn::Wait,
                 Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
                 Poll::Ready(Ok(_)) => self.unexecuted = true,
@@ -213,14 +213,8 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, node: &mut Node) -> Poll<io::Result<usize>> {
         if !self.input.is_empty() {
             let mut input = std::mem::take(&mut self.input);
-            // No more room than the request needs, if that is known: more would move what is there.
-            let room = input.capacity() - input.len();
-            let most = match self.parser.wanted(input.len()) {
-                0 => READ_BYTES,
-                wanted if wanted <= room => room.min(READ_MAX),
-                wanted => wanted.clamp(READ_LEAST, READ_MAX),
-            };
-            let result = self.stream.poll_read(cx, &mut input, most);
+            let (buffer, most) = input.make_room(self.parser.wanted(input.len()));
+            let result = self.stream.poll_read(cx, buffer, most);
             if let Poll::Ready(Ok(read @ 1..)) = result {
                 node.host.note_input(self.slot, read);
                 // What a long request takes counts before it is executed: it may be the last.
@@ -231,11 +225,8 @@ impl Connection {
                         return Poll::Ready(Ok(0));
                     }
                 }
-                let used = self.execute(cx, node, &mut input);
-                input.drain(..used);
-            }
-            if input.is_empty() && input.capacity() > KEEP_OWN_BYTES {
-                input = Vec::new();
+                let used = self.execute(cx, node, input.unexecuted());
+                input.consume(used);
             }
             self.input = input;
             return result;
@@ -247,9 +238,8 @@ impl Connection {
             node.host.note_input(self.slot, read);
             let used = self.execute(cx, node, &mut buffer);
             if used < buffer.len() {
-                let left = buffer.len() - used;
-                self.input.reserve_exact(left + self.parser.wanted(left).min(READ_MAX));
-                self.input.extend_from_slice(&buffer[used..]);
+                let wanted = self.parser.wanted(buffer.len() - used);
+                self.input.keep(&buffer[used..], wanted);
             }
         }
         node.host.scratch.input = buffer;
@@ -266,12 +256,14 @@ impl Connection {
         let mut session = node.engine.take_session(self.slot);
         let bounds =
             Bounds { bulk_max: node.host.bulk_max(), authenticated: session.authenticated };
-        let (mut used, parsed) = self.parser.parse(buffer, bounds, BATCH_MAX, &mut batch);
+        let (mut used, parsed) = self.parser.parse(buffer, bounds, self.ahead, &mut batch);
         let (executed, flow) =
             node.engine.execute_batch(&mut node.host, &mut session, buffer, &batch, 0, &mut out);
         let requests = batch.requests();
-        self.unexecuted = requests.len() == BATCH_MAX;
+        self.unexecuted = requests.len() == self.ahead;
+        self.ahead = BATCH_MAX.min(self.ahead * 2);
         if executed < requests.len() {
+            self.ahead = executed.max(1);
             used = executed.checked_sub(1).map_or(0, |last| requests[last].end as usize);
             self.parser = Parser::default();
             self.unexecuted = true;
@@ -432,12 +424,12 @@ impl Drop for Connection {
 
 /// What the buffer of unfinished input takes.
 #[inline]
-fn input_bytes(buffer: &Vec<u8>, parser: &Parser) -> InputBytes {
-    let understood = parser.understood().min(buffer.len());
+fn input_bytes(input: &Input, parser: &Parser) -> InputBytes {
+    let understood = parser.understood().min(input.len());
     InputBytes {
-        unparsed: buffer.len() - understood,
+        unparsed: input.len() - understood,
         arguments: understood + parser.memory_bytes(),
-        room: buffer.capacity() - buffer.len(),
+        room: input.room(),
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! - [`listen`]: what we listen on, who is let in
 //! - [`connection`]: bytes of one client to the engine and back
+//! - [`input`]: what a connection keeps of its input
 //! - [`stream`]: TCP or Unix socket
 //! - [`handle`]: how others wake a connection's task
 
 pub mod connection;
 pub mod handle;
+pub mod input;
 pub mod listen;
 pub mod stream;

@@ -24,7 +24,9 @@ impl Stream {
         buffer: &mut Vec<u8>,
         most: usize,
     ) -> Poll<io::Result<usize>> {
-        buffer.reserve_exact(most.min(16 * 1024));
+        if buffer.capacity() - buffer.len() < most.min(16 * 1024) {
+            buffer.reserve(most.min(16 * 1024));
+        }
         let spare = buffer.spare_capacity_mut();
         let room = spare.len().min(most);
         let mut into = ReadBuf::uninit(&mut spare[..room]);
