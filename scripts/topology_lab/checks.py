@@ -90,7 +90,7 @@ class Watch:
                 discarded = None if looks_right else self.discarded(seen[node][1])
                 self.suspect[node] = self.suspect[node] + 1 if discarded else 0
                 if self.suspect[node] == LOOKS_MAX:
-                    raise Failure(f"{node.name} has its link up, and discarded history: {discarded}")
+                    raise Failure(f"{node.name}, its link up, has discarded history: {discarded}")
 
     def is_behind(self, node, seen):
         """Whether there is a reason why a node need not have what the primary has."""
@@ -119,6 +119,8 @@ class Checks:
     def __init__(self, tree, events, diary):
         self.tree, self.events, self.diary = tree, events, diary
         self.totals = {"partial": 0, "full": 0, "refused": 0}
+        # Other servers warn in other words, and promise less.
+        self.strict = "tidemark_version" in tree.primary.info()
         self.read_of_log = {node: 0 for node in tree.nodes}
 
     def all(self):
@@ -138,7 +140,7 @@ class Checks:
         started = time.monotonic()
         while reason := self.unsettled():
             if time.monotonic() - started > SETTLE_LIMIT_SECONDS:
-                raise Failure(f"not settled {SETTLE_LIMIT_SECONDS} s after the end of all: {reason}")
+                raise Failure(f"not settled after {SETTLE_LIMIT_SECONDS} s of calm: {reason}")
             self.events.observe()
             time.sleep(0.05)
         self.diary.note(f"settled after {time.monotonic() - started:.1f} s")
@@ -191,11 +193,13 @@ class Checks:
 
     def tell_differences(self, short, digests, sizes):
         primary = self.tree.primary
-        told = [f"{short} keys that should have expired are left on {primary.name}"] if short else []
+        told = [f"{short} keys should have expired on {primary.name}"] if short else []
         for node in self.tree.nodes:
             if digests and (digests[node], sizes[node]) != (digests[primary], sizes[primary]):
-                told.append(f"{node.name} (follows {self.tree.parent[node].name}) differs from "
-                            f"{primary.name}: {sizes[node]} keys against {sizes[primary]}")  # fmt: skip
+                told.append(
+                    f"{node.name} (follows {self.tree.parent[node].name}) differs from "
+                    f"{primary.name}: {sizes[node]} keys against {sizes[primary]}"
+                )
                 told += ["  " + line for line in differences(primary, node)]
         raise Failure("data differs, all links up, all offsets equal\n" + "\n".join(told))
 
@@ -222,12 +226,12 @@ class Checks:
         pauses = self.tree.proxy.take_pauses()
         breaks, links = events.breaks + pauses * nodes, events.disturbed + pauses * nodes
         events.breaks = events.disturbed = 0
-        kinds = [sync.kind for sync in self.tree.proxy.take_syncs()]
+        syncs = self.tree.proxy.take_syncs()
+        kinds = [sync.kind for sync in syncs]
         partial, full, refused = (kinds.count(kind) for kind in ("partial", "full", "refused"))
         most, pair = self.tree.proxy.take_attempts()
-        self.totals["partial"] += partial
-        self.totals["full"] += full
-        self.totals["refused"] += refused
+        for sync in syncs:
+            self.count(sync)
         text = (
             f"{partial} partial and {full} full syncs, {refused} refused, after {breaks} breaks of "
             f"at most {links} links; at most {most} attempts in 5 s ({pair})"
@@ -239,6 +243,10 @@ class Checks:
             or most > ATTEMPTS_MAX
         ):
             raise Failure(f"too many syncs or attempts: {text}")
+
+    def count(self, sync):
+        """Notes a sync for the summary."""
+        self.totals[sync.kind] += 1
 
     def sizes(self):
         """Nobody takes much more memory than another with the same data, or keeps sockets open."""
@@ -253,14 +261,13 @@ class Checks:
                 raise Failure(f"{node.name} has {node.descriptors()} descriptors open")
 
     def logs(self):
-        """No warning that nothing here explains. Other servers warn in other words."""
-        strict = "tidemark_version" in self.tree.primary.info()
+        """No warning that nothing here explains."""
         for node in self.tree.nodes:
             lines = read_lines(node.log)
             new, self.read_of_log[node] = lines[self.read_of_log[node] :], len(lines)
             for line in new:
                 known = logged_at(line)
-                warning = strict and known and known[1][2:].startswith("#")
+                warning = self.strict and known and known[1][2:].startswith("#")
                 if "panicked" in line or (warning and not EXPECTED_WARNINGS.search(line)):
                     raise Failure(f"in the log of {node.name}: {line}")
 
@@ -288,11 +295,13 @@ class Checks:
     def to_disk(self, node):
         """Waits until all data of a node is on its disk, in whichever form it keeps it."""
         end = time.monotonic() + EQUAL_LIMIT_SECONDS
-        wants = ("aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
+        wants = (
+            "aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress",
+            "aof_buffer_length", "aof_pending_bio_fsync",
+        )  # fmt: skip
         while time.monotonic() < end:
             info = node.info()
-            pending = int(info.get("aof_buffer_length", 0)) + int(info.get("aof_pending_bio_fsync", 0))
-            if all(info.get(name, "0") == "0" for name in wants) and pending == 0:
+            if all(info.get(name, "0") == "0" for name in wants):
                 on = info["aof_enabled"] == "1"
                 node.options["appendonly"] = "yes" if on else "no"
                 if not on:

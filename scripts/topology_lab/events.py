@@ -161,7 +161,7 @@ class Events:
         node, pair = self.a_link()
         if not node:
             return False
-        seconds = self.random.choice((0.3, 1, 2, 6))
+        seconds = self.random.choice((0.3, 1, 2, 8))
         self.disturb(node)
         self.note(f"{pair.name} stalls for {seconds} s")
         self.proxy.stall(pair, True)
@@ -181,7 +181,7 @@ class Events:
         node, pair = self.a_link()
         if not node:
             return False
-        seconds, close_below = self.random.choice((1, 3, 7)), self.random.random() < 0.6
+        seconds, close_below = self.random.choice((1, 3, 9)), self.random.random() < 0.6
         self.disturb(node)
         who = node if close_below else pair.parent
         self.note(f"{pair.name} is half-open for {seconds} s: {who.name} alone is told")
@@ -205,7 +205,8 @@ class Events:
         seconds = self.random.choice((0, 0.5, 2, 5))
         empty = self.random.random() < 0.1
         self.disturb(node)
-        self.note(f"kill -9 {node.name}, back in {seconds} s{', without its files' if empty else ''}")
+        how = ", without its files" if empty else ""
+        self.note(f"kill -9 {node.name}, back in {seconds} s{how}")
         self.kill(node)
         if empty:
             node.forget_data()
@@ -260,7 +261,7 @@ class Events:
         node = self.choose(node for node in self.tree.nodes if node.answers)
         if not node:
             return False
-        seconds = self.random.choice((0.2, 1, 3, 6))
+        seconds = self.random.choice((0.2, 1, 3, 8))
         self.disturb(node)
         self.note(f"SIGSTOP {node.name} for {seconds} s")
         node.stop()
@@ -369,7 +370,7 @@ class Events:
         self.call(node, "CONFIG", "SET", "appendonly", word)
 
     def learn_file(self, node):
-        """A file that was switched on counts from when its base is written: as CONFIG REWRITE then."""
+        """A file that was switched on is kept in the configuration once its base is written."""
         if node.wants_file and node.options["appendonly"] == "no" and node.answers:
             info = node.info()
             unready = "aof_rewrite_in_progress", "aof_rewrite_scheduled"

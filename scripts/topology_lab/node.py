@@ -11,14 +11,14 @@ from . import Failure
 
 START_LIMIT_SECONDS = 60
 REPLY_LIMIT_SECONDS = 10
-# What all nodes are started with. A silent link is given up after 4 s, so that a run meets it often.
+# What all nodes are started with. A silent link is given up after 6 s, so that a run meets it.
 OPTIONS = """\
 bind 127.0.0.1
 logfile node.log
 save ""
 enable-debug-command local
 repl-diskless-sync-delay 0
-repl-timeout 4
+repl-timeout 6
 repl-ping-replica-period 1
 client-output-buffer-limit replica 32mb 16mb 10
 """
@@ -47,7 +47,7 @@ class Connection:
         self.socket.sendall(request)
 
     def read(self):
-        """One reply. An error is returned as an ErrorReply, not raised: it may stand in an array."""
+        """One reply. An error is returned, not raised: it may stand in an array."""
         line = self.replies.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError("connection closed")

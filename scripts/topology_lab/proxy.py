@@ -73,13 +73,8 @@ class Sync:
     @property
     def kind(self):
         """`partial`, `full`, or `refused`."""
-        return {"+CONTINUE": "partial", "+FULLRESYNC": "full"}.get(self.answer.split()[0], "refused")
-
-    @property
-    def renames(self):
-        """The replica's own replicas have to go: its data or the name of its history changes."""
-        words = self.answer.split()
-        return self.kind == "full" or (len(words) > 1 and words[1] != self.asked.split()[0])
+        word = self.answer.split()[0]
+        return {"+CONTINUE": "partial", "+FULLRESYNC": "full"}.get(word, "refused")
 
 
 class Proxy:
@@ -317,14 +312,14 @@ class Proxy:
                 wire.answer = "-"
 
     def answered(self, wire, line):
-        asked = wire.opening_up.rpartition(b"PSYNC\r\n")[2].split(b"\r\n")
-        wire.asked = " ".join(word.decode(errors="replace") for word in asked[1::2][:2])
+        _, psync, asked = wire.opening_up.rpartition(b"PSYNC\r\n")
+        words = asked.split(b"\r\n")[1::2][:2] if psync else []
+        wire.asked = " ".join(word.decode(errors="replace") for word in words)
         wire.answer = line
-        sync = Sync(wire.pair, wire.asked or "?", line)
+        sync = Sync(wire.pair, wire.asked or "(not yet)", line)
         self.syncs.append(sync)
-        asked = " ".join(word[:8] + "…" if len(word) == 40 else word for word in sync.asked.split())
-        answer = " ".join(word[:8] + "…" if len(word) == 40 else word for word in line.split())
-        self.diary.note(f"  {wire.pair.name} PSYNC {asked} is answered {answer[:60]}", show=False)
+        asked, answer = shortened(sync.asked), shortened(line)[:60]
+        self.diary.note(f"  {wire.pair.name} PSYNC {asked} is answered {answer}", show=False)
         pair = wire.pair
         if sync.kind == "full" and pair.cut_snapshot is not None:
             pair.cut_down, pair.cut_snapshot = pair.cut_snapshot, None
@@ -357,6 +352,11 @@ class Proxy:
         wire.below = wire.above = None
         if wire in wire.pair.wires:
             wire.pair.wires.remove(wire)
+
+
+def shortened(text):
+    """With names of histories cut short."""
+    return " ".join(word[:8] + "…" if len(word) == 40 else word for word in text.split())
 
 
 def close(side, rudely):

@@ -110,7 +110,7 @@ class Tree:
     # --- histories ---
 
     def begin_epoch(self, node):
-        """From here on a node takes the writes. No writer may have written to it as a primary yet."""
+        """From here on a node takes the writes. None may have come to it as a primary yet."""
         with self.lock:
             self.version += 1
             self.primary = node
