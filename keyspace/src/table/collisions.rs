@@ -98,7 +98,10 @@ fn spread(key: u64) -> u64 {
 }
 
 /// Hash functions that fail in ways of their own.
-const BAD: [(&str, fn(u64) -> u64); 7] = [
+/// A hash function that collides, and what is bad about it.
+type BadHash = (&'static str, fn(u64) -> u64);
+
+const BAD: [BadHash; 7] = [
     ("all 0", |_| 0),
     ("all ones", |_| u64::MAX),
     ("40 leading bits alike", |key| 0x1234_5678_9a00_0000 | spread(key) >> 40),
@@ -178,7 +181,9 @@ fn chance_reaches_all_and_favours_none() {
 fn what_expires_is_found_among_those_that_spilled() {
     for (name, hash) in BAD {
         let mut tested = Tested::filled(hash, 3_000);
-        let due = |key: u64| (key % 3 == 0).then_some(if key % 2 == 0 { 100 } else { 300 });
+        let due = |key: u64| {
+            key.is_multiple_of(3).then_some(if key.is_multiple_of(2) { 100 } else { 300 })
+        };
         for key in 0..3_000 {
             if let Some(at) = due(key) {
                 tested.table.note_expiry(hash(key), at);
