@@ -496,21 +496,22 @@ impl Engine {
         Reply::new(out, session.resp3).array(queue.len());
         let mut total = 0;
         session.in_exec = true;
-        for queued in &queue {
+        let first_refused = self.refused.list.len();
+        for (at, queued) in queue.iter().enumerate() {
             let args = queued.args.args();
             self.unit.stated = false;
             let db = session.db;
             let refused = self.refused.list.len();
             let changes = self.call(host, session, queued.spec, None, args, out);
-            if total > 0 {
-                self.refused.list[refused..].iter_mut().for_each(|r| r.half_done = true);
-            }
+            self.refused.list[refused..].iter_mut().for_each(|refused| refused.queued = Some(at));
             total += changes;
             if changes > 0 && !self.unit.stated && self.is_journaling(session) {
                 self.unit.add(db, |bytes| encode::command(bytes, args.iter_from(0)));
             }
         }
         session.in_exec = false;
+        let half_done = total > 0;
+        self.refused.list[first_refused..].iter_mut().for_each(|r| r.half_done = half_done);
         // What the queue did has been stated, command by command.
         self.unit.stated = true;
         total

@@ -28,14 +28,16 @@ const SHOWN_BYTES: usize = 256;
 pub struct Refused {
     /// The request, by its index in the batch; EXEC for a command of a transaction that failed when it was executed.
     pub index: usize,
+    /// Its place among the queued commands of the transaction, if it failed when that was executed.
+    pub queued: Option<usize>,
     /// The command: its name in the table (`client|kill`), or as it was spelled where it is not there.
     pub name: String,
     /// What was in the way.
     pub kind: Kind,
     /// The error reply.
     pub text: String,
-    /// Other commands of the same transaction have changed something already: what is executed and what is not has no
-    /// place between two offsets, so the position before it is of no use any more.
+    /// Other commands of the same transaction have changed something: what is executed and what is not has no place
+    /// between two offsets, so the position before it is of no use any more.
     pub half_done: bool,
 }
 
@@ -74,6 +76,7 @@ impl Engine {
         };
         list.push(Refused {
             index: 0,
+            queued: None,
             name: shown(name),
             kind: refusal.kind,
             text: shown(&refusal.text),

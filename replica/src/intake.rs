@@ -25,14 +25,42 @@ const BATCH_MAX: usize = 2048;
 
 /// Where commands of the stream go.
 pub trait Target {
-    /// Executes requests in order. Returns how many were executed, and why not the rest.
-    fn execute(&mut self, bytes: &[u8], batch: &Batch) -> (usize, Result<(), Refused>);
+    /// Executes requests in order; `start` is the offset before the first of them.
+    fn execute(&mut self, start: Offset, bytes: &[u8], batch: &Batch) -> Executed;
 
     /// Journals bytes of the stream, verbatim. They begin where the last ones ended.
     fn journal(&mut self, kind: Kind, bytes: &[u8]);
 
     /// What was executed has been journaled. With the database that the stream stands in now, if a unit ended.
     fn end_batch(&mut self, db: Option<usize>);
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Executed {
+    /// How many requests were executed.
+    pub count: usize,
+    /// Commands among them that were left out, because this node does not know them: replicas of ours get them all the
+    /// same, and decide for themselves; our disk does not, it could not be loaded.
+    pub skipped: Vec<Skipped>,
+    /// Why the others were not executed.
+    pub end: Result<(), Refused>,
+}
+
+impl Executed {
+    /// All was executed.
+    pub fn all(batch: &Batch) -> Executed {
+        Executed { count: batch.requests().len(), skipped: Vec::new(), end: Ok(()) }
+    }
+}
+
+/// A command that was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// A request of the batch.
+    Request(usize),
+    /// Of the transaction that this request of the batch, its EXEC, has executed: the command at this place of its queue.
+    Queued(usize, usize),
 }
 
 /// A command that the target will not execute.
@@ -72,11 +100,12 @@ pub enum StreamError {
 impl StreamError {
     /// Whether the position means nothing any more: the next attempt starts over.
     pub fn loses_position(&self) -> bool {
-        match self {
-            StreamError::Protocol(_) => true,
-            StreamError::Database { .. } => false,
-            StreamError::Refused { refused, .. } => refused.torn,
-        }
+        matches!(self, StreamError::Protocol(_)) || self.is_torn()
+    }
+
+    /// Whether the data is at no position of the stream any more.
+    pub fn is_torn(&self) -> bool {
+        matches!(self, StreamError::Refused { refused: Refused { torn: true, .. }, .. })
     }
 }
 
@@ -103,6 +132,8 @@ pub struct Intake {
     boundaries: Vec<Boundary>,
     /// Bytes of a transaction that has not ended.
     open: Vec<u8>,
+    /// Where in `open` commands begin that were left out when they came.
+    open_skipped: Vec<usize>,
 }
 
 impl Intake {
@@ -114,6 +145,7 @@ impl Intake {
             batch: Batch::default(),
             boundaries: Vec::new(),
             open: Vec::new(),
+            open_skipped: Vec::new(),
         }
     }
 
@@ -167,15 +199,16 @@ impl Intake {
         let bytes = &bytes[..used];
         let count = self.batch.requests().len();
         self.check(bytes)?;
+        let start = self.position.received;
         self.position.receive(used);
         let bad_select = self.find_boundaries(bytes);
-        let (executed, refused) = match self.batch.requests() {
-            [] => (0, Ok(())),
-            _ => target.execute(bytes, &self.batch),
+        let executed = match self.batch.requests() {
+            [] => Executed::all(&self.batch),
+            _ => target.execute(start, bytes, &self.batch),
         };
-        self.pass_on(bytes, executed, target, acks);
+        self.pass_on(bytes, &executed, target, acks);
         let offset = self.position.applied;
-        refused.map_err(|refused| StreamError::Refused { offset, refused })?;
+        executed.end.map_err(|refused| StreamError::Refused { offset, refused })?;
         bad_select.map_err(|error| StreamError::Database { offset, error })?;
         parsed.map_err(|error| StreamError::Protocol(error.text))?;
         Ok((used, count == BATCH_MAX))
@@ -238,21 +271,25 @@ impl Intake {
     fn pass_on(
         &mut self,
         bytes: &[u8],
-        executed: usize,
+        executed: &Executed,
         target: &mut impl Target,
         acks: &mut Vec<Offset>,
     ) {
+        if !executed.skipped.is_empty() {
+            return self.pass_on_but(bytes, executed, target, acks);
+        }
         let boundaries = std::mem::take(&mut self.boundaries);
         let (mut from, mut upto) = (0usize, 0usize);
         let mut db = None;
-        for boundary in boundaries.iter().take_while(|boundary| boundary.request < executed) {
+        for boundary in boundaries.iter().take_while(|boundary| boundary.request < executed.count) {
             db = Some(boundary.db);
             if !boundary.control {
                 upto = boundary.end;
                 if !self.open.is_empty() {
                     self.open.extend_from_slice(&bytes[from..upto]);
                     let unit = std::mem::take(&mut self.open);
-                    self.journal(target, Kind::Effect, &unit);
+                    let skipped = std::mem::take(&mut self.open_skipped);
+                    self.journal_but(target, &unit, &skipped);
                     from = upto;
                 }
                 continue;
@@ -270,12 +307,95 @@ impl Intake {
         target.end_batch(db);
     }
 
+    /// The same for a batch of which commands were left out: unit by unit.
+    #[cold]
+    fn pass_on_but(
+        &mut self,
+        bytes: &[u8],
+        executed: &Executed,
+        target: &mut impl Target,
+        acks: &mut Vec<Offset>,
+    ) {
+        let boundaries = std::mem::take(&mut self.boundaries);
+        let starts: Vec<usize> =
+            self.batch.requests().iter().map(|request| request.start as usize).collect();
+        let is_skipped = |index: usize| executed.skipped.contains(&Skipped::Request(index));
+        let (mut from, mut next) = (0usize, 0usize);
+        let mut db = None;
+        for boundary in boundaries.iter().take_while(|boundary| boundary.request < executed.count) {
+            db = Some(boundary.db);
+            if boundary.asks {
+                acks.push(self.position.applied);
+            }
+            let before = self.open.len();
+            self.open.extend_from_slice(&bytes[from..boundary.end]);
+            let mine = (next..=boundary.request).filter(|index| is_skipped(*index));
+            self.open_skipped.extend(mine.map(|index| before + starts[index] - from));
+            let queued = executed.skipped.iter().filter_map(|skipped| match skipped {
+                Skipped::Queued(exec, place) if *exec == boundary.request => Some(*place),
+                _ => None,
+            });
+            let places: Vec<usize> = queued.collect();
+            let unit = std::mem::take(&mut self.open);
+            let mut skipped = std::mem::take(&mut self.open_skipped);
+            skipped.extend(queued_at(&unit, &skipped, &places));
+            match boundary.control {
+                true => self.journal(target, Kind::Control, &unit),
+                false => self.journal_but(target, &unit, &skipped),
+            }
+            (from, next) = (boundary.end, boundary.request + 1);
+        }
+        let before = self.open.len();
+        self.open.extend_from_slice(&bytes[from..]);
+        let rest = (next..starts.len()).filter(|index| is_skipped(*index));
+        self.open_skipped.extend(rest.map(|index| before + starts[index] - from));
+        self.boundaries = boundaries;
+        target.end_batch(db);
+    }
+
+    /// Journals a unit: to replicas as it came, to the disk without the commands that begin at `skipped`.
+    fn journal_but(&mut self, target: &mut impl Target, unit: &[u8], skipped: &[usize]) {
+        if skipped.is_empty() {
+            return self.journal(target, Kind::Effect, unit);
+        }
+        self.journal(target, Kind::Control, unit);
+        let kept: Vec<&[u8]> = commands(unit)
+            .filter(|command| !skipped.contains(&command.start))
+            .map(|command| &unit[command])
+            .collect();
+        if !kept.is_empty() {
+            target.journal(Kind::Local, &kept.concat());
+        }
+    }
+
     fn journal(&mut self, target: &mut impl Target, kind: Kind, bytes: &[u8]) {
         if !bytes.is_empty() {
             target.journal(kind, bytes);
             self.position.apply(bytes.len());
         }
     }
+}
+
+/// Where the commands of a unit lie in it.
+fn commands(unit: &[u8]) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let (mut parser, mut batch) = (Parser::default(), Batch::default());
+    let bounds = Bounds { bulk_max: i64::from(u32::MAX) - 1, authenticated: true };
+    let (used, parsed) = parser.parse(&mut unit.to_vec(), bounds, usize::MAX, &mut batch);
+    assert!(parsed.is_ok() && used == unit.len(), "it was read before");
+    let ranges =
+        batch.requests().iter().map(|request| request.start as usize..request.end as usize);
+    ranges.collect::<Vec<_>>().into_iter()
+}
+
+/// Where the commands at some places of a transaction's queue begin in it. What was left out when it came is not in the queue;
+/// nor are MULTI and EXEC.
+fn queued_at(unit: &[u8], skipped: &[usize], places: &[usize]) -> Vec<usize> {
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let queued = commands(unit).skip(1).map(|command| command.start);
+    let queued: Vec<usize> = queued.filter(|start| !skipped.contains(start)).collect();
+    places.iter().filter_map(|place| queued.get(*place).copied()).collect()
 }
 
 /// Whether a command of the stream changes no data.

@@ -17,30 +17,48 @@ struct Recorder {
     queue: Option<Vec<String>>,
     /// A name that is refused.
     refuses: Option<&'static str>,
+    /// It is left out, and what is behind it goes on.
+    skips: bool,
 }
 
 impl Target for Recorder {
-    fn execute(&mut self, bytes: &[u8], batch: &Batch) -> (usize, Result<(), Refused>) {
+    fn execute(&mut self, _start: Offset, bytes: &[u8], batch: &Batch) -> Executed {
+        let mut done = Executed::all(batch);
         for (index, request) in batch.requests().iter().enumerate() {
             let name = String::from_utf8_lossy(batch.args(bytes, request).at(0)).into_owned();
             if self.refuses.is_some_and(|refused| refused == name) {
-                return (index, Err(Refused { text: name, torn: false }));
+                if self.skips {
+                    done.skipped.push(Skipped::Request(index));
+                    continue;
+                }
+                done.count = index;
+                done.end = Err(Refused { text: name, torn: false });
+                return done;
             }
             match (name.as_str(), &mut self.queue) {
                 ("MULTI", _) => self.queue = Some(Vec::new()),
-                ("EXEC", queue) => self.executed.extend(queue.take().unwrap_or_default()),
+                ("EXEC", queue) => {
+                    let queued = queue.take().unwrap_or_default();
+                    for (place, name) in queued.into_iter().enumerate() {
+                        match name == "LATE" {
+                            true => done.skipped.push(Skipped::Queued(index, place)),
+                            false => self.executed.push(name),
+                        }
+                    }
+                }
                 ("DISCARD", _) => self.queue = None,
                 (_, Some(queue)) => queue.push(name),
                 (_, None) => self.executed.push(name),
             }
         }
-        (batch.requests().len(), Ok(()))
+        done
     }
 
     fn journal(&mut self, kind: Kind, bytes: &[u8]) {
-        assert_ne!(kind, Kind::Local);
-        self.stream.extend_from_slice(bytes);
-        if kind == Kind::Effect {
+        if kind != Kind::Local {
+            self.stream.extend_from_slice(bytes);
+        }
+        if kind != Kind::Control {
             self.disk.extend_from_slice(bytes);
         }
     }
@@ -235,5 +253,42 @@ fn what_is_no_command_loses_the_position() {
             let error = result.expect_err(&String::from_utf8_lossy(bad));
             assert!(matches!(error, StreamError::Protocol(_)) && error.loses_position());
         }
+    }
+}
+
+#[test]
+fn what_is_left_out_goes_to_replicas_and_not_to_the_disk() {
+    let commands: &[&[&str]] = &[
+        &["SET", "a", "1"],
+        &["NEWER", "x"],
+        &["ping"],
+        &["MULTI"],
+        &["SET", "b", "1"],
+        &["NEWER", "y"],
+        &["SELECT", "2"],
+        &["LATE", "z"],
+        &["SET", "c", "1"],
+        &["EXEC"],
+        &["NEWER", "last"],
+        &["MULTI"],
+        &["NEWER", "alone"],
+        &["EXEC"],
+        &["SET", "d", "1"],
+    ];
+    let whole = stream(commands);
+    let known = commands.iter().filter(|words| !matches!(words[0], "NEWER" | "LATE" | "ping"));
+    let known: Vec<&[&str]> = known.copied().collect();
+    for size in 1..=whole.len() {
+        let (mut target, mut intake) = (Recorder::default(), intake(0, 1));
+        (target.refuses, target.skips, target.db) = (Some("NEWER"), true, 1);
+        let mut buffer = Vec::new();
+        for piece in whole.chunks(size) {
+            buffer.extend_from_slice(piece);
+            intake.take(&mut buffer, &mut target).unwrap();
+            assert_eq!(intake.position().applied, target.stream.len() as u64);
+        }
+        assert_eq!(target.stream, whole, "in pieces of {size}");
+        assert_eq!(target.disk, stream(&known), "in pieces of {size}");
+        assert_eq!(target.db, 2);
     }
 }

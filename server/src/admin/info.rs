@@ -391,6 +391,8 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
         let down = down.map_or(-1, |at| (now.saturating_sub(at) / 1000) as i64);
         line(out, "master_link_down_since_seconds", down);
     }
+    line(out, "replica_commands_failed", host.replication.refused.failed);
+    line(out, "replica_commands_unsupported", host.replication.refused.unsupported);
     line(out, "slave_priority", host.settings.replica_priority);
     line(out, "slave_read_only", flag(host.settings.replica_read_only));
     line(out, "replica_announced", flag(host.settings.replica_announced));

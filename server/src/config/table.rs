@@ -337,6 +337,7 @@ settings! {
     "replica-announce-port" | "slave-announce-port" => replica_announce_port: u16           = 0,                        within(0, 65535), MUTABLE;
     "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => replica_ignore_maxmemory: bool       = true,                     Either,           MUTABLE;
     "replica-lazy-flush" | "slave-lazy-flush" => replica_lazy_flush: bool             = false,                    Either,           MUTABLE | NO_EFFECT, "large values are always freed by another thread";
+    "replica-ignore-unsupported"            => replica_ignore_unsupported: bool     = false,                    Either,           MUTABLE;
     "replica-ignore-disk-write-errors"      => replica_ignore_disk_write_errors: bool = false,                    Either,           MUTABLE | NO_EFFECT, "a replica goes on and says so in its log";
     "repl-diskless-sync"                    => repl_diskless_sync: bool             = true,                     Either,           MUTABLE;
     "repl-diskless-sync-delay"              => repl_diskless_sync_delay: u32        = 5,                        within(0, INT),   MUTABLE;

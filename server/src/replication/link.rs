@@ -17,13 +17,13 @@ use crate::clients::Client;
 use crate::clock;
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
-use crate::node::{Node, SharedNode};
+use crate::node::{Node, SharedNode, new_replication_id};
 use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
 use journal::{History, Kind, ReplicationId};
 use protocol::resp::{Batch, encode};
 use replica::handshake::{Handshake, HandshakeError, Introduction, Outcome, Step};
-use replica::intake::{Intake, Refused, StreamError, Target};
+use replica::intake::{Executed, Intake, StreamError, Target};
 use replica::retry::{Cause, Retry};
 use replica::stream::Position;
 use replica::transfer::{self, Transfer};
@@ -156,23 +156,26 @@ struct Failure {
     /// A line for the log and for INFO.
     text: String,
     cause: Cause,
-    /// The data is at no position of the stream any more, or what came is none.
+    /// What came is no stream, or the data is at no position of it: the next attempt asks for everything.
     loses_position: bool,
+    /// The data is at no position of the stream any more.
+    torn: bool,
 }
 
 impl Failure {
     fn network(text: impl Into<String>) -> Failure {
-        Failure { text: text.into(), cause: Cause::Network, loses_position: false }
+        Failure { text: text.into(), cause: Cause::Network, loses_position: false, torn: false }
     }
 
     fn repeating(text: impl Into<String>) -> Failure {
-        Failure { text: text.into(), cause: Cause::Repeating, loses_position: false }
+        Failure { cause: Cause::Repeating, ..Failure::network(text) }
     }
 }
 
 impl From<StreamError> for Failure {
     fn from(error: StreamError) -> Failure {
-        Failure { loses_position: error.loses_position(), ..Failure::repeating(error.to_string()) }
+        let (loses_position, torn) = (error.loses_position(), error.is_torn());
+        Failure { loses_position, torn, ..Failure::repeating(error.to_string()) }
     }
 }
 
@@ -234,6 +237,9 @@ impl Node {
         if link.reason.as_ref() != Some(&failure.text) {
             tracing::warn!("{}", failure.text);
             link.reason = Some(failure.text);
+        }
+        if failure.torn {
+            self.leave_history();
         }
         self.refresh_conditions();
         Some(retry.after(failure.cause, up_ms))
@@ -655,6 +661,13 @@ fn note_stream(node: &SharedNode, bytes: usize) {
 }
 
 impl Node {
+    /// The data is at no position of the history that it came from: it begins one of its own, which nobody else has.
+    fn leave_history(&mut self) {
+        self.host.journal.history = History::new(new_replication_id());
+        self.host.persistence.note_history(self.host.journal.history);
+        self.close_replicas();
+    }
+
     /// The session that executes the stream goes on where the journal ends.
     fn enter_stream(&mut self) -> Position {
         let journal = &self.host.journal;
@@ -670,19 +683,27 @@ impl Node {
 }
 
 impl Target for Node {
-    fn execute(&mut self, bytes: &[u8], batch: &Batch) -> (usize, Result<(), Refused>) {
+    fn execute(&mut self, start: u64, bytes: &[u8], batch: &Batch) -> Executed {
         self.begin_turn();
-        let Some(link) = &self.host.replication.link else { return (0, Ok(())) };
+        let Some(link) = &self.host.replication.link else { return Executed::all(batch) };
         let mut session = self.engine.take_session(link.slot);
         assert_eq!(session.peer, Peer::Primary);
-        // Nobody reads them: what was refused is counted by the engine.
+        session.halts = !self.host.settings.replica_ignore_unsupported;
+        // Nobody reads them: what was refused is kept by the engine.
         let mut replies = std::mem::take(&mut self.host.scratch.output);
         replies.clear();
         let (count, _) =
             self.engine.execute_batch(&mut self.host, &mut session, bytes, batch, 0, &mut replies);
         self.engine.return_session(session);
         self.host.scratch.output = replies;
-        (count, Ok(()))
+        let refusals = self.engine.take_refused();
+        let mut executed = Executed { count, skipped: Vec::new(), end: Ok(()) };
+        if !refusals.list.is_empty() {
+            let offset = |index: usize| start + u64::from(batch.requests()[index].start);
+            let halts = !self.host.settings.replica_ignore_unsupported;
+            self.host.replication.refused.judge(refusals, halts, offset, &mut executed);
+        }
+        executed
     }
 
     fn journal(&mut self, kind: Kind, bytes: &[u8]) {

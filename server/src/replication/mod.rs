@@ -2,12 +2,13 @@
 //!
 //! - [`feed`]: what our replicas get: their commands, and their connections' turns
 //! - [`full_sync`]: the snapshot's way from a child to the replicas that wait for it
-//! - [`link`]: following a primary
+//! - [`link`]: following a primary; [`refused`]: what it sent and we did not execute
 //! - [`wait`]: clients that wait until replicas have their writes
 
 pub mod feed;
 pub mod full_sync;
 pub mod link;
+pub mod refused;
 pub mod wait;
 
 use crate::node::{Node, Outside, new_replication_id};
@@ -31,6 +32,8 @@ pub struct Replication {
     pub sync: Option<full_sync::RunningSync>,
     /// Makes the timer look for waiting replicas at once.
     pub kick: Rc<Notify>,
+    /// What our primaries sent and we did not execute.
+    pub refused: refused::RefusedCommands,
     /// Full syncs begun so far: their numbers.
     syncs: u64,
     /// When the last PING went into the stream, or our time as a primary began; a moment of the steady clock, milliseconds.
@@ -49,6 +52,7 @@ impl Replication {
             waits: Vec::new(),
             sync: None,
             kick: Rc::new(Notify::new()),
+            refused: Default::default(),
             syncs: 0,
             pinged_ms: now_ms,
             alone_since_ms: now_ms,
