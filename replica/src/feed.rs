@@ -200,9 +200,11 @@ impl Feed {
         self.queued_bytes
     }
 
-    /// All bytes that are on their way to it: what `client-output-buffer-limit replica` bounds.
+    /// Bytes of the stream that it has not been sent, from the start of its snapshot on: what
+    /// `client-output-buffer-limit replica` bounds. The snapshot itself has a bound of its own: the child waits.
     pub fn pending_bytes(&self, journal: &Journal) -> u64 {
-        self.held_bytes() as u64 + self.cursor.map_or(0, |cursor| journal.behind(cursor))
+        let unsent = if self.is_online() { self.unsent_bytes as u64 } else { 0 };
+        unsent + self.cursor.map_or(0, |cursor| journal.behind(cursor))
     }
 
     // --- what happens to it ---

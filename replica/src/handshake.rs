@@ -136,7 +136,13 @@ impl Handshake {
                 self.state = State::Asking;
                 Ok(Step::Send(self.ask()))
             }
-            State::Asking => answer(&text).map(Step::Done),
+            State::Asking => match answer(&text)? {
+                // Without a position there is nothing to go on from.
+                Outcome::Continue { .. } if self.introduction.position.is_none() => {
+                    Err(HandshakeError::Nonsense { to: "PSYNC", text })
+                }
+                outcome => Ok(Step::Done(outcome)),
+            },
         }
     }
 
@@ -259,5 +265,18 @@ mod tests {
         assert_eq!(error.to_string(), "Unable to AUTH to MASTER: -WRONGPASS invalid");
         let (mut handshake, _) = Handshake::begin(introduction());
         assert!(handshake.line(b"-MISCONF disk").is_err());
+    }
+
+    #[test]
+    fn nobody_goes_on_who_asked_for_everything() {
+        let nothing = Introduction { position: None, credentials: None, ..introduction() };
+        let (mut handshake, _) = Handshake::begin(nothing);
+        assert!(sent(handshake.line(b"+PONG").unwrap()).contains("REPLCONF"));
+        handshake.line(b"+OK").unwrap();
+        assert!(sent(handshake.line(b"+OK").unwrap()).ends_with("PSYNC $1 ? $2 -1 "));
+        assert!(matches!(
+            handshake.line(b"+CONTINUE"),
+            Err(HandshakeError::Nonsense { to: "PSYNC", .. })
+        ));
     }
 }

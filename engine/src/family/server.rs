@@ -562,6 +562,7 @@ const DEBUG_HELP: &[(&str, &str)] = &[
     ("HELP", "Lists the subcommands."),
     ("LOADAOF", "Loads the append-only file in the place of the data."),
     ("OBJECT <key>", "Shows how a value is kept."),
+    ("SHIFT-CLOCK <milliseconds>", "Lets the wall clock of this process differ from the system's."),
     ("PAUSE-CRON <0|1>", "Stops the timer, or lets it go on."),
     ("POPULATE <count> [<prefix> [<size>]]", "Makes keys, here only: they are not passed on."),
     ("PROTOCOL <type>", "Returns a sample of a type of reply."),

@@ -19,6 +19,8 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
         ctx.engine.now_ms = crate::clock::unix_ms();
     } else if is(word, "PAUSE-CRON") && args.len() == 3 {
         host.cron_paused = int(args.at(2))? != 0;
+    } else if is(word, "SHIFT-CLOCK") && args.len() == 3 {
+        crate::clock::shift_wall_clock(int(args.at(2))?);
     } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
         host.keeps_reply_buffers = int(args.at(3))? == 0;
     } else if is(word, "RELOAD") {

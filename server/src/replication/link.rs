@@ -566,8 +566,9 @@ impl Node {
         self.engine.dirty = 0;
         self.host.persistence.note_history(self.host.journal.history);
         self.replace_aof();
-        self.engine.serve_waiters(&mut self.host);
         self.link_is_up();
+        // Not before commands are let in again.
+        self.engine.serve_waiters(&mut self.host);
         self.end_turn();
     }
 
@@ -617,6 +618,8 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
     let mut intake = Intake::new(node.borrow_mut().enter_stream());
     let first = node.borrow().acknowledgement(intake.position().applied);
     wire.send(&first).await?;
+    // What came behind the snapshot, or the reply to PSYNC, in the same read.
+    note_stream(node, wire.buffer.len());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut silent = 0u32;
