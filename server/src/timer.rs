@@ -11,6 +11,10 @@ use std::time::Duration;
 const TICK_MS: u64 = 100;
 /// The longest time to sleep at once.
 const HOUR: Duration = Duration::from_secs(3600);
+/// The most that waits for a client that has not proven who it is: one piece of replies and a kilobyte. Source: Redis 7.2.8
+/// and its static buffer.
+const STRANGERS_LIMIT: OutputLimit =
+    OutputLimit { hard_bytes: (16 + 1) << 10, soft_bytes: 0, soft_seconds: 0 };
 /// The most time that a tick spends on expired keys, microseconds.
 const SWEEP_US: u128 = 2_500;
 
@@ -172,6 +176,9 @@ impl Node {
                 soft_bytes: at_least(limits.replica.soft_bytes),
                 ..limits.replica
             });
+        }
+        if !session.authenticated {
+            return Some(STRANGERS_LIMIT);
         }
         Some(match session.subscriptions() {
             0 => self.ordinary_limit(session.monitor),

@@ -268,11 +268,13 @@ impl Connection {
         let mut session = node.engine.take_session(self.slot);
         let bounds =
             Bounds { bulk_max: node.host.bulk_max(), authenticated: session.authenticated };
-        let (mut used, parsed) = self.parser.parse(buffer, bounds, self.ahead, &mut batch);
+        // What AUTH allows holds for the very next request.
+        let ahead = if session.authenticated { self.ahead } else { 1 };
+        let (mut used, parsed) = self.parser.parse(buffer, bounds, ahead, &mut batch);
         let (executed, flow) =
             node.engine.execute_batch(&mut node.host, &mut session, buffer, &batch, 0, &mut out);
         let requests = batch.requests();
-        self.unexecuted = requests.len() == self.ahead;
+        self.unexecuted = requests.len() == ahead;
         self.ahead = BATCH_MAX.min(self.ahead * 2);
         if executed < requests.len() {
             self.ahead = executed.max(1);

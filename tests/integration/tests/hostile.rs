@@ -189,3 +189,45 @@ fn replies_that_are_not_read_are_counted_within_one_batch() {
     let grown = resident(&node, "VmHWM") - before;
     assert!(grown < 24 << 20, "{grown} bytes for a limit of four megabytes");
 }
+
+#[test]
+fn strangers_that_do_not_read_are_closed() {
+    let node = Node::start("node", &[("requirepass", "secret")]);
+    let mut admin = node.connect();
+    command(&["AUTH", "secret"]).exec(&mut admin).expect("the password");
+    let before = resident(&node, "VmHWM");
+    let flood = b"PING\r\n".repeat(10_000);
+    let mut strangers: Vec<TcpStream> = (0..8).map(|_| bare(&node)).collect();
+    for stranger in &mut strangers {
+        // The system takes some megabytes of replies, a few hundred thousand requests, before any waits in the server.
+        let closed = (0..2_000).any(|_| stranger.write_all(&flood).is_err());
+        assert!(closed, "it may go on for ever");
+    }
+    let grown = resident(&node, "VmHWM") - before;
+    assert!(grown < 16 << 20, "{grown} bytes for eight strangers");
+    let info: String = command(&["INFO", "stats"]).query(&mut admin).expect("the figures");
+    assert!(info.contains("\nclient_output_buffer_limit_disconnections:8\r"), "{info}");
+}
+
+#[test]
+fn strangers_that_read_are_answered_and_may_become_known() {
+    let node = Node::start("node", &[("requirepass", "secret")]);
+    let mut stream = bare(&node);
+    let refusal = "-NOAUTH Authentication required.\r\n";
+    for _ in 0..50 {
+        stream.write_all(&b"PING\r\n".repeat(1_000)).expect("sent");
+        let mut replies = vec![0; 1_000 * refusal.len()];
+        stream.read_exact(&mut replies).expect("replies");
+        assert_eq!(replies, refusal.repeat(1_000).as_bytes());
+    }
+    // In one go: what a stranger may not send is a stranger's no more.
+    let mut requests = request(&[b"AUTH", b"secret"]);
+    requests.extend(request(&[b"SET", b"key", &[b'x'; 100_000]]));
+    let many: Vec<&[u8]> = [&b"DEL"[..]].into_iter().chain([&b"key"[..]; 50]).collect();
+    requests.extend(request(&many));
+    stream.write_all(&requests).expect("sent");
+    let expected = "+OK\r\n+OK\r\n:1\r\n";
+    let mut replies = vec![0; expected.len()];
+    stream.read_exact(&mut replies).expect("replies");
+    assert_eq!(String::from_utf8_lossy(&replies), expected);
+}
