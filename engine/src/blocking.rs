@@ -31,8 +31,8 @@ use crate::session::Session;
 use keyspace::entry::Kind;
 use keyspace::table::hash_bytes;
 use protocol::number;
+use protocol::resp::Args;
 use protocol::resp::request::OwnedArgs;
-use protocol::resp::{Args, Reply};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
@@ -328,11 +328,10 @@ impl Engine {
         let Some(blocked) = session.blocked.take() else { return false };
         session.suspended = false;
         let db = session.db;
-        let mut reply = Reply::new(&mut session.outbox, session.resp3);
-        match how {
+        session.post(|reply| match how {
             Unblock::Timeout => reply.null_array(),
             Unblock::Error => reply.error(Unblock::ERROR),
-        }
+        });
         self.waiters.leave(slot, db, &blocked);
         self.woken.push(slot);
         self.stats.of(blocked.spec).calls += 1;
@@ -344,7 +343,7 @@ impl Engine {
     pub fn release(&mut self, slot: usize, text: &[u8]) {
         if let Some(session) = self.session_mut(slot) {
             session.suspended = false;
-            Reply::new(&mut session.outbox, session.resp3).error(text);
+            session.post(|reply| reply.error(text));
             self.woken.push(slot);
         }
     }
@@ -359,7 +358,7 @@ impl Engine {
             session.suspended = false;
             session.close_after_reply = true;
             let db = session.db;
-            Reply::new(&mut session.outbox, session.resp3).error(text);
+            session.post(|reply| reply.error(text));
             self.waiters.leave(slot, db, &blocked);
             self.woken.push(slot);
         }

@@ -26,9 +26,14 @@ use protocol::resp::{Args, Batch, Reply, Request, Span, encode};
 pub enum Flow {
     /// Goes on with the next request.
     Next,
+    /// Sends what there is first: it is much for one turn.
+    Yield,
     /// Stops executing: the host suspended the session, or it is to be closed.
     Stop,
 }
+
+/// Bytes of replies after which a batch is interrupted: they are sent, and counted, before there are more.
+pub const REPLIES_MOST: usize = 1 << 20;
 
 /// How many requests are looked ahead at for prefetching.
 const AHEAD: usize = 32;
@@ -87,6 +92,9 @@ impl Engine {
                     && self.place_refused(refused, next - 1, session);
                 if flow == Flow::Stop || halts {
                     return (next, Flow::Stop);
+                }
+                if out.len() > REPLIES_MOST && !session.is_trusted() {
+                    return (next, Flow::Yield);
                 }
             }
         }
@@ -493,6 +501,7 @@ impl Engine {
         queue: Vec<Queued>,
         out: &mut Vec<u8>,
     ) -> u64 {
+        let start = out.len();
         Reply::new(out, session.resp3).array(queue.len());
         let mut total = 0;
         session.in_exec = true;
@@ -507,6 +516,12 @@ impl Engine {
             total += changes;
             if changes > 0 && !self.unit.stated && self.is_journaling(session) {
                 self.unit.add(db, |bytes| encode::command(bytes, args.iter_from(0)));
+            }
+            // All of them are executed, but what nobody will read is not kept.
+            session.outbox_overrun |= out.len() - start > session.outbox_most();
+            if session.outbox_overrun {
+                out.truncate(start);
+                out.shrink_to(REPLIES_MOST);
             }
         }
         session.in_exec = false;

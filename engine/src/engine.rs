@@ -16,7 +16,7 @@ use crate::messages::{EventSettings, Message};
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
-use crate::session::{Session, SessionId};
+use crate::session::{OutboxLimits, Session, SessionId};
 use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef, Sum, WrongType};
 use keyspace::entry::Value;
@@ -180,7 +180,7 @@ pub struct Engine {
     pub emptied: bool,
     /// Most keys that client tracking remembers (`tracking-table-max-keys`).
     pub tracking_table_max: u64,
-    /// Slots of sessions whose outbox got something.
+    /// Slots of sessions whose outbox got something and had nothing before.
     pub woken: Vec<usize>,
     /// When the last command ended, as [`Host::ticks_ns`] tells.
     pub(crate) tick_ns: u64,
@@ -192,7 +192,12 @@ pub struct Engine {
     pub(crate) shard_channels: HashMap<Vec<u8>, Vec<usize>>,
     /// Messages for the sessions that are executing a command right now.
     pub(crate) late: Vec<(usize, Message)>,
+    /// Bytes of what these consist of, those that were not kept among them; and the most that are kept.
+    pub(crate) late_bytes: usize,
+    pub(crate) late_limits: OutboxLimits,
     pub(crate) tracking: Tracking,
+    /// What a message is written into before it goes to an outbox.
+    pub(crate) message: Vec<u8>,
     /// Slots of those who see every command.
     pub(crate) monitors: Vec<usize>,
     watchers: HashMap<(usize, Vec<u8>), Vec<Watcher>>,
@@ -287,7 +292,10 @@ impl Engine {
             patterns: BTreeMap::new(),
             shard_channels: HashMap::new(),
             late: Vec::new(),
+            late_bytes: 0,
+            late_limits: OutboxLimits::default(),
             tracking: Tracking::default(),
+            message: Vec::new(),
             monitors: Vec::new(),
             watchers: HashMap::new(),
             waiters: Waiters::default(),
@@ -392,7 +400,10 @@ impl Engine {
     /// Takes a session out of its slot to execute a command.
     #[inline]
     pub fn take_session(&mut self, slot: usize) -> Box<Session> {
-        self.sessions[slot].take().expect("a session is in its slot between commands")
+        let session =
+            self.sessions[slot].take().expect("a session is in its slot between commands");
+        self.late_limits = session.outbox_limits;
+        session
     }
 
     /// Puts it back.
@@ -400,9 +411,11 @@ impl Engine {
     pub fn return_session(&mut self, mut session: Box<Session>) {
         let slot = session.slot;
         if !self.late.is_empty() {
-            let mut outbox = std::mem::take(&mut session.outbox);
-            self.deliver_late(&mut session, &mut outbox);
-            session.outbox = outbox;
+            let mut late = Vec::new();
+            self.deliver_late(&mut session, &mut late);
+            if session.add_message(&late) {
+                self.woken.push(slot);
+            }
         }
         debug_assert!(self.sessions[slot].is_none());
         self.sessions[slot] = Some(session);

@@ -15,6 +15,9 @@ use crate::session::Session;
 use protocol::resp::Reply;
 use std::collections::HashMap;
 
+/// Bytes of the buffer that messages are written into that are kept.
+const MESSAGE_KEPT: usize = 16 << 10;
+
 /// Which keyspace events are published.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct EventSettings {
@@ -47,6 +50,18 @@ pub(crate) enum Message {
 }
 
 impl Message {
+    /// Bytes of what it consists of.
+    fn len(&self) -> usize {
+        match self {
+            Message::Published { pattern, channel, body, .. } => {
+                pattern.as_ref().map_or(0, Vec::len) + channel.len() + body.len()
+            }
+            Message::Invalid { keys, .. } => keys.iter().flatten().map(Vec::len).sum(),
+            Message::RedirectionBroken { .. } => 0,
+            Message::Monitor(line) => line.len(),
+        }
+    }
+
     /// Writes it for a session, behind what is in `out`.
     fn write(&self, session: &mut Session, out: &mut Vec<u8>) {
         let resp3 = session.resp3;
@@ -99,13 +114,27 @@ impl Message {
 impl Engine {
     /// Sends a message to the session in `slot`, or keeps it for the one that is executing a command.
     pub(crate) fn send(&mut self, slot: usize, message: Message) {
-        let Some(session) = self.session_mut(slot) else {
-            return self.late.push((slot, message));
-        };
-        let mut outbox = std::mem::take(&mut session.outbox);
-        message.write(session, &mut outbox);
-        session.outbox = outbox;
-        self.woken.push(slot);
+        if self.session(slot).is_none() {
+            self.late_bytes += message.len();
+            // More than may wait for who is executing: the rest need not be kept either.
+            let most = match message {
+                Message::Published { .. } => self.late_limits.subscribed,
+                _ => self.late_limits.ordinary,
+            };
+            if self.late_bytes <= most {
+                self.late.push((slot, message));
+            }
+            return;
+        }
+        let mut bytes = std::mem::take(&mut self.message);
+        let session = self.session_mut(slot).expect("it was just there");
+        message.write(session, &mut bytes);
+        if session.add_message(&bytes) {
+            self.woken.push(slot);
+        }
+        bytes.clear();
+        bytes.shrink_to(MESSAGE_KEPT);
+        self.message = bytes;
     }
 
     /// Writes what came for a session while it was executing.
@@ -113,6 +142,8 @@ impl Engine {
         let (mine, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.late).into_iter().partition(|(to, _)| *to == session.slot);
         self.late = others;
+        let late_bytes = std::mem::take(&mut self.late_bytes);
+        session.outbox_overrun |= late_bytes > session.outbox_most();
         let redirect = session.tracking.as_ref().and_then(|mode| mode.redirect);
         for (slot, message) in mine {
             match (message, redirect) {

@@ -5,6 +5,7 @@ use crate::command::Spec;
 use crate::host::Receipt;
 use crate::tracking::Mode;
 use protocol::resp::request::OwnedArgs;
+use protocol::resp::{ByteQueue, Reply};
 use std::collections::BTreeSet;
 
 /// Names a client for as long as the process lives.
@@ -54,6 +55,22 @@ pub struct Multi {
     pub(crate) bytes: usize,
 }
 
+/// The most bytes that may wait for a client beside what its connection has. A client changes its class in the midst of a
+/// turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// As long as it has no subscription.
+    pub ordinary: usize,
+    /// With one.
+    pub subscribed: usize,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        OutboxLimits { ordinary: usize::MAX, subscribed: usize::MAX }
+    }
+}
+
 /// A watched key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Watched {
@@ -95,8 +112,12 @@ pub struct Session {
     pub multi: Option<Multi>,
     /// Whether a queued command is being executed.
     pub in_exec: bool,
-    /// Messages that answer no request, not yet sent.
-    pub outbox: Vec<u8>,
+    /// Messages that answer no request, and replies to commands that waited: not yet with the connection.
+    pub outbox: ByteQueue,
+    /// How much may wait in the outbox, as the host says.
+    pub outbox_limits: OutboxLimits,
+    /// A message was more than that: the outbox was emptied, and the connection is to be closed.
+    pub outbox_overrun: bool,
     /// What the outbox depends on: the token of [`Session::receipt`], for replies to commands that waited.
     pub outbox_token: u64,
     /// The connection is to be closed once its replies are sent.
@@ -133,6 +154,35 @@ impl Session {
         Session { id, ..Session::default() }
     }
 
+    /// The most bytes that may wait in its outbox.
+    pub(crate) fn outbox_most(&self) -> usize {
+        match self.subscriptions() {
+            0 => self.outbox_limits.ordinary,
+            _ => self.outbox_limits.subscribed,
+        }
+    }
+
+    /// Writes a reply to a command that waited.
+    pub fn post(&mut self, write: impl FnOnce(&mut Reply<'_>)) {
+        let mut bytes = Vec::new();
+        write(&mut Reply::new(&mut bytes, self.resp3));
+        self.outbox.extend_from_slice(&bytes);
+    }
+
+    /// Adds a message, unless more is waiting than may. Returns whether its connection has to be woken for that.
+    pub(crate) fn add_message(&mut self, message: &[u8]) -> bool {
+        if self.outbox_overrun || message.is_empty() {
+            return false;
+        }
+        let first = self.outbox.is_empty();
+        self.outbox.extend_from_slice(message);
+        self.outbox_overrun = self.outbox.memory_bytes() > self.outbox_most();
+        if self.outbox_overrun {
+            self.outbox = ByteQueue::default();
+        }
+        first || self.outbox_overrun
+    }
+
     /// How many channels, patterns and shard channels it is subscribed to.
     pub fn subscriptions(&self) -> usize {
         self.channels.len() + self.patterns.len() + self.shard_channels.len()
@@ -166,7 +216,7 @@ impl Session {
         };
         let prefixes = self.tracking.as_ref().map_or(&[][..], |mode| &mode.prefixes);
         size_of::<Session>()
-            + self.outbox.capacity()
+            + self.outbox.memory_bytes()
             + self.multi_bytes()
             + names(&mut self.watched.iter().map(|watched| watched.key.len()))
             + names(&mut self.channels.iter().map(Vec::len))

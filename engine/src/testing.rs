@@ -159,7 +159,7 @@ impl Server {
     /// What a client was sent beside the replies to its requests.
     pub fn sent_to(&mut self, slot: usize) -> String {
         let session = self.engine.session_mut(slot).expect("in its slot");
-        let bytes = std::mem::take(&mut session.outbox);
+        let bytes = session.outbox.take();
         let mut rest = &bytes[..];
         let mut texts = Vec::new();
         while !rest.is_empty() {
@@ -262,8 +262,7 @@ impl Server {
 
     /// The events since the last call: `lpush:key del:key`.
     pub fn events(&mut self) -> String {
-        let outbox =
-            std::mem::take(&mut self.engine.session_mut(self.slot).expect("in its slot").outbox);
+        let outbox = self.engine.session_mut(self.slot).expect("in its slot").outbox.take();
         let mut rest = &outbox[..];
         let mut events = Vec::new();
         while !rest.is_empty() {

@@ -106,8 +106,6 @@ pub struct Outside {
     pub settings_changed: bool,
     /// How much happens per second.
     pub rates: Rates,
-    /// Buffers of replies are not given back (DEBUG REPLYBUFFER RESIZING).
-    pub keeps_reply_buffers: bool,
     /// The timer does nothing (DEBUG PAUSE-CRON).
     pub cron_paused: bool,
     /// Wakes the task that ends pauses.
@@ -178,7 +176,6 @@ impl Node {
                 new_role: None,
                 settings_changed: false,
                 rates: Rates::default(),
-                keeps_reply_buffers: false,
                 cron_paused: false,
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
@@ -347,6 +344,7 @@ impl Node {
         });
         self.host.stats.connections += 1;
         self.host.clients.add(slot, Client { id, ..client });
+        self.limit_outbox(slot);
         slot
     }
 
@@ -392,6 +390,7 @@ impl Node {
         let Some(client) = self.host.clients.get_mut(slot) else { return };
         client.input = input;
         client.output_room = output;
+        self.limit_outbox(slot);
         let most = self.host.clients_limit();
         if most > 0 {
             self.count_client(slot);
@@ -411,8 +410,9 @@ impl Node {
     /// Counts all clients: the limit may be another than when they were last looked at.
     fn recount_clients(&mut self) {
         let most = self.host.clients_limit();
+        let slots: Vec<usize> = self.host.clients.iter().map(|(slot, _)| slot).collect();
+        slots.iter().for_each(|slot| self.limit_outbox(*slot));
         if most > 0 {
-            let slots: Vec<usize> = self.host.clients.iter().map(|(slot, _)| slot).collect();
             slots.into_iter().for_each(|slot| self.count_client(slot));
             self.evict_clients(most);
         }

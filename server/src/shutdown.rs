@@ -12,7 +12,7 @@ use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
-use protocol::resp::{Args, Reply};
+use protocol::resp::Args;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -109,8 +109,7 @@ fn answer_aborted(node: &mut Node) {
 fn refuse(node: &mut Node, slot: Option<usize>, text: &str) {
     let Some(slot) = slot else { return };
     if let Some(session) = node.engine.session_mut(slot) {
-        let resp3 = session.resp3;
-        Reply::new(&mut session.outbox, resp3).error(text.as_bytes());
+        session.post(|reply| reply.error(text.as_bytes()));
     }
     node.resume(slot);
 }

@@ -1,7 +1,9 @@
 //! What happens by itself: ten times a second, once a second, and when something was put off until a certain moment.
 
 use crate::clock;
+use crate::config::OutputLimit;
 use crate::node::{Node, SharedNode};
+use engine::session::OutboxLimits;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +11,10 @@ use std::time::Duration;
 const TICK_MS: u64 = 100;
 /// The longest time to sleep at once.
 const HOUR: Duration = Duration::from_secs(3600);
+/// The most that waits for a client that has not proven who it is: one piece of replies and a kilobyte. Source: Redis 7.2.8
+/// and its static buffer.
+const STRANGERS_LIMIT: OutputLimit =
+    OutputLimit { hard_bytes: (16 + 1) << 10, soft_bytes: 0, soft_seconds: 0 };
 /// The most time that a tick spends on expired keys, microseconds.
 const SWEEP_US: u128 = 2_500;
 
@@ -159,21 +165,64 @@ impl Node {
         }
     }
 
+    /// The limits of a client's class.
+    fn output_limit(&self, slot: usize) -> Option<OutputLimit> {
+        let session = self.engine.session(slot)?;
+        let limits = &self.host.settings.client_output_buffer_limit;
+        if session.peer == engine::session::Peer::Replica {
+            // It gets what is in the backlog anyway.
+            let least = self.host.settings.repl_backlog_size;
+            let at_least = |bytes: u64| if bytes > 0 { bytes.max(least) } else { 0 };
+            return Some(OutputLimit {
+                hard_bytes: at_least(limits.replica.hard_bytes),
+                soft_bytes: at_least(limits.replica.soft_bytes),
+                ..limits.replica
+            });
+        }
+        if !session.authenticated {
+            return Some(STRANGERS_LIMIT);
+        }
+        Some(match session.subscriptions() {
+            0 => self.ordinary_limit(session.monitor),
+            _ => limits.pubsub,
+        })
+    }
+
+    /// The limits of a client without a subscription. A monitor is one, and those may have no limit; but it is others that
+    /// fill its output.
+    fn ordinary_limit(&self, is_monitor: bool) -> OutputLimit {
+        let limits = &self.host.settings.client_output_buffer_limit;
+        match limits.normal {
+            OutputLimit { hard_bytes: 0, soft_bytes: 0, .. } if is_monitor => limits.replica,
+            normal => normal,
+        }
+    }
+
+    /// Lets the engine know how much may wait for a client: what is published comes faster than its connection gets turns.
+    #[inline]
+    pub fn limit_outbox(&mut self, slot: usize) {
+        let Some(session) = self.engine.session(slot) else { return };
+        let waiting = self.host.clients.get(slot).map_or(0, |client| client.output_bytes);
+        let left = |limit: OutputLimit| match limit.hard_bytes as usize {
+            0 => usize::MAX,
+            most => most.saturating_sub(waiting),
+        };
+        let limits = OutboxLimits {
+            ordinary: left(self.ordinary_limit(session.monitor)),
+            subscribed: left(self.host.settings.client_output_buffer_limit.pubsub),
+        };
+        if let Some(session) = self.engine.session_mut(slot) {
+            session.outbox_limits = limits;
+        }
+    }
+
     /// Closes a client whose replies pile up beyond its class's limits.
     pub fn check_output_limit(&mut self, slot: usize) {
-        let Some(session) = self.engine.session(slot) else { return };
-        let limits = &self.host.settings.client_output_buffer_limit;
-        let replica = session.peer == engine::session::Peer::Replica || session.monitor;
-        let limit = match (replica, session.subscriptions() > 0) {
-            (true, _) => limits.replica,
-            (false, true) => limits.pubsub,
-            (false, false) => limits.normal,
-        };
-        let least = if replica { self.host.settings.repl_backlog_size } else { 0 };
+        let Some(limit) = self.output_limit(slot) else { return };
         let now = clock::monotonic_ms() as i64;
         let Some(client) = self.host.clients.get_mut(slot) else { return };
         let bytes = client.output_bytes as u64;
-        let over = |limit: u64| limit > 0 && bytes >= limit.max(least);
+        let over = |limit: u64| limit > 0 && bytes >= limit;
         let too_long = if over(limit.soft_bytes) {
             let since = *client.soft_limit_since_ms.get_or_insert(now);
             now - since > limit.soft_seconds as i64 * 1000
@@ -181,7 +230,15 @@ impl Node {
             client.soft_limit_since_ms = None;
             false
         };
-        if (over(limit.hard_bytes) || too_long) && !client.handle.is_killed() {
+        if over(limit.hard_bytes) || too_long {
+            self.close_for_output(slot);
+        }
+    }
+
+    /// Closes a client for which too much waits.
+    pub fn close_for_output(&mut self, slot: usize) {
+        let Some(client) = self.host.clients.get(slot) else { return };
+        if !client.handle.is_killed() {
             tracing::warn!(
                 "Client id={} addr={} closed for overcoming of output buffer limits.",
                 client.id,

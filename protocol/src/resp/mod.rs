@@ -3,11 +3,14 @@
 //!
 //! - [`request`]: incremental parsing; arguments stay where they are in the read buffer
 //! - [`reply`]: writing into an output buffer, each value once
+//! - [`queue`]: bytes that wait to be sent
 //! - [`encode`]: commands as bytes, for journals and links
 
 pub mod encode;
+pub mod queue;
 pub mod reply;
 pub mod request;
 
+pub use queue::ByteQueue;
 pub use reply::Reply;
 pub use request::{Args, Batch, Parser, ProtocolError, Request, Span};

@@ -22,7 +22,8 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
     } else if is(word, "SHIFT-CLOCK") && args.len() == 3 {
         crate::clock::shift_wall_clock(int(args.at(2))?);
     } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
-        host.keeps_reply_buffers = int(args.at(3))? == 0;
+        // Buffers of replies are never larger than a piece of what waits: there is nothing to keep.
+        int(args.at(3))?;
     } else if is(word, "RELOAD") {
         reload(host, ctx, args)?;
     } else if is(word, "LOADAOF") && args.len() == 2 {

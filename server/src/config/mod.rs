@@ -35,7 +35,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use compound::{PrimaryAddress, ShutdownFlags};
+pub use compound::{OutputLimit, PrimaryAddress, ShutdownFlags};
 pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
 pub(crate) use types::bytes;

@@ -21,8 +21,9 @@ use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
 use bytes::{Buf, Bytes};
 use engine::dispatch::Flow;
+use protocol::resp::queue::Slices;
 use protocol::resp::request::Bounds;
-use protocol::resp::{Parser, ProtocolError, Reply};
+use protocol::resp::{ByteQueue, Parser, ProtocolError, Reply};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -38,8 +39,8 @@ const TURNS_MAX: usize = 4;
 const KEEP_BYTES: usize = 256 * 1024;
 /// Replies of a turn up to which limits are not looked at before they are sent, in bytes.
 const UNCOUNTED_OUTPUT: usize = 16 << 10;
-/// The same for a connection's own buffers, of which there are many.
-const KEEP_OWN_BYTES: usize = 16 * 1024;
+/// Gates of replies for which an idle connection has room.
+const GATES_KEPT: usize = 64;
 
 /// Which bytes of an output may leave.
 #[derive(Default)]
@@ -67,12 +68,21 @@ impl Gates {
         }
     }
 
+    /// Bytes allocated.
+    #[inline]
+    fn memory_bytes(&self) -> usize {
+        self.waiting.capacity() * size_of::<(u64, u64)>()
+    }
+
     /// How many bytes at the end of the output must stay.
     #[inline]
     fn held(&mut self, released: u64) -> usize {
         while let Some((end, _)) = self.waiting.front().copied().filter(|gate| gate.1 <= released) {
             self.free = end;
             self.waiting.pop_front();
+        }
+        if self.waiting.is_empty() && self.waiting.capacity() > GATES_KEPT {
+            self.waiting = VecDeque::new();
         }
         (self.total - self.free) as usize
     }
@@ -93,9 +103,7 @@ pub struct Connection {
     /// Whether there may be whole requests in `input`.
     unexecuted: bool,
     /// Replies that have not left yet.
-    output: Vec<u8>,
-    /// How much of `output` has left.
-    written: usize,
+    output: ByteQueue,
     gates: Gates,
     /// What a replica is sent.
     feed: VecDeque<Bytes>,
@@ -122,8 +130,7 @@ impl Connection {
             input: Input::default(),
             ahead: BATCH_MAX,
             unexecuted: false,
-            output: Vec::new(),
-            written: 0,
+            output: ByteQueue::default(),
             gates: Gates::default(),
             feed: VecDeque::new(),
             closing: false,
@@ -138,6 +145,9 @@ impl Connection {
                 return Turn::Close;
             }
             self.take_messages(node);
+            if self.handle.is_killed() {
+                return Turn::Close;
+            }
             if self.flush(cx, node).is_err() {
                 return Turn::Close;
             }
@@ -176,7 +186,7 @@ impl Connection {
     fn note_buffers(&mut self) -> bool {
         let node = &mut *self.node.borrow_mut();
         let input = input_bytes(&self.input, &self.parser);
-        node.note_buffers(self.slot, input, self.output.capacity());
+        node.note_buffers(self.slot, input, self.output_memory());
         self.handle.is_killed()
     }
 
@@ -198,13 +208,15 @@ impl Connection {
     fn take_messages(&mut self, node: &mut Node) {
         let Some(session) = node.engine.session_mut(self.slot) else { return };
         if !session.outbox.is_empty() {
-            let messages = std::mem::take(&mut session.outbox);
             let token = std::mem::take(&mut session.outbox_token);
-            self.gates.put(messages.len(), token, node.host.released());
-            self.output.extend_from_slice(&messages);
+            self.gates.put(session.outbox.len(), token, node.host.released());
+            self.output.append(&mut session.outbox);
         }
         if session.close_after_reply {
             self.closing = true;
+        }
+        if session.outbox_overrun {
+            node.close_for_output(self.slot);
         }
     }
 
@@ -220,7 +232,7 @@ impl Connection {
                 // What a long request takes counts before it is executed: it may be the last.
                 if node.host.clients_limit() > 0 {
                     let bytes = input_bytes(&input, &self.parser);
-                    node.note_buffers(self.slot, bytes, self.output.capacity());
+                    node.note_buffers(self.slot, bytes, self.output_memory());
                     if self.handle.is_killed() {
                         return Poll::Ready(Ok(0));
                     }
@@ -256,18 +268,21 @@ impl Connection {
         let mut session = node.engine.take_session(self.slot);
         let bounds =
             Bounds { bulk_max: node.host.bulk_max(), authenticated: session.authenticated };
-        let (mut used, parsed) = self.parser.parse(buffer, bounds, self.ahead, &mut batch);
+        // What AUTH allows holds for the very next request.
+        let ahead = if session.authenticated { self.ahead } else { 1 };
+        let (mut used, parsed) = self.parser.parse(buffer, bounds, ahead, &mut batch);
         let (executed, flow) =
             node.engine.execute_batch(&mut node.host, &mut session, buffer, &batch, 0, &mut out);
         let requests = batch.requests();
-        self.unexecuted = requests.len() == self.ahead;
+        self.unexecuted = requests.len() == ahead;
         self.ahead = BATCH_MAX.min(self.ahead * 2);
         if executed < requests.len() {
             self.ahead = executed.max(1);
             used = executed.checked_sub(1).map_or(0, |last| requests[last].end as usize);
             self.parser = Parser::default();
             self.unexecuted = true;
-            if !session.suspended && !session.close_after_reply && !session.close_now {
+            let stopped = flow == Flow::Stop && !session.suspended;
+            if stopped && !session.close_after_reply && !session.close_now {
                 session.suspended = true;
                 node.host.paused.push(self.slot);
             }
@@ -281,6 +296,10 @@ impl Connection {
             self.closing = true;
         }
         let token = session.receipt.token;
+        if session.outbox_overrun {
+            out.clear();
+            node.close_for_output(self.slot);
+        }
         node.engine.return_session(session);
         node.end_turn();
         self.send(cx, node, &out, token);
@@ -307,7 +326,7 @@ impl Connection {
             return;
         }
         // What a turn answers counts as a whole, as with Redis: also what the system would take at once.
-        let answered = self.output.len() - self.written + replies.len();
+        let answered = self.held_bytes() + replies.len();
         if answered > UNCOUNTED_OUTPUT {
             node.check_output(self.slot, answered);
             if self.handle.is_killed() {
@@ -335,36 +354,45 @@ impl Connection {
             node.host.wait_for_release(self.slot);
         }
         if !self.output.is_empty() || answered > UNCOUNTED_OUTPUT {
-            node.check_output(self.slot, self.output.len() - self.written);
+            node.check_output(self.slot, self.held_bytes());
         }
+    }
+
+    /// Bytes that the replies take which wait.
+    #[inline]
+    fn held_bytes(&self) -> usize {
+        if self.output.is_empty() { 0 } else { self.output_memory() }
+    }
+
+    /// Bytes that the buffers of replies take.
+    #[inline]
+    fn output_memory(&self) -> usize {
+        self.output.memory_bytes() + self.gates.memory_bytes()
     }
 
     /// Writes what may leave.
     fn flush(&mut self, cx: &mut Context<'_>, node: &mut Node) -> io::Result<()> {
         if !self.output.is_empty() {
             let held = self.gates.held(node.host.released());
-            let end = self.output.len() - held;
-            while self.written < end {
-                match self.stream.poll_write(cx, &self.output[self.written..end]) {
+            let mut free = self.output.len() - held;
+            while free > 0 {
+                let mut slices = Slices::default();
+                self.output.slices(free, &mut slices);
+                match self.stream.poll_write_vectored(cx, slices.get()) {
                     Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                     Poll::Ready(Ok(n)) => {
-                        self.written += n;
+                        self.output.advance(n);
+                        free -= n;
                         node.host.note_output(self.slot, n);
                     }
                     Poll::Ready(Err(error)) => return Err(error),
                     Poll::Pending => break,
                 }
             }
-            if self.written == self.output.len() {
-                self.output.clear();
-                self.written = 0;
-                if self.output.capacity() > KEEP_OWN_BYTES && !node.host.keeps_reply_buffers {
-                    self.output = Vec::new();
-                }
-            } else if held > 0 {
+            if !self.output.is_empty() && held > 0 {
                 node.host.wait_for_release(self.slot);
             }
-            node.check_output(self.slot, self.output.len() - self.written);
+            node.check_output(self.slot, self.held_bytes());
             if !self.output.is_empty() {
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::session::Session;
 use protocol::number::parse_i64;
-use protocol::resp::{Args, Reply};
+use protocol::resp::Args;
 use replica::feed::Feed;
 
 /// There is no file on this disk to wait for.
@@ -155,13 +155,13 @@ impl Node {
                 continue;
             }
             if let Some(session) = self.engine.session_mut(wait.slot) {
-                let resp3 = session.resp3;
-                let mut reply = Reply::new(&mut session.outbox, resp3);
-                if durable {
-                    reply.array(2);
-                    reply.int(on_disk as i64);
-                }
-                reply.int(have as i64);
+                session.post(|reply| {
+                    if durable {
+                        reply.array(2);
+                        reply.int(on_disk as i64);
+                    }
+                    reply.int(have as i64);
+                });
             }
             self.resume(wait.slot);
         }
@@ -172,7 +172,7 @@ impl Node {
         self.engine.end_waits(text.as_bytes());
         for wait in std::mem::take(&mut self.host.replication.waits) {
             if let Some(session) = self.engine.session_mut(wait.slot) {
-                Reply::new(&mut session.outbox, false).error(text.as_bytes());
+                session.post(|reply| reply.error(text.as_bytes()));
                 session.close_after_reply = true;
             }
             self.resume(wait.slot);

@@ -2,6 +2,8 @@
 
 use integration::data::command;
 use integration::{Node, TIMEOUT, eventually};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// Names that a widespread hash function with public constants, foldhash, gives one hash under every seed: its constant
 /// twice, behind eight bytes of choice.
@@ -40,4 +42,192 @@ fn names_with_the_constants_of_a_hash_function_are_names_like_others() {
     node.restart();
     assert_eq!(node.run::<i64>(&["DBSIZE"]), 3_004);
     assert_eq!(node.run::<String>(&["DEBUG", "DIGEST"]), digest);
+}
+
+/// A bare connection, which sends what it is told.
+fn bare(node: &Node) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", node.port())).expect("a connection");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout");
+    stream
+}
+
+/// A request as it travels.
+fn request(words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// What the kernel says of the process's memory, in bytes: `VmRSS` is that of now, `VmHWM` the most there ever was.
+fn resident(node: &Node, field: &str) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kilobytes.and_then(|text| text.parse::<i64>().ok()).expect("a number of kilobytes") << 10
+}
+
+/// A field of the line of CLIENT LIST that has `name`, if there is one.
+fn client_field(node: &Node, name: &str, field: &str) -> Option<i64> {
+    let list: String = node.run(&["CLIENT", "LIST"]);
+    let line = list.lines().find(|line| line.contains(&format!(" name={name} ")))?;
+    let value = line.split(' ').find_map(|pair| pair.strip_prefix(field)?.strip_prefix('='))?;
+    value.parse().ok()
+}
+
+#[test]
+fn a_reader_that_always_has_requests_in_flight_takes_no_more_than_these() {
+    const VALUE: usize = 10_000;
+    const WINDOW: usize = 1_000;
+    let node = Node::start("node", &[]);
+    let mut stream = bare(&node);
+    stream.write_all(&request(&[b"CLIENT", b"SETNAME", b"reader"])).expect("a name");
+    stream.write_all(&request(&[b"SET", b"key", &[b'x'; VALUE]])).expect("a value");
+    let mut reply = vec![0; 10];
+    stream.read_exact(&mut reply).expect("two replies");
+    let get = request(&[b"GET", b"key"]);
+    stream.write_all(&get.repeat(WINDOW)).expect("requests");
+    let mut reply = vec![0; VALUE + format!("${VALUE}\r\n\r\n").len()];
+    let mut most = 0;
+    for round in 0..10_000 {
+        stream.read_exact(&mut reply).expect("a reply");
+        stream.write_all(&get).expect("a request");
+        if round % 500 == 0 {
+            most = most.max(client_field(&node, "reader", "omem").expect("it is connected"));
+        }
+    }
+    // A hundred megabytes have passed, ten at most were on their way.
+    let in_flight = (WINDOW * reply.len()) as i64;
+    assert!(most <= in_flight + (256 << 10), "{most} bytes for {in_flight} in flight");
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_closed_at_its_limit() {
+    let options = [("client-output-buffer-limit", "pubsub 4mb 2mb 60")];
+    let node = Node::start("node", &options);
+    let message = vec![b'x'; 100_000];
+    for publish in [&b"PUBLISH"[..], b"SPUBLISH"] {
+        let subscribe = if publish == b"PUBLISH" { &b"SUBSCRIBE"[..] } else { b"SSUBSCRIBE" };
+        let mut slow = bare(&node);
+        slow.write_all(&request(&[subscribe, b"channel"])).expect("a subscription");
+        let count = || node.number("pubsub_clients");
+        eventually(TIMEOUT, "it is subscribed", || count() == 1);
+        node.run::<()>(&["CONFIG", "RESETSTAT"]);
+        let before = resident(&node, "VmHWM");
+        // A hundred megabytes in one go: nobody has a turn between two of the messages of a batch.
+        let mut publisher = bare(&node);
+        publisher
+            .write_all(&request(&[publish, b"channel", &message]).repeat(1_000))
+            .expect("sent");
+        eventually(TIMEOUT, "the subscriber is closed", || count() == 0);
+        assert_eq!(node.number("client_output_buffer_limit_disconnections"), 1);
+        let grown = resident(&node, "VmHWM") - before;
+        assert!(grown < 24 << 20, "{grown} bytes for a limit of four megabytes");
+        assert!(node.log().contains("closed for overcoming of output buffer limits"));
+    }
+}
+
+#[test]
+fn a_transaction_and_messages_to_oneself_stop_at_the_limit() {
+    let options = [("client-output-buffer-limit", "normal 4mb 0 0 pubsub 4mb 0 0")];
+    let node = Node::start("node", &options);
+    node.run::<()>(&["SET", "key", &"x".repeat(1 << 20)]);
+    let before = resident(&node, "VmHWM");
+    let mut queue = request(&[b"MULTI"]);
+    queue.extend(request(&[b"GET", b"key"]).repeat(200));
+    queue.extend(request(&[b"INCR", b"executed"]));
+    queue.extend(request(&[b"EXEC"]));
+    let mut greedy = bare(&node);
+    greedy.write_all(&queue).expect("sent");
+    let closed = || node.number("client_output_buffer_limit_disconnections");
+    eventually(TIMEOUT, "it is closed", || closed() == 1);
+    assert_eq!(node.run::<i64>(&["GET", "executed"]), 1);
+    let mut talker = bare(&node);
+    talker.write_all(&request(&[b"HELLO", b"3"])).expect("sent");
+    for n in 0..1_000 {
+        let pattern = format!("[c{n}]hannel");
+        talker.write_all(&request(&[b"PSUBSCRIBE", pattern.as_bytes()])).expect("sent");
+    }
+    talker.write_all(&request(&[b"PUBLISH", b"channel", &[b'x'; 100_000]])).expect("sent");
+    eventually(TIMEOUT, "it is closed", || closed() == 2);
+    let grown = resident(&node, "VmHWM") - before;
+    assert!(grown < 32 << 20, "{grown} bytes for a limit of four megabytes");
+}
+
+#[test]
+fn one_message_that_comes_in_a_thousand_copies_stops_at_the_limit() {
+    let node = Node::start("node", &[("client-output-buffer-limit", "pubsub 4mb 0 0")]);
+    let mut slow = bare(&node);
+    let patterns: Vec<String> = (0..1_000).map(|n| format!("[c{n}]hannel")).collect();
+    let words: Vec<&[u8]> =
+        [&b"PSUBSCRIBE"[..]].into_iter().chain(patterns.iter().map(|p| p.as_bytes())).collect();
+    slow.write_all(&request(&words)).expect("a subscription");
+    eventually(TIMEOUT, "it is subscribed", || node.number("pubsub_patterns") == 1_000);
+    let before = resident(&node, "VmHWM");
+    let told: i64 = node.run(&["PUBLISH", "channel", &"x".repeat(100_000)]);
+    assert_eq!(told, 1_000);
+    eventually(TIMEOUT, "it is closed", || node.number("pubsub_patterns") == 0);
+    let grown = resident(&node, "VmHWM") - before;
+    assert!(grown < 24 << 20, "{grown} bytes for a limit of four megabytes");
+}
+
+#[test]
+fn replies_that_are_not_read_are_counted_within_one_batch() {
+    let node = Node::start("node", &[("client-output-buffer-limit", "normal 4mb 0 0")]);
+    node.run::<()>(&["SET", "key", &"x".repeat(1 << 20)]);
+    let before = resident(&node, "VmHWM");
+    let mut greedy = bare(&node);
+    // A thousand requests in one read, a gigabyte of replies.
+    greedy.write_all(&request(&[b"GET", b"key"]).repeat(1_000)).expect("sent");
+    eventually(TIMEOUT, "it is closed", || {
+        node.number("client_output_buffer_limit_disconnections") == 1
+    });
+    let grown = resident(&node, "VmHWM") - before;
+    assert!(grown < 24 << 20, "{grown} bytes for a limit of four megabytes");
+}
+
+#[test]
+fn strangers_that_do_not_read_are_closed() {
+    let node = Node::start("node", &[("requirepass", "secret")]);
+    let mut admin = node.connect();
+    command(&["AUTH", "secret"]).exec(&mut admin).expect("the password");
+    let before = resident(&node, "VmHWM");
+    let flood = b"PING\r\n".repeat(10_000);
+    let mut strangers: Vec<TcpStream> = (0..8).map(|_| bare(&node)).collect();
+    for stranger in &mut strangers {
+        // The system takes some megabytes of replies, a few hundred thousand requests, before any waits in the server.
+        let closed = (0..2_000).any(|_| stranger.write_all(&flood).is_err());
+        assert!(closed, "it may go on for ever");
+    }
+    let grown = resident(&node, "VmHWM") - before;
+    assert!(grown < 16 << 20, "{grown} bytes for eight strangers");
+    let info: String = command(&["INFO", "stats"]).query(&mut admin).expect("the figures");
+    assert!(info.contains("\nclient_output_buffer_limit_disconnections:8\r"), "{info}");
+}
+
+#[test]
+fn strangers_that_read_are_answered_and_may_become_known() {
+    let node = Node::start("node", &[("requirepass", "secret")]);
+    let mut stream = bare(&node);
+    let refusal = "-NOAUTH Authentication required.\r\n";
+    for _ in 0..50 {
+        stream.write_all(&b"PING\r\n".repeat(1_000)).expect("sent");
+        let mut replies = vec![0; 1_000 * refusal.len()];
+        stream.read_exact(&mut replies).expect("replies");
+        assert_eq!(replies, refusal.repeat(1_000).as_bytes());
+    }
+    // In one go: what a stranger may not send is a stranger's no more.
+    let mut requests = request(&[b"AUTH", b"secret"]);
+    requests.extend(request(&[b"SET", b"key", &[b'x'; 100_000]]));
+    let many: Vec<&[u8]> = [&b"DEL"[..]].into_iter().chain([&b"key"[..]; 50]).collect();
+    requests.extend(request(&many));
+    stream.write_all(&requests).expect("sent");
+    let expected = "+OK\r\n+OK\r\n:1\r\n";
+    let mut replies = vec![0; expected.len()];
+    stream.read_exact(&mut replies).expect("replies");
+    assert_eq!(String::from_utf8_lossy(&replies), expected);
 }
