@@ -80,7 +80,8 @@ impl Engine {
             }
             for (ready, request) in prepared.iter().zip(chunk) {
                 let args = batch.args(buffer, request);
-                if self.conditions.pause != Pause::Nothing && self.must_wait(session, ready.spec) {
+                let waits = self.conditions.pause != Pause::Nothing || self.conditions.disk_is_late;
+                if waits && self.must_wait(session, ready.spec) {
                     return (next, Flow::Stop);
                 }
                 let raw =
@@ -101,7 +102,7 @@ impl Engine {
         (next, Flow::Next)
     }
 
-    /// Whether a client's next command has to wait until a pause is over.
+    /// Whether a client's next command has to wait until a pause is over, or the disk has caught up.
     fn must_wait(&self, session: &Session, spec: Option<&'static Spec>) -> bool {
         let Some(spec) = spec else { return false };
         if session.peer != Peer::Client || session.in_exec {
@@ -109,7 +110,11 @@ impl Engine {
         }
         let queued = session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED);
         let writes = |spec: &Spec| spec.flags.has(command::WRITE | command::MAY_REPLICATE);
-        match self.conditions.pause {
+        let pause = match self.conditions.pause {
+            Pause::Nothing if self.conditions.disk_is_late => Pause::Writes,
+            pause => pause,
+        };
+        match pause {
             Pause::Nothing => false,
             Pause::All => true,
             Pause::Writes if queued => false,

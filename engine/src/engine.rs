@@ -42,6 +42,8 @@ pub struct Conditions {
     pub too_few_replicas: bool,
     /// Commands wait: CLIENT PAUSE, or a failover.
     pub pause: Pause,
+    /// Commands that may write wait: too much waits for the disk already.
+    pub disk_is_late: bool,
 }
 
 /// Which commands of clients wait.

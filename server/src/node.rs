@@ -86,7 +86,7 @@ pub struct Outside {
     pub scratch: Scratch,
     /// Counters.
     pub stats: HostStats,
-    /// Slots of clients that wait for a pause to end.
+    /// Slots of clients that wait for a pause to end, or for the disk.
     pub paused: Vec<usize>,
     /// When CLIENT PAUSE ends: a moment of the steady clock, milliseconds; 0 if there is none.
     pub pause_until_ms: i64,
@@ -215,6 +215,10 @@ impl Node {
             replica && !host.replication.link_is_up() && !host.settings.replica_serve_stale_data;
         conditions.loading = host.persistence.is_loading() || host.replication.is_loading();
         conditions.disk_error = host.persistence.refusal(&host.settings);
+        // Where writes are refused they need not wait; a replica does not refuse those that it may take.
+        let is_late =
+            host.persistence.append_queue_is_full() && (replica || conditions.disk_error.is_none());
+        let was_late = std::mem::replace(&mut conditions.disk_is_late, is_late);
         let limited = host.is_limited();
         if !std::mem::replace(&mut self.engine.eviction.limited, limited) && limited {
             // Nobody has kept count while there was no limit.
@@ -226,6 +230,12 @@ impl Node {
             && host.settings.min_replicas_max_lag > 0
             && host.good_replicas(self.engine.steady_ms) < least;
         self.engine.nobody_reads = !host.journal.has_readers();
+        if was_late && !is_late {
+            self.resume_paused();
+        }
+        if !self.host.persistence.append_queue_is_full() {
+            self.host.persistence.queue_has_room.notify_waiters();
+        }
     }
 
     /// Begins a turn: the time stands still during it.
@@ -306,6 +316,11 @@ impl Node {
     pub fn end_pause(&mut self) {
         self.engine.conditions.pause = Default::default();
         self.host.pause_until_ms = 0;
+        self.resume_paused();
+    }
+
+    /// Lets all go on whose command had to wait. Those that have to all the same wait again.
+    fn resume_paused(&mut self) {
         for slot in std::mem::take(&mut self.host.paused) {
             self.resume(slot);
         }

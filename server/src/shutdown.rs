@@ -227,11 +227,16 @@ impl Node {
             tracing::warn!("Writing initial AOF. Exit anyway.");
         }
         self.host.kill_child();
+        let mut is_writing = true;
         if self.host.persistence.aof_is_on() {
             tracing::info!("Calling fsync() on the AOF file.");
             match self.host.finish_writing() {
                 Err(error) if !flags.force => return Err(error),
-                Err(error) => tracing::warn!("{error}"),
+                // The append thread is not waited for: a disk that stands still would keep the process for ever.
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    is_writing = false;
+                }
                 Ok(()) => {}
             }
         }
@@ -245,7 +250,9 @@ impl Node {
                 tracing::warn!("Error trying to save the DB, but the shutdown is forced.");
             }
         }
-        self.host.stop_aof();
+        if is_writing {
+            self.host.stop_aof();
+        }
         for path in [&self.host.settings.pidfile, &self.host.settings.unixsocket] {
             if !path.is_empty() {
                 let _ = std::fs::remove_file(path);

@@ -30,9 +30,13 @@ pub async fn run(node: SharedNode) {
             continue;
         }
         node_mut.begin_timer_turn();
-        node_mut.sweep();
-        if node_mut.engine.eviction.unfinished {
-            node_mut.engine.make_room(&mut node_mut.host);
+        node_mut.look_at_append_queue();
+        // What goes is journaled: nothing does by itself while too much waits for the disk.
+        if !node_mut.host.persistence.append_queue_is_full() {
+            node_mut.sweep();
+            if node_mut.engine.eviction.unfinished {
+                node_mut.engine.make_room(&mut node_mut.host);
+            }
         }
         node_mut.replication_timer();
         node_mut.persistence_timer();
@@ -72,6 +76,7 @@ pub async fn flush(node: SharedNode) {
         node.host.journal.seal();
         node.host.ship_to_disk();
         node.limit_replicas();
+        node.look_at_append_queue();
         let fed = node.host.replication.replicas.iter().filter(|(_, r)| r.is_online());
         fed.for_each(|(slot, _)| node.host.clients.wake(*slot));
     }

@@ -12,7 +12,8 @@
 //! | `no` | never by itself |
 //!
 //! The thread itself fsyncs, so a slow disk holds up the writes behind it but never the executing thread; what queues
-//! up is one larger write afterwards. A failed write is tried again every second with the same bytes: nothing is lost
+//! up is one larger write afterwards. How much queues up is the caller's to bound: `queued_bytes` and `written_up_to`
+//! tell it, and no more than one order of each other kind needs to wait. A failed write is tried again every second with the same bytes: nothing is lost
 //! and the order is kept. With `always` replies wait for durability, and a failed fsync may have dropped what it was
 //! to keep: that is fatal, and the host ends the process.
 //!
@@ -35,8 +36,6 @@ use std::time::Duration;
 
 /// Milliseconds between two fsyncs of `everysec`, and before a failed write is tried again.
 const SECOND_MS: u64 = 1000;
-/// An fsync that takes longer than this while something waits counts as delaying. Source: Redis.
-const DELAY_MS: u64 = 2000;
 /// The most bytes of one block: what a load must see whole to verify it. A longer order is a block of its own.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
@@ -67,7 +66,7 @@ pub enum Order<D = File> {
     },
     /// Whose offsets follow.
     History(HistoryMark),
-    /// fsync now.
+    /// Look at [`AppendThread::request_sync`]'s wish.
     Sync,
     /// fsync, and go on in another file.
     Switch(D),
@@ -84,7 +83,11 @@ pub struct AppendStatus {
     durable_up_to: AtomicU64,
     size: AtomicU64,
     queued_bytes: AtomicU64,
-    delayed_fsyncs: AtomicU64,
+    /// What is to be on disk as soon as possible.
+    sync_wanted: AtomicU64,
+    /// An [`Order::Sync`] is on its way.
+    sync_ordered: AtomicBool,
+    syncing: AtomicBool,
     failed: AtomicBool,
     fatal: AtomicBool,
     error: Mutex<Option<String>>,
@@ -107,9 +110,9 @@ impl AppendStatus {
     pub fn queued_bytes(&self) -> u64 {
         self.queued_bytes.load(Ordering::Acquire)
     }
-    /// How often an fsync held up writes for more than two seconds (`aof_delayed_fsync`).
-    pub fn delayed_fsyncs(&self) -> u64 {
-        self.delayed_fsyncs.load(Ordering::Acquire)
+    /// Whether an fsync is under way (`aof_pending_bio_fsync`).
+    pub fn is_syncing(&self) -> bool {
+        self.syncing.load(Ordering::Acquire)
     }
     /// Whether the last write or fsync failed (`aof_last_write_status`).
     pub fn failed(&self) -> bool {
@@ -166,6 +169,15 @@ impl<D: Disk + 'static> AppendThread<D> {
             self.status.queued_bytes.fetch_add(len as u64, Ordering::AcqRel);
         }
         let _ = self.orders.send(order);
+    }
+
+    /// Asks for an fsync, without waiting, of all up to the order with that number. However often it is asked, one order
+    /// waits at most.
+    pub fn request_sync(&self, sequence: u64) {
+        self.status.sync_wanted.fetch_max(sequence, Ordering::AcqRel);
+        if !self.status.sync_ordered.swap(true, Ordering::AcqRel) {
+            self.order(Order::Sync);
+        }
     }
 
     /// Lets it write and fsync everything, and waits for its end. It ends with what it cannot write unwritten; the
@@ -271,7 +283,8 @@ impl<D: Disk> Worker<D> {
                 }
                 Order::History(history) => self.appender.set_history(*history),
                 Order::SetPolicy(policy) => self.policy = *policy,
-                Order::Sync => self.sync()?,
+                // Before the wish is read below: a later one comes with an order of its own.
+                Order::Sync => self.status.sync_ordered.store(false, Ordering::Release),
                 Order::Stop => {
                     self.stopped = true;
                     self.sync()?;
@@ -296,7 +309,8 @@ impl<D: Disk> Worker<D> {
             FsyncPolicy::Always => true,
             FsyncPolicy::EverySec => (self.clock_ms)() >= self.synced_ms + SECOND_MS,
         };
-        if due { self.sync() } else { Ok(()) }
+        let wanted = self.status.sync_wanted.load(Ordering::Acquire);
+        if due || wanted > self.status.durable_up_to() { self.sync() } else { Ok(()) }
     }
 
     /// Writes the appends at the front of the queue in one go.
@@ -328,9 +342,10 @@ impl<D: Disk> Worker<D> {
     }
 
     fn sync(&mut self) -> Result<(), (&'static str, io::Error)> {
-        let begun_ms = (self.clock_ms)();
         if self.unsynced {
+            self.status.syncing.store(true, Ordering::Release);
             let result = self.appender.sync();
+            self.status.syncing.store(false, Ordering::Release);
             if result.is_err() && self.policy == FsyncPolicy::Always {
                 self.status.fatal.store(true, Ordering::Release);
             }
@@ -338,10 +353,6 @@ impl<D: Disk> Worker<D> {
         }
         self.unsynced = false;
         self.synced_ms = (self.clock_ms)();
-        let held_up = self.synced_ms.saturating_sub(begun_ms) > DELAY_MS;
-        if held_up && self.status.queued_bytes() > 0 {
-            self.status.delayed_fsyncs.fetch_add(1, Ordering::AcqRel);
-        }
         self.status.durable_up_to.fetch_max(self.status.written_up_to(), Ordering::AcqRel);
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! - names and order of fields: Redis 7.2
 
 use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
+use crate::clock;
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
@@ -259,9 +260,14 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
         line(out, "aof_current_size", aof.size());
         line(out, "aof_base_size", aof.base_bytes);
         line(out, "aof_pending_rewrite", flag(state.rewrite_scheduled));
-        line(out, "aof_buffer_length", aof.thread.status().queued_bytes());
-        line(out, "aof_pending_bio_fsync", 0);
-        line(out, "aof_delayed_fsync", aof.thread.status().delayed_fsyncs());
+        let status = aof.thread.status();
+        line(out, "aof_buffer_length", status.queued_bytes());
+        line(out, "aof_pending_bio_fsync", flag(status.is_syncing()));
+        line(out, "aof_delayed_fsync", state.figures.delayed_fsyncs);
+        line(out, "aof_buffer_limit", host.settings.aof_buffer_limit);
+        line(out, "aof_buffer_age_ms", aof.queue.age_ms(clock::monotonic_ms()));
+        line(out, "aof_buffer_full", flag(state.append_queue_is_full()));
+        line(out, "aof_buffer_stalls", state.figures.queue_stalls);
     }
     if let Some(loading) = &state.loading {
         let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;

@@ -323,6 +323,7 @@ settings! {
     "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE | NO_EFFECT, "the base is always written as RDB";
     "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE | NO_EFFECT, "positions are written instead of times";
     "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true,                     Either,           MUTABLE | NO_EFFECT, "long files are always fsynced in parts";
+    "aof-buffer-limit"              => aof_buffer_limit: u64               = 256 << 20,                memory(1 << 20, LONG), MUTABLE;
     "aof-disable-auto-gc"           => aof_disable_auto_gc: bool           = false,                    Either,           MUTABLE | HIDDEN;
 
     // ---- Replication

@@ -12,6 +12,7 @@
 //! - what was journaled before a switch of files is in the old one, everything after it in the new one
 //! - every file begins with its own SELECT
 
+use super::queue::{AppendQueue, LATE_MS, Reason};
 use super::snapshots::watch;
 use super::{ChildKind, policy};
 use crate::clock;
@@ -23,6 +24,7 @@ use engine::Engine;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use journal::{Class, CursorId};
+use protocol::aof::HistoryMark;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -30,6 +32,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The most positions that are remembered between what was shipped and what is on disk. Beyond that they get coarser.
+const SHIPPED_MAX: usize = 16 * 1024;
 /// Bytes of journal shipped with one order.
 const SHIP_BYTES: usize = 4 * 1024 * 1024;
 /// After so many failures in a row, rewrites by themselves are tried ever more seldom. Source: Redis.
@@ -65,7 +69,11 @@ pub struct Aof {
     waits_for_base: bool,
     dir: AofDir,
     cursor: CursorId,
-    /// Offsets at the end of what was shipped, by token, oldest first.
+    /// What waits to be written.
+    pub queue: AppendQueue,
+    /// Whose offsets the thread was told to count last.
+    pub history: Option<HistoryMark>,
+    /// Offsets at the end of what was shipped, by token, oldest first; at most [`SHIPPED_MAX`].
     shipped: VecDeque<(u64, u64)>,
     /// All up to this token was shipped, or journaled before the file was begun.
     shipped_token: u64,
@@ -103,6 +111,15 @@ impl Aof {
     }
 }
 
+/// Remembers where the stream is when everything up to `token` is on disk. With `appendfsync no` nothing may be for long.
+fn note_shipped(shipped: &mut VecDeque<(u64, u64)>, token: u64, end: u64) {
+    let full = shipped.len() >= SHIPPED_MAX;
+    match shipped.back_mut() {
+        Some(last) if full => *last = (token, end),
+        _ => shipped.push_back((token, end)),
+    }
+}
+
 fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
     let settings = &host.settings;
     AofDir::open(
@@ -133,6 +150,8 @@ impl Outside {
             waits_for_base: false,
             dir,
             cursor,
+            queue: AppendQueue::default(),
+            history: None,
             shipped: VecDeque::new(),
             shipped_token: self.journaled(),
             first_token: self.journaled(),
@@ -192,7 +211,8 @@ impl Outside {
             // Only the last order stands for this turn: the others may end anywhere in it.
             if pieces.peek().is_none() {
                 aof.shipped_token = token;
-                aof.shipped.push_back((token, end));
+                aof.queue.shipped(token, clock::monotonic_ms());
+                note_shipped(&mut aof.shipped, token, end);
             }
             aof.thread.order(Order::Append { bytes, start, end, sequence: aof.shipped_token });
         }
@@ -400,9 +420,49 @@ impl Node {
         }
     }
 
+    /// Looks at what waits to be appended: writers begin or cease to wait for it. Called when something was shipped, when
+    /// the thread has done something, and ten times a second.
+    pub fn look_at_append_queue(&mut self) {
+        let limit = self.host.settings.aof_buffer_limit;
+        let persistence = &mut self.host.persistence;
+        let Some(aof) = &mut persistence.aof else { return };
+        let (now, status) = (clock::monotonic_ms(), aof.thread.status());
+        aof.queue.written(status.written_up_to());
+        let since = aof.queue.full_since_ms();
+        if !aof.queue.look(status.queued_bytes(), limit, now) {
+            return;
+        }
+        let (bytes, syncing) = (status.queued_bytes(), status.is_syncing());
+        match aof.queue.full() {
+            Some(reason) => {
+                persistence.figures.queue_stalls += 1;
+                if reason == Reason::Late && syncing {
+                    persistence.figures.delayed_fsyncs += 1;
+                    tracing::warn!(
+                        "Asynchronous AOF fsync is taking too long (disk is busy?). Commands that write wait until it ends."
+                    );
+                } else if reason == Reason::Late {
+                    tracing::warn!(
+                        "Appending to the AOF file is late by more than {LATE_MS} ms. Commands that write wait for it."
+                    );
+                } else {
+                    tracing::warn!(
+                        "{bytes} bytes wait to be appended to the AOF file. Commands that write wait for them."
+                    );
+                }
+            }
+            None => {
+                let waited_ms = now.saturating_sub(since.unwrap_or(now));
+                tracing::info!("The AOF file is written again after {waited_ms} ms.");
+            }
+        }
+        self.refresh_conditions();
+    }
+
     /// What the append thread published has changed.
     pub fn disk_progress(&mut self) {
         self.host.wake_gated();
+        self.look_at_append_queue();
         self.check_waits();
         let Some(aof) = &self.host.persistence.aof else { return };
         let status = aof.thread.status();
@@ -518,4 +578,21 @@ pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>
     }
     node.check_waits();
     node.child_ended();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_that_wait_for_an_fsync_have_a_bound_and_never_say_too_much() {
+        let mut shipped = VecDeque::new();
+        for number in 1..=5 * SHIPPED_MAX as u64 {
+            note_shipped(&mut shipped, number, 10 * number);
+        }
+        assert_eq!(shipped.len(), SHIPPED_MAX);
+        assert!(shipped.iter().all(|(token, offset)| *offset == 10 * token));
+        assert_eq!(shipped.back().map(|(token, _)| *token), Some(5 * SHIPPED_MAX as u64));
+        assert!(shipped.iter().is_sorted());
+    }
 }

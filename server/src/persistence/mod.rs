@@ -2,6 +2,7 @@
 //!
 //! - [`snapshots`]: SAVE, BGSAVE and save points
 //! - [`append`]: the append-only file: shipping the journal to it, rewriting it, switching it on and off
+//! - [`queue`]: what waits for the disk, and when writers wait for it
 //! - [`load`]: what is loaded at the start, and where it leaves us in the stream
 //!
 //! # Not here
@@ -9,6 +10,7 @@
 
 pub mod append;
 pub mod load;
+pub mod queue;
 pub mod snapshots;
 
 use crate::config::{AppendFsync, Settings};
@@ -17,6 +19,7 @@ use backup::aof::{FsyncPolicy, Order};
 use engine::Engine;
 use journal::History;
 use protocol::aof::HistoryMark;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -73,6 +76,10 @@ pub struct Figures {
     pub last_load_expired: u64,
     /// Commands of the append-only file that did not fit the data.
     pub last_load_failed: u64,
+    /// How often writers had to wait because an fsync was late (`aof_delayed_fsync`).
+    pub delayed_fsyncs: u64,
+    /// How often writers had to wait for the append queue at all.
+    pub queue_stalls: u64,
 }
 
 /// The persistence side of the process.
@@ -109,7 +116,8 @@ pub struct Persistence {
     pub figures: Figures,
     /// Wakes the task that looks at what the append thread published.
     pub published: Arc<Notify>,
-    history: Option<HistoryMark>,
+    /// Tells who waits for room in the append queue that there is some again. For [`Persistence::append_queue_is_full`].
+    pub queue_has_room: Rc<Notify>,
     /// The child at work was told to stop: its end is no failure.
     pub killed: bool,
 }
@@ -135,7 +143,7 @@ impl Persistence {
             dirty_at_fork: 0,
             figures,
             published: Arc::new(Notify::new()),
-            history: None,
+            queue_has_room: Rc::new(Notify::new()),
             killed: false,
         }
     }
@@ -211,17 +219,27 @@ impl Persistence {
     /// Asks for an fsync now.
     pub fn request_sync(&self) {
         if let Some(aof) = &self.aof {
-            aof.thread.order(Order::Sync);
+            aof.thread.request_sync(aof.shipped_token());
         }
+    }
+
+    /// Whether who writes has to wait: so much waits to be appended, or for so long, that no more may be taken in.
+    ///
+    /// Clients are suspended by the engine. A link to a primary has to look before it reads on, and wait for
+    /// [`Persistence::queue_has_room`] (and look again: it may be full again at once).
+    pub fn append_queue_is_full(&self) -> bool {
+        self.aof.as_ref().is_some_and(|aof| aof.queue.full().is_some())
     }
 
     /// The policy was changed.
     pub fn set_policy(&mut self, settings: &Settings) {
         let policy = policy(settings);
-        if let Some(aof) = &mut self.aof {
+        if let Some(aof) = &mut self.aof
+            && aof.policy != policy
+        {
             aof.policy = policy;
             aof.thread.order(Order::SetPolicy(policy));
-            aof.thread.order(Order::Sync);
+            self.request_sync();
         }
     }
 
@@ -232,8 +250,10 @@ impl Persistence {
             second_id: *history.second_id.as_bytes(),
             second_offset: history.second_offset,
         };
-        self.history = Some(mark);
-        if let Some(aof) = &self.aof {
+        if let Some(aof) = &mut self.aof
+            && aof.history != Some(mark)
+        {
+            aof.history = Some(mark);
             aof.thread.order(Order::History(mark));
         }
     }
@@ -242,6 +262,8 @@ impl Persistence {
     pub fn reset_stats(&mut self) {
         self.figures.saves = 0;
         self.figures.rewrites = 0;
+        self.figures.delayed_fsyncs = 0;
+        self.figures.queue_stalls = 0;
     }
 }
 

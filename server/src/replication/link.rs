@@ -622,6 +622,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
     note_stream(node, wire.buffer.len());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let room = Rc::clone(&node.borrow().host.persistence.queue_has_room);
     let mut silent = 0u32;
     loop {
         if !wire.buffer.is_empty() {
@@ -633,9 +634,13 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
                 wire.send(&bytes).await?;
             }
         }
+        // Where the disk is late the stream waits in the primary, whose backlog has a bound.
+        let full = node.borrow().host.persistence.append_queue_is_full();
+        let has_room = room.notified();
         wire.buffer.reserve(64 * 1024 + intake.wanted(wire.buffer.len()).min(1 << 22));
         tokio::select! {
-            read = wire.stream.read_buf(&mut wire.buffer) => {
+            () = has_room, if full => {}
+            read = wire.stream.read_buf(&mut wire.buffer), if !full => {
                 match read.map_err(failed("I/O error reading from MASTER"))? {
                     0 => return Err(Failure::network(CLOSED)),
                     read => note_stream(node, read),
@@ -643,7 +648,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
                 silent = 0;
             }
             _ = tick.tick() => {
-                silent += 1;
+                silent += u32::from(!full);
                 if u64::from(silent) > node.borrow().host.settings.repl_timeout as u64 {
                     return Err(Failure::network(SILENT));
                 }

@@ -139,6 +139,7 @@ fn everysec_syncs_once_a_second_and_no_never() {
     bench.append("b");
     assert_eq!(bench.work_after(5000).durable_up_to(), 1);
     assert_eq!(bench.worker.patience_ms(), None);
+    bench.worker.status.sync_wanted.store(2, Ordering::Relaxed);
     bench.order(Order::Sync);
     assert_eq!(bench.work_after(0).durable_up_to(), 2);
     bench.append("c");
@@ -215,27 +216,82 @@ fn a_switch_syncs_the_old_file_and_goes_on_in_the_new_one() {
     assert_eq!(bench.worker.status.size(), new.size().expect("a size"));
 }
 
+/// A disk whose fsync waits until it is let go.
+struct Frozen {
+    entered: mpsc::Sender<()>,
+    released: Receiver<()>,
+}
+
+impl Disk for Frozen {
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.entered.send(()).expect("the test listens");
+        self.released.recv().map_err(|_| io::Error::other("the test is over"))
+    }
+
+    fn cut(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
 #[test]
-fn a_slow_fsync_with_something_waiting_is_counted() {
-    let now = Arc::new(AtomicU64::new(0));
-    let clock = Arc::clone(&now);
-    // Every question about the time costs 1.5 seconds.
-    let clock = Box::new(move || clock.fetch_add(1500, Ordering::Relaxed));
-    let appender = Appender::new(Memory::default()).expect("a size");
-    let status = Arc::<AppendStatus>::default();
-    let mut worker = Worker::new(appender, FsyncPolicy::Always, clock, Arc::clone(&status));
-    worker.unsynced = true;
-    worker.sync().map_err(|(_, error)| error).expect("synced");
-    assert_eq!(status.delayed_fsyncs(), 0);
-    status.queued_bytes.store(1, Ordering::Relaxed);
-    now.store(0, Ordering::Relaxed);
-    worker.clock_ms = Box::new({
-        let now = Arc::clone(&now);
-        move || now.fetch_add(2500, Ordering::Relaxed)
+fn a_disk_that_stands_still_is_seen_from_outside_and_wishes_do_not_queue_up() {
+    let ((entered, enters), (release, released)) = (mpsc::channel(), mpsc::channel());
+    let appender = Appender::new(Frozen { entered, released }).expect("a size");
+    let (told, tell) = mpsc::channel();
+    let notify = Box::new(move || {
+        let _ = told.send(());
     });
-    worker.unsynced = true;
-    worker.sync().map_err(|(_, error)| error).expect("synced");
-    assert_eq!(status.delayed_fsyncs(), 1);
+    let thread = AppendThread::spawn(appender, FsyncPolicy::Always, Box::new(|| 0), notify);
+    let thread = thread.expect("spawned");
+    let order = |sequence: u64| {
+        let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
+        thread.order(Order::Append { bytes, start: 0, end: 14, sequence });
+    };
+    let status = Arc::clone(thread.status());
+    assert!(!status.is_syncing());
+    order(1);
+    enters.recv().expect("it fsyncs");
+    assert!(status.is_syncing());
+    assert_eq!((status.written_up_to(), status.durable_up_to(), status.queued_bytes()), (1, 0, 0));
+    for sequence in 2..=1000 {
+        order(sequence);
+        thread.request_sync(sequence);
+        assert!(status.sync_ordered.load(Ordering::Acquire), "one order is on its way");
+    }
+    assert_eq!((status.written_up_to(), status.queued_bytes()), (1, 999 * 14));
+    // What had queued up is one group, with one fsync.
+    release.send(()).expect("it waits");
+    enters.recv().expect("it fsyncs");
+    assert_eq!((status.written_up_to(), status.queued_bytes()), (1000, 0));
+    release.send(()).expect("it waits");
+    while status.durable_up_to() < 1000 {
+        tell.recv().expect("notified");
+    }
+    drop(release);
+    let status = thread.stop();
+    assert!(!status.is_syncing() && !status.failed());
+}
+
+#[test]
+fn a_wish_for_an_fsync_is_granted_under_every_policy() {
+    for policy in [FsyncPolicy::No, FsyncPolicy::EverySec, FsyncPolicy::Always] {
+        let mut bench = Bench::new(policy);
+        bench.append("a");
+        // It comes while the thread is at work on what was ordered before it.
+        bench.worker.status.sync_wanted.store(2, Ordering::Relaxed);
+        bench.work_after(0);
+        bench.append("b");
+        bench.order(Order::Sync);
+        assert_eq!(bench.work_after(0).durable_up_to(), 2, "{policy:?}");
+    }
 }
 
 #[test]
