@@ -126,12 +126,11 @@ class Checks:
     def all(self):
         """Everything, in the order of what explains most."""
         self.settle()
-        digest = self.compare()
+        self.compare()
         self.marks()
         self.syncs()
         self.sizes()
         self.logs()
-        return digest
 
     # --- the same data everywhere ---
 
@@ -285,10 +284,13 @@ class Checks:
             node.start()
             found = node.call("DEBUG", "DIGEST").decode()
             if found != digest:
-                told = [] if node is nodes[0] else differences(nodes[0], node)
+                other = nodes[node is nodes[0]]
+                if not other.is_up:
+                    other.start()
                 raise Failure("\n".join([
-                    f"{node.name}, restarted from its {kind}, has {dbsizes(node)} keys and digest "
-                    f"{found}, not {digest}", *told,
+                    f"{node.name}, restarted from its {kind}, has other data than before"
+                    f" ({found}, not {digest}); {other.name}, restarted, is the measure here:",
+                    *differences(other, node),
                 ]))  # fmt: skip
         self.diary.note("each node restarted from its own files has the same data")
 

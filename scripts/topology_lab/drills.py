@@ -18,7 +18,7 @@ class Drills:
         self.random = random.Random(f"{seed} drills")
 
     def one(self):
-        """A drill: afterwards all is settled and equal again."""
+        """A drill: afterwards all is settled and equal again. Returns the digest."""
         drill = self.random.choice((self.cut_all, self.promote, self.restart))
         self.tree.proxy.take_syncs()
         may_be_full = drill()
@@ -29,7 +29,7 @@ class Drills:
             if sync.kind == "full" and not pauses and not may_be_full(sync):
                 raise Failure(f"{sync.pair.name} asked for {sync.asked} and needed a full sync, "
                               f"in calm: {drill.__doc__}")  # fmt: skip
-        self.checks.compare()
+        return self.checks.compare()
 
     def cut_all(self):
         """All links are cut at once."""
