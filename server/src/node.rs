@@ -42,6 +42,9 @@ pub type SharedNode = Rc<RefCell<Node>>;
 /// Bytes of a buffer of turns that are kept though nobody needs them.
 const SCRATCH_KEPT: usize = 64 << 10;
 
+/// Bytes journaled after which replicas get a turn before clients go on: less than a socket takes.
+const FEED_BYTES: u64 = 512 << 10;
+
 /// Buffers that every turn uses and gives back.
 #[derive(Default)]
 pub struct Scratch {
@@ -124,6 +127,8 @@ pub struct Outside {
     pub myself: Weak<RefCell<Node>>,
     /// Bytes journaled in all.
     journaled: u64,
+    /// What it was when the journal was last shipped.
+    shipped: u64,
     /// What [`LazyFree::freed`] was when it was last looked at.
     freed_elsewhere: u64,
     /// Slots of clients whose replies wait for the disk.
@@ -185,6 +190,7 @@ impl Node {
                 listeners: Vec::new(),
                 myself: Weak::new(),
                 journaled: 0,
+                shipped: 0,
                 freed_elsewhere: 0,
                 gated: Vec::new(),
                 lazy: LazyFree::start(),
@@ -667,6 +673,18 @@ impl Outside {
     /// Bytes journaled in all; what [`Receipt::token`] counts.
     pub fn journaled(&self) -> u64 {
         self.journaled
+    }
+
+    /// Whether clients let replicas have a turn before they go on: many connections with deep pipelines write more in one round
+    /// of turns than a replica's socket takes in one, and it would fall behind though it is quicker than we are.
+    #[inline]
+    pub fn feeds_come_first(&self) -> bool {
+        self.journaled - self.shipped > FEED_BYTES && !self.replication.replicas.is_empty()
+    }
+
+    /// The journal was shipped.
+    pub fn note_shipped(&mut self) {
+        self.shipped = self.journaled;
     }
 
     /// Appends what our primary sent, verbatim.

@@ -75,6 +75,7 @@ pub async fn flush(node: SharedNode) {
         let node = &mut *node.borrow_mut();
         node.host.journal.seal();
         node.host.ship_to_disk();
+        node.host.note_shipped();
         node.limit_replicas();
         node.look_at_append_queue();
         let fed = node.host.replication.replicas.iter().filter(|(_, r)| r.is_online());

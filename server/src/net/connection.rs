@@ -160,6 +160,9 @@ impl Connection {
             if node.is_suspended(self.slot) {
                 return self.read_ahead(cx);
             }
+            if node.host.feeds_come_first() {
+                break;
+            }
             if self.unexecuted {
                 let mut input = std::mem::take(&mut self.input);
                 let used = self.execute(cx, node, input.unexecuted());

@@ -374,7 +374,7 @@ fn attempts_that_must_fail_again_wait_longer_each_time() {
 
 #[test]
 fn a_promoted_replica_keeps_its_backlog() {
-    let options = [("repl-backlog-ttl", "1")];
+    let options = [("repl-backlog-ttl", "4")];
     let mut old = Node::start("old", &[]);
     let new = Node::start("new", &options);
     let other = Node::start("other", &options);
@@ -385,9 +385,12 @@ fn a_promoted_replica_keeps_its_backlog() {
     new.wait_for_sync(&old);
     other.wait_for_sync(&old);
     // Longer as a replica than a primary keeps a backlog without replicas.
-    eventually(TIMEOUT, "time passes", || new.number("uptime_in_seconds") >= 3);
+    eventually(TIMEOUT, "time passes", || new.number("uptime_in_seconds") >= 6);
     old.kill();
     let _: String = new.run(&["REPLICAOF", "NO", "ONE"]);
+    // The timer has had some turns before anybody comes.
+    let promoted = new.number("uptime_in_seconds");
+    eventually(TIMEOUT, "a second passes", || new.number("uptime_in_seconds") > promoted);
     other.follow(&new);
     other.wait_for_sync(&new);
     assert_eq!(new.number("sync_full"), 0, "it went on where it was");
