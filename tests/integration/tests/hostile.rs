@@ -2,7 +2,7 @@
 
 use integration::data::command;
 use integration::{Node, TIMEOUT, eventually};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -300,4 +300,56 @@ fn what_is_queued_in_a_transaction_is_a_part_of_the_query_buffer() {
     let closed = (0..1_000).any(|_| stream.write_all(&queued).is_err());
     assert!(closed, "it may queue a hundred megabytes");
     assert_eq!(node.number("client_query_buffer_limit_disconnections"), 1);
+}
+
+#[test]
+fn without_descriptors_the_others_are_served_and_the_log_is_not_filled() {
+    let node = Node::start("node", &[]);
+    let pong: String = node.run(&["PING"]);
+    assert_eq!(pong, "PONG");
+    let pid = Pid::from_raw(node.pid() as i32);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", node.pid())).expect("it runs").count();
+    // The soft limit alone: it may be raised again.
+    let before = getrlimit(Resource::Nofile);
+    let limit = Rlimit { current: Some(open as u64 + 5), ..before };
+    prlimit(pid, Resource::Nofile, limit).expect("a process of ours");
+    let mut crowd: Vec<TcpStream> = (0..30).map(|_| bare(&node)).collect();
+    crowd.iter_mut().for_each(|one| one.write_all(b"PING\r\n").expect("sent"));
+    let said = || node.log().matches("Accepting client connection: ").count();
+    eventually(TIMEOUT, "it says so", || said() > 0);
+    // Whoever is in goes on; the log says it once in ten seconds, not with each of twenty attempts a second.
+    for _ in 0..50 {
+        assert_eq!(node.run::<String>(&["ECHO", "word"]), "word");
+    }
+    assert!(said() < 10, "{} lines", said());
+    // Some leave, others get in.
+    let mut last = crowd.pop().expect("one of them");
+    drop(crowd);
+    let mut reply = [0; 7];
+    last.read_exact(&mut reply).expect("it is its turn");
+    assert_eq!(&reply, b"+PONG\r\n");
+    prlimit(pid, Resource::Nofile, before).expect("a process of ours");
+}
+
+#[test]
+fn there_are_no_more_clients_than_descriptors_allow() {
+    let node = Node::start("node", &[]);
+    let pid = Pid::from_raw(node.pid() as i32);
+    let low = Rlimit { current: Some(100), maximum: Some(100) };
+    prlimit(pid, Resource::Nofile, low).expect("a process of ours");
+    let refused = node.try_run::<String>(&["CONFIG", "SET", "maxclients", "20000"]);
+    match refused {
+        // Where the process may not raise the limit, it says how many are possible.
+        Err(error) => {
+            let text = error.detail().unwrap_or_default().to_string();
+            assert!(
+                text.ends_with(
+                    "The operating system is not able to handle the specified number of clients, try with 68"
+                ),
+                "{text}"
+            );
+            assert_eq!(node.info("maxclients"), "10000");
+        }
+        Ok(_) => assert_eq!(node.info("maxclients"), "20000"),
+    }
 }
