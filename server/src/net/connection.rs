@@ -473,20 +473,4 @@ fn input_bytes(input: &Input, parser: &Parser) -> InputBytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Gates;
-
-    #[test]
-    fn replies_wait_for_their_position_and_later_ones_for_them() {
-        let mut gates = Gates::default();
-        gates.put(10, 0, 0);
-        assert_eq!(gates.held(0), 0);
-        gates.put(10, 100, 50);
-        gates.put(5, 0, 50);
-        gates.put(10, 200, 50);
-        assert_eq!(gates.held(50), 25);
-        assert_eq!(gates.held(100), 10);
-        assert_eq!(gates.held(199), 10);
-        assert_eq!(gates.held(200), 0);
-    }
-}
+mod tests;
