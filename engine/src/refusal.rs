@@ -50,6 +50,9 @@ impl Refusal {
     /// A result over the limit of a string.
     pub const STRING_TOO_LONG: Refusal =
         Refusal::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    /// The system has no memory for what a client asks for, whatever `maxmemory` allows.
+    pub const NO_MEMORY: Refusal =
+        Refusal::fixed("OOM Insufficient memory, failed allocating the value");
     /// A scan position that is no number.
     pub const INVALID_CURSOR: Refusal = Refusal::fixed("ERR invalid cursor");
     /// A write to a replica.

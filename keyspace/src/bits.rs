@@ -3,6 +3,7 @@
 //! Bit 0 is the highest of the first byte. All loops go over words or blocks that the compiler turns into vector
 //! instructions; none depends on how the bytes are aligned.
 
+use std::collections::TryReserveError;
 use std::ops::Range;
 
 /// Bytes that [`count`] adds up at a time.
@@ -162,11 +163,12 @@ pub enum Operation {
 }
 
 /// Combines strings; shorter ones are as if filled up with zeros.
-pub fn combine(operation: Operation, sources: &[&[u8]]) -> Vec<u8> {
+pub fn combine(operation: Operation, sources: &[&[u8]]) -> Result<Vec<u8>, TryReserveError> {
     // Parts of this size stay in the fastest cache while one source after the other is applied to them.
     const PART: usize = 8192;
     let len = sources.iter().map(|source| source.len()).max().unwrap_or(0);
-    let mut result = Vec::with_capacity(len);
+    let mut result = Vec::new();
+    result.try_reserve_exact(len)?;
     let (first, others) = sources.split_first().expect("at least one source");
     while result.len() < len {
         let at = result.len();
@@ -192,7 +194,7 @@ pub fn combine(operation: Operation, sources: &[&[u8]]) -> Vec<u8> {
             }
         }
     }
-    result
+    Ok(result)
 }
 
 /// Bytes that an integer of up to 64 bits touches at most.
@@ -274,11 +276,11 @@ mod tests {
             let by_byte = |fold: fn(u8, u8) -> u8| -> Vec<u8> {
                 (0..len).map(|i| refs.iter().map(|s| at(s, i)).reduce(fold).unwrap()).collect()
             };
-            prop_assert_eq!(combine(Operation::And, &refs), by_byte(|a, b| a & b));
-            prop_assert_eq!(combine(Operation::Or, &refs), by_byte(|a, b| a | b));
-            prop_assert_eq!(combine(Operation::Xor, &refs), by_byte(|a, b| a ^ b));
+            prop_assert_eq!(combine(Operation::And, &refs).unwrap(), by_byte(|a, b| a & b));
+            prop_assert_eq!(combine(Operation::Or, &refs).unwrap(), by_byte(|a, b| a | b));
+            prop_assert_eq!(combine(Operation::Xor, &refs).unwrap(), by_byte(|a, b| a ^ b));
             let not: Vec<u8> = refs[0].iter().map(|byte| !byte).collect();
-            prop_assert_eq!(combine(Operation::Not, &refs[..1]), not);
+            prop_assert_eq!(combine(Operation::Not, &refs[..1]).unwrap(), not);
         }
 
         #[test]

@@ -19,6 +19,7 @@ use crate::stream::Stream;
 use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
 use protocol::listpack::Value as Text;
+use std::collections::TryReserveError;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
@@ -552,15 +553,25 @@ impl Db {
         unsafe { entry.bytes_mut(least) }
     }
 
-    /// Appends to a string; false if there is no such key.
-    pub fn append(&mut self, hash: u64, key: &[u8], more: &[u8]) -> bool {
-        let Some(old) = self.find(hash, key) else { return false };
+    /// Appends to a string; false if there is no such key. Without memory for it nothing changes.
+    pub fn append(&mut self, hash: u64, key: &[u8], more: &[u8]) -> Result<bool, TryReserveError> {
+        let Some(old) = self.find(hash, key) else { return Ok(false) };
         let item = old.item();
         match old.append_embedded(more) {
             Some(new) => self.readdress(hash, item, new),
-            None => return self.edit_bytes(hash, key, |bytes| bytes.extend_from_slice(more)),
+            None => {
+                let mut room = Ok(());
+                self.edit_bytes(hash, key, |bytes| {
+                    let len = more.len();
+                    room = bytes.try_reserve(len).or_else(|_| bytes.try_reserve_exact(len));
+                    if room.is_ok() {
+                        bytes.extend_from_slice(more);
+                    }
+                });
+                room?;
+            }
         }
-        true
+        Ok(true)
     }
 
     fn readdress(&mut self, hash: u64, old: NonNull<u8>, new: Entry) {

@@ -35,6 +35,7 @@ use crate::zset::Zset;
 use protocol::listpack::Value as Text;
 use protocol::number;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
+use std::collections::TryReserveError;
 use std::ptr::NonNull;
 
 /// The longest string that is kept inside its key's block, in bytes; for a hash, the bytes of its pairs and
@@ -812,12 +813,29 @@ pub fn class_bytes(size: usize) -> usize {
 /// Most bytes that a string gets beyond those it needs when it grows.
 const SPARE_MAX: usize = 1 << 20;
 
+/// Bytes below which an allocation is not asked for beforehand: the process needs as much for other things all the time.
+const ASKED_FROM: usize = 1 << 20;
+
+/// Asks the system for so many bytes and gives them back: whether an allocation that a client sizes will succeed. Memory that
+/// is not written costs nothing.
+pub fn can_allocate(bytes: usize) -> Result<(), TryReserveError> {
+    if bytes < ASKED_FROM {
+        return Ok(());
+    }
+    Vec::<u8>::new().try_reserve_exact(bytes)
+}
+
+/// Bytes that a string of `least` bytes is given when it has grown to that.
+pub fn grown_bytes(least: usize) -> usize {
+    least.saturating_add(least.min(SPARE_MAX))
+}
+
 /// Fills a string up with zeros to `least` bytes. Short strings double, so that growing bit by bit costs little; long ones
 /// get a little more than they need, where doubling would waste half of the memory.
 pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize) {
     if bytes.len() < least {
         if bytes.capacity() < least {
-            bytes.reserve_exact(least.saturating_add(least.min(SPARE_MAX)) - bytes.len());
+            bytes.reserve_exact(grown_bytes(least) - bytes.len());
         }
         bytes.resize(least, 0);
     }

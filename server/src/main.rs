@@ -84,7 +84,7 @@ fn fail(text: &str) -> ! {
 }
 
 /// Prepares the process, then serves.
-fn start(loaded: Loaded) -> Result<(), String> {
+fn start(mut loaded: Loaded) -> Result<(), String> {
     let settings = &loaded.settings;
     if !loaded.users.is_empty() || !settings.aclfile.is_empty() {
         return Err(
@@ -115,9 +115,8 @@ fn start(loaded: Loaded) -> Result<(), String> {
              /path/to/redis.conf"
         ),
     }
-    if let Err(error) = limits::raise_open_files(settings.maxclients as u64) {
-        tracing::warn!("{error}");
-    }
+    loaded.settings.maxclients = limits::make_room_for(loaded.settings.maxclients)?;
+    let settings = &loaded.settings;
     if let Some(text) = memory::too_little_for_snapshots(settings.maxmemory) {
         tracing::warn!("{text}");
     }

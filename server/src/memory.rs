@@ -42,7 +42,7 @@ thread_local! {
 }
 
 /// Bytes that this thread has taken and not given back; it may have given back more than it took.
-fn own() -> i64 {
+pub(crate) fn own() -> i64 {
     OWN.with(|own| own.as_ref().map_or(0, |(taken, given)| (taken.get() - given.get()) as i64))
 }
 

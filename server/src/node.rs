@@ -405,6 +405,16 @@ impl Node {
         }
     }
 
+    /// Says why a client is closed whose request finds no memory.
+    pub fn log_no_memory(&self, slot: usize, have: usize) {
+        if let Some(client) = self.host.clients.get(slot) {
+            tracing::warn!(
+                "Closing client for whose request of more than {have} bytes there is no memory: {}",
+                client.address
+            );
+        }
+    }
+
     /// What a client's buffers take after its turn. Above `maxmemory-clients` the clients that take the most go.
     #[inline]
     pub fn note_buffers(&mut self, slot: usize, input: InputBytes, output: usize) {
@@ -483,12 +493,6 @@ impl Outside {
                 (u128::from(self.settings.maxmemory) * u128::from(percent) / 100) as u64
             }
         }
-    }
-
-    /// The most that a client's unfinished requests may take.
-    #[inline]
-    pub fn query_buffer_limit(&self, _slot: usize) -> u64 {
-        self.settings.client_query_buffer_limit
     }
 
     /// Whether there is a limit to memory that is ours to keep. A replica leaves that to its primary, unless configured.

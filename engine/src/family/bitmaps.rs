@@ -166,7 +166,7 @@ fn bitop(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     };
     let sources: Vec<Cow<'_, [u8]>> = keys.iter().map(source).collect();
     let sources: Vec<&[u8]> = sources.iter().map(|source| &source[..]).collect();
-    let result = bits::combine(operation, &sources);
+    let result = bits::combine(operation, &sources).map_err(|_| Refusal::NO_MEMORY)?;
     let (destination, len) = (ctx.key(args, 2), result.len());
     ctx.reply.int(len as i64);
     if len > 0 {

@@ -7,7 +7,7 @@ use crate::digest;
 use crate::family::keys::encoding;
 use crate::host::HostCall;
 use crate::refusal::Refusal;
-use keyspace::entry::Value;
+use keyspace::entry::{Value, can_allocate};
 use protocol::resp::Args;
 
 const ANY: Flags = LOADING | STALE;
@@ -589,6 +589,7 @@ fn populate(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
     if size as u64 > ctx.engine.string_max {
         return Err(Refusal::STRING_TOO_LONG);
     }
+    can_allocate(size).map_err(|_| Refusal::NO_MEMORY)?;
     for number in 0..count {
         let name = [prefix, format!(":{number}").as_bytes()].concat();
         let key = Key::new(&name);

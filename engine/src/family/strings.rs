@@ -9,7 +9,7 @@ use crate::context::{Class, Context, Done, Key};
 use crate::extended::Extended;
 use crate::refusal::Refusal;
 use keyspace::db::{EntryRef, Sum};
-use keyspace::entry::{Value, ValueRef};
+use keyspace::entry::{Value, ValueRef, can_allocate, grown_bytes};
 use protocol::listpack::{TextBuffer, Value as Text};
 use protocol::resp::Args;
 
@@ -282,6 +282,9 @@ pub(super) fn bytes_mut<'c>(
     least: usize,
 ) -> Result<(&'c mut [u8], bool), Refusal> {
     let old = text_to_write(ctx, key)?.map(|text| text.len());
+    if old.is_none_or(|len| len < least) {
+        can_allocate(grown_bytes(least)).map_err(|_| Refusal::NO_MEMORY)?;
+    }
     if old.is_none() {
         ctx.engine.put(ctx.scope.db, key, Value::Str(vec![0; least]), None);
     }
@@ -303,7 +306,8 @@ fn append(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             if len as u64 > ctx.string_max() {
                 return Err(Refusal::STRING_TOO_LONG);
             }
-            ctx.engine.dbs[ctx.scope.db].append(key.hash, key.bytes, more);
+            let appended = ctx.engine.dbs[ctx.scope.db].append(key.hash, key.bytes, more);
+            appended.map_err(|_| Refusal::NO_MEMORY)?;
             len
         }
     };
@@ -764,12 +768,16 @@ fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         ));
     }
     let [a, b] = strings;
-    let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
-    if cells * 4 > ctx.engine.string_max {
+    let cells = (a.len() as u128 + 1) * (b.len() as u128 + 1);
+    let bytes = cells * size_of::<u32>() as u128;
+    if bytes > u128::from(ctx.engine.string_max) {
         return Err(Refusal::fixed(
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
+    can_allocate(bytes as usize).map_err(|_| {
+        Refusal::fixed("ERR Insufficient memory, failed allocating transient memory for LCS")
+    })?;
     let matches = longest_common(&a, &b);
     if want_len {
         ctx.reply.int(matches.iter().map(|run| run.len as i64).sum());

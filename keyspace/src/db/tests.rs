@@ -54,7 +54,7 @@ proptest! {
                     model.insert(key(k), (v, e));
                 }
                 Op::Append(k, v) => {
-                    let there = db.append(hash_bytes(&key(k)), &key(k), &v);
+                    let there = db.append(hash_bytes(&key(k)), &key(k), &v).unwrap();
                     match model.get_mut(&key(k)) {
                         Some((old, _)) => { prop_assert!(there); old.extend_from_slice(&v) }
                         None => prop_assert!(!there),

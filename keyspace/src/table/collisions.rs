@@ -21,19 +21,21 @@ fn item(key: u64, hash: u64) -> NonNull<u8> {
     NonNull::from(Box::leak(Box::new([key, hash]))).cast()
 }
 
+type HashFunction = fn(u64) -> u64;
+
 /// A table of numbers under a hash function of choice, beside a model.
 struct Tested {
     table: RawTable,
-    hash: fn(u64) -> u64,
+    hash: HashFunction,
     model: HashMap<u64, NonNull<u8>>,
 }
 
 impl Tested {
-    fn new(hash: fn(u64) -> u64) -> Tested {
+    fn new(hash: HashFunction) -> Tested {
         Tested { table: RawTable::new(), hash, model: HashMap::new() }
     }
 
-    fn filled(hash: fn(u64) -> u64, count: u64) -> Tested {
+    fn filled(hash: HashFunction, count: u64) -> Tested {
         let mut tested = Tested::new(hash);
         (0..count).for_each(|key| tested.insert(key));
         tested.check();
@@ -98,10 +100,7 @@ fn spread(key: u64) -> u64 {
 }
 
 /// Hash functions that fail in ways of their own.
-/// A hash function that collides, and what is bad about it.
-type BadHash = (&'static str, fn(u64) -> u64);
-
-const BAD: [BadHash; 7] = [
+const BAD: [(&str, HashFunction); 7] = [
     ("all 0", |_| 0),
     ("all ones", |_| u64::MAX),
     ("40 leading bits alike", |key| 0x1234_5678_9a00_0000 | spread(key) >> 40),
@@ -181,9 +180,7 @@ fn chance_reaches_all_and_favours_none() {
 fn what_expires_is_found_among_those_that_spilled() {
     for (name, hash) in BAD {
         let mut tested = Tested::filled(hash, 3_000);
-        let due = |key: u64| {
-            key.is_multiple_of(3).then_some(if key.is_multiple_of(2) { 100 } else { 300 })
-        };
+        let due = |key: u64| key.is_multiple_of(3).then_some(100 + key as i64 % 2 * 200);
         for key in 0..3_000 {
             if let Some(at) = due(key) {
                 tested.table.note_expiry(hash(key), at);

@@ -16,6 +16,9 @@ use std::ops::Index;
 pub const LINE_MAX: usize = 64 * 1024;
 /// The most arguments of a request. Source: Redis 7.0 (earlier 1024 * 1024).
 pub const ARGC_MAX: i64 = i32::MAX as i64;
+/// The most bytes of a buffer of requests: a [`Span`] has 32 bits. Limits that can be configured stay below by more than what
+/// is read at once.
+pub const BUFFER_MAX: usize = u32::MAX as usize - 1;
 /// Before authentication: the most arguments, and the longest one in bytes. Source: Redis 6.2.
 pub const UNAUTHENTICATED_ARGC_MAX: i64 = 10;
 /// See [`UNAUTHENTICATED_ARGC_MAX`].
@@ -184,7 +187,7 @@ impl Batch {
         end: usize,
         args: impl ExactSizeIterator<Item = (usize, usize)>,
     ) {
-        assert!(end < u32::MAX as usize, "the buffer is bounded below 4 GiB");
+        assert!(end <= BUFFER_MAX, "the buffer is bounded below 4 GiB");
         let (first, argc) = (self.spans.len() as u32, args.len() as u32);
         self.spans
             .extend(args.map(|(from, to)| Span { start: from as u32, len: (to - from) as u32 }));
@@ -321,7 +324,7 @@ impl Parser {
         most: usize,
         batch: &mut Batch,
     ) -> (usize, Result<(), ProtocolError>) {
-        assert!(buffer.len() < u32::MAX as usize, "the query buffer is bounded below 4 GiB");
+        assert!(buffer.len() <= BUFFER_MAX, "the query buffer is bounded below 4 GiB");
         let mut start = 0;
         while batch.requests.len() < most && start + self.position < buffer.len() {
             let first = batch.spans.len();

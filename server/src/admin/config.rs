@@ -98,7 +98,7 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
                 return Err("Failed to set current oom_score_adj. Check server logs.".into());
             }
         }
-        "maxclients" => crate::limits::raise_open_files(settings.maxclients as u64)?,
+        "maxclients" => crate::limits::make_room_for_all(settings.maxclients)?,
         "jemalloc-bg-thread" => crate::memory::set_background_thread(settings.jemalloc_bg_thread),
         _ => crate::config_apply::to_engine(settings, ctx.engine),
     }

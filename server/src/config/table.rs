@@ -18,9 +18,9 @@ use super::compound::{
 use super::types::Switch::{Either, OnlyNo};
 use super::types::{
     AppendFsync, DisklessLoad, EndpointType, EvictionPolicy, INT, LONG, LogLevel, MemoryOrPercent,
-    OomScoreAdjustment, Permission, PropagationError, PubsubDefault, SanitizePayload, Supervision,
-    SyslogFacility, UINT, ULONG, Value, WRONG_NUMBER, any, append_dir_name, append_file_name,
-    clamped, memory, octal, only_zero, snapshot_name, title_template, within,
+    OomScoreAdjustment, Permission, PropagationError, PubsubDefault, REQUEST_MAX, SanitizePayload,
+    Supervision, SyslogFacility, UINT, ULONG, Value, WRONG_NUMBER, any, append_dir_name,
+    append_file_name, clamped, memory, octal, only_zero, snapshot_name, title_template, within,
 };
 
 /// CONFIG SET may change it.
@@ -198,9 +198,11 @@ settings! {
         "sockets are not marked";
     "protected-mode"             => protected_mode: bool               = true,                      Either,           MUTABLE;
     "maxclients"                 => maxclients: u32                    = 10000,                     within(1, UINT),  MUTABLE;
-    "client-query-buffer-limit"  => client_query_buffer_limit: u64     = 1 << 30,                   memory(1 << 20, LONG), MUTABLE;
+    "client-query-buffer-limit"  => client_query_buffer_limit: u64     = 1 << 30,                   memory(1 << 20, REQUEST_MAX), MUTABLE,
+        "at most 4088 MB";
     "client-output-buffer-limit" => client_output_buffer_limit: OutputLimits = OutputLimits::usual(),     (),               MUTABLE;
-    "proto-max-bulk-len"         => proto_max_bulk_len: u64            = 512 << 20,                 memory(1 << 20, LONG), MUTABLE;
+    "proto-max-bulk-len"         => proto_max_bulk_len: u64            = 512 << 20,                 memory(1 << 20, REQUEST_MAX), MUTABLE,
+        "at most 4088 MB";
     "maxmemory-clients"          => maxmemory_clients: MemoryOrPercent = MemoryOrPercent::Bytes(0), (),               MUTABLE;
     "tls-port"                   => tls_port: u16                      = 0,                         only_zero(TLS),   MUTABLE, TLS;
     "tls-replication"            => tls_replication: bool              = false,                     OnlyNo(TLS),      MUTABLE, TLS;

@@ -108,6 +108,13 @@ enum Form {
     OnlyZero(&'static str),
 }
 
+/// The most bytes of a client's unfinished requests, or of an argument, that can be configured: 8 MiB below the 4 GiB that the
+/// parser and the append-only file have room for, as limits are looked at when something has been read.
+pub const REQUEST_MAX: i128 = (4096 - 8) << 20;
+const _: () = assert!(
+    REQUEST_MAX as usize + crate::net::input::READ_MAX < protocol::resp::request::BUFFER_MAX
+);
+
 /// A decimal number from `min` to `max`.
 pub const fn within(min: i128, max: i128) -> Number {
     Number { min, max, form: Form::Plain }

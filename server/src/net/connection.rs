@@ -21,6 +21,7 @@ use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
 use bytes::{Buf, Bytes};
 use engine::dispatch::Flow;
+use engine::session::Session;
 use protocol::resp::queue::Slices;
 use protocol::resp::request::Bounds;
 use protocol::resp::{ByteQueue, Parser, ProtocolError, Reply};
@@ -175,13 +176,20 @@ impl Connection {
                 Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
                 Poll::Ready(Ok(_)) => {}
             }
-            if self.input.len() as u64 > node.host.query_buffer_limit(self.slot) {
+            if self.input_bytes_held(node) > node.host.settings.client_query_buffer_limit {
                 node.log_query_buffer_limit(self.slot);
                 return Turn::Close;
             }
         }
         cx.waker().wake_by_ref();
         Turn::Wait
+    }
+
+    /// Bytes of requests that were not executed: what is queued in a transaction is a part of them.
+    #[inline]
+    fn input_bytes_held(&self, node: &Node) -> u64 {
+        let queued = node.engine.session(self.slot).map_or(0, Session::multi_bytes);
+        (self.input.len() + queued) as u64
     }
 
     /// Tells what the buffers take. True if it was too much, and the connection is to be closed.
@@ -196,7 +204,7 @@ impl Connection {
     /// Takes in what comes while the client's last command waits, so that its disconnecting is noticed.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Turn {
         while self.input.len() < READ_BYTES {
-            let (buffer, most) = self.input.make_room(0);
+            let Some((buffer, most)) = self.input.make_room(0) else { return Turn::Close };
             match self.stream.poll_read(cx, buffer, most) {
                 Poll::Pending => return Turn::Wait,
                 Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
@@ -228,7 +236,10 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, node: &mut Node) -> Poll<io::Result<usize>> {
         if !self.input.is_empty() {
             let mut input = std::mem::take(&mut self.input);
-            let (buffer, most) = input.make_room(self.parser.wanted(input.len()));
+            let Some((buffer, most)) = input.make_room(self.parser.wanted(input.len())) else {
+                node.log_no_memory(self.slot, input.len());
+                return Poll::Ready(Ok(0));
+            };
             let result = self.stream.poll_read(cx, buffer, most);
             if let Poll::Ready(Ok(read @ 1..)) = result {
                 node.host.note_input(self.slot, read);
@@ -465,20 +476,4 @@ fn input_bytes(input: &Input, parser: &Parser) -> InputBytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Gates;
-
-    #[test]
-    fn replies_wait_for_their_position_and_later_ones_for_them() {
-        let mut gates = Gates::default();
-        gates.put(10, 0, 0);
-        assert_eq!(gates.held(0), 0);
-        gates.put(10, 100, 50);
-        gates.put(5, 0, 50);
-        gates.put(10, 200, 50);
-        assert_eq!(gates.held(50), 25);
-        assert_eq!(gates.held(100), 10);
-        assert_eq!(gates.held(199), 10);
-        assert_eq!(gates.held(200), 0);
-    }
-}
+mod tests;

@@ -87,8 +87,8 @@ impl Input {
     }
 
     /// Makes room for the next bytes; `wanted` complete a request, 0 if that is not known. Returns the buffer that they are to
-    /// be appended to, and how many of them at most.
-    pub fn make_room(&mut self, wanted: usize) -> (&mut Vec<u8>, usize) {
+    /// be appended to, and how many of them at most; `None` if there is no memory for any.
+    pub fn make_room(&mut self, wanted: usize) -> Option<(&mut Vec<u8>, usize)> {
         // No more than the request needs, if that is known: what comes behind it would have to be moved.
         let least = if wanted == 0 { ROOM_LEAST } else { wanted.min(ROOM_LEAST) };
         if self.bytes.capacity() - self.bytes.len() < least {
@@ -101,12 +101,13 @@ impl Input {
             };
             if self.bytes.capacity() - len < more {
                 self.note_moved(len);
-                self.bytes.reserve_exact(more);
+                let room = self.bytes.try_reserve_exact(more);
+                room.or_else(|_| self.bytes.try_reserve_exact(least)).ok()?;
             }
         }
         let room = self.bytes.capacity() - self.bytes.len();
         let most = if wanted == 0 { READ_BYTES } else { READ_MAX };
-        (&mut self.bytes, room.min(most))
+        Some((&mut self.bytes, room.min(most)))
     }
 
     fn move_to_front(&mut self) {
@@ -164,7 +165,7 @@ mod tests {
                     }
                 } else {
                     let wanted = self.parser.wanted(self.input.len());
-                    let (buffer, most) = self.input.make_room(wanted);
+                    let (buffer, most) = self.input.make_room(wanted).expect("memory");
                     let (now, rest) = bytes.split_at(piece.min(bytes.len()).min(most));
                     buffer.extend_from_slice(now);
                     bytes = rest;

@@ -12,7 +12,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
+
+/// After an attempt to accept that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the log says that attempts fail.
+const ACCEPT_LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// A bound listener.
 pub enum Listener {
@@ -37,18 +42,20 @@ pub fn bind_tcp(address: IpAddr, port: u16, backlog: u32) -> io::Result<Listener
     Ok(Listener::Tcp(socket.listen(backlog)?))
 }
 
-/// Binds a Unix socket; one that a process before us left behind is replaced.
-pub fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
+/// A Unix socket that has its place and its permissions, and does not listen: nobody gets in before they hold. One that a
+/// process before us left behind is replaced.
+fn place_unix(path: &Path, mode: Option<u32>) -> io::Result<UnixSocket> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
     if let Some(mode) = mode {
         let mode = rustix::fs::Mode::from_raw_mode(mode);
         rustix::fs::chmod(path, mode)?;
     }
-    Ok(Listener::Unix(listener))
+    Ok(socket)
 }
 
 /// Sets what every client's TCP socket gets.
@@ -76,9 +83,10 @@ pub fn start(node: &SharedNode) -> Result<(), String> {
     let path = &host.settings.unixsocket;
     if !path.is_empty() {
         let mode = Some(host.settings.unixsocketperm).filter(|mode| *mode > 0);
-        let listener = bind_unix(Path::new(path), mode)
+        let listener = place_unix(Path::new(path), mode)
+            .and_then(|socket| socket.listen(host.settings.tcp_backlog))
             .map_err(|error| format!("Failed opening Unix socket: bind: {error}"))?;
-        tokio::task::spawn_local(accept(listener, Rc::clone(node)));
+        tokio::task::spawn_local(accept(Listener::Unix(listener), Rc::clone(node)));
     }
     Ok(())
 }
@@ -143,19 +151,49 @@ impl Outside {
 
 /// Accepts connections until the process ends.
 pub async fn accept(listener: Listener, node: SharedNode) {
+    let mut failures = AcceptFailures::default();
     loop {
         let accepted = match &listener {
             Listener::Tcp(listener) => listener.accept().await.map(|(s, _)| Stream::Tcp(s)),
             Listener::Unix(listener) => listener.accept().await.map(|(s, _)| Stream::Unix(s)),
         };
         match accepted {
-            Ok(stream) => admit(stream, &node),
+            Ok(stream) => {
+                failures.end();
+                admit(stream, &node);
+            }
+            // The client was quicker.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!("Accepting client connection: {error}");
-                // Out of descriptors: the next try would fail at once as well.
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                failures.note(&error, crate::clock::monotonic_ns());
+                // Out of descriptors or memory: the next try would fail at once as well.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Attempts to accept that failed, one after the other. They are many when descriptors are short, and say the same.
+#[derive(Default)]
+struct AcceptFailures {
+    count: u64,
+    said_at_ns: Option<u64>,
+}
+
+impl AcceptFailures {
+    /// One failed: the log says so, if it has not for a while.
+    fn note(&mut self, error: &io::Error, now_ns: u64) {
+        self.count += 1;
+        let long_ago = |at: u64| now_ns.saturating_sub(at) >= ACCEPT_LOG_PERIOD.as_nanos() as u64;
+        if self.said_at_ns.is_none_or(long_ago) {
+            self.said_at_ns = Some(now_ns);
+            tracing::warn!("Accepting client connection: {error} ({} attempts)", self.count);
+        }
+    }
+
+    /// One succeeded.
+    fn end(&mut self) {
+        self.count = 0;
     }
 }
 
@@ -186,4 +224,43 @@ fn admit(stream: Stream, node: &SharedNode) {
     let slot = node.borrow_mut().add_client(&stream, Rc::clone(&handle));
     let connection = Connection::new(stream, Rc::clone(node), slot, handle);
     tokio::task::spawn_local(connection);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+
+    /// As a client sees it that tries at every moment: it is refused until the permissions are in force.
+    #[tokio::test]
+    async fn a_unix_socket_has_its_permissions_before_it_listens() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        for mode in [0o700, 0o777, 0o600] {
+            let socket = place_unix(&path, Some(mode)).expect("a place");
+            let metadata = std::fs::metadata(&path).expect("it is there");
+            assert_eq!(metadata.permissions().mode() & 0o777, mode);
+            let refused = UnixStream::connect(&path).expect_err("it does not listen");
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            let listener = socket.listen(8).expect("a listener");
+            UnixStream::connect(&path).expect("it listens");
+            drop(listener);
+        }
+    }
+
+    #[test]
+    fn what_fails_many_times_is_said_now_and_then() {
+        let mut failures = AcceptFailures::default();
+        let error = io::Error::other("too many open files");
+        let period = ACCEPT_LOG_PERIOD.as_nanos() as u64;
+        failures.note(&error, 5);
+        assert_eq!((failures.count, failures.said_at_ns), (1, Some(5)));
+        failures.note(&error, period);
+        assert_eq!((failures.count, failures.said_at_ns), (2, Some(5)));
+        failures.note(&error, period + 5);
+        assert_eq!((failures.count, failures.said_at_ns), (3, Some(period + 5)));
+        failures.end();
+        assert_eq!(failures.count, 0);
+    }
 }

@@ -2,6 +2,7 @@
 
 use integration::data::command;
 use integration::{Node, TIMEOUT, eventually};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -230,4 +231,125 @@ fn strangers_that_read_are_answered_and_may_become_known() {
     let mut replies = vec![0; expected.len()];
     stream.read_exact(&mut replies).expect("replies");
     assert_eq!(String::from_utf8_lossy(&replies), expected);
+}
+
+#[test]
+fn what_a_client_asks_for_and_the_system_has_not_is_an_error() {
+    let node = Node::start("node", &[("proto-max-bulk-len", "4000mb")]);
+    node.run::<()>(&["SET", "text", "value"]);
+    node.run::<()>(&["SET", "long", &"a".repeat(30_000)]);
+    node.run::<()>(&["SETRANGE", "raw", "99999999", "x"]);
+    // Some memory is left for all the rest, but not for what follows.
+    let most = Some(resident(&node, "VmSize") as u64 + (300 << 20));
+    let limit = Rlimit { current: most, maximum: most };
+    let pid = Pid::from_raw(node.pid() as i32);
+    prlimit(pid, Resource::As, limit).expect("a process of ours");
+    let no_memory = "OOM Insufficient memory, failed allocating the value";
+    for request in [
+        &["SETRANGE", "new", "2000000000", "x"][..],
+        &["SETRANGE", "text", "2000000000", "x"],
+        &["SETRANGE", "raw", "2000000000", "x"],
+        &["SETBIT", "new", "20000000000", "1"],
+        &["SETBIT", "raw", "20000000000", "0"],
+        &["BITFIELD", "new", "SET", "u8", "20000000000", "1"],
+        &["DEBUG", "POPULATE", "1", "key", "2000000000"],
+    ] {
+        assert_eq!(node.refused(request), no_memory, "{request:?}");
+    }
+    assert_eq!(
+        node.refused(&["LCS", "long", "long"]),
+        "ERR Insufficient memory, failed allocating transient memory for LCS"
+    );
+    assert_eq!(node.run::<i64>(&["EXISTS", "new"]), 0);
+    assert_eq!(node.run::<i64>(&["STRLEN", "text"]), 5);
+    assert_eq!(node.run::<i64>(&["STRLEN", "raw"]), 100_000_000);
+    // A string that doubles as it grows gets what is left, and then an error.
+    let part = "x".repeat(20_000_000);
+    let lens = (0..40).map(|_| node.try_run::<i64>(&["APPEND", "raw", &part]).ok());
+    let lens: Vec<i64> = lens.map_while(|len| len).collect();
+    assert!(lens.len() < 40, "it ends");
+    let expected = 100_000_000 + lens.len() as i64 * part.len() as i64;
+    assert_eq!(node.run::<i64>(&["STRLEN", "raw"]), expected);
+    // A request that finds no room costs its client the connection, and nobody else anything.
+    let mut greedy = bare(&node);
+    let closed = greedy.write_all(b"*2\r\n$4\r\nECHO\r\n$2000000000\r\n").is_err()
+        || (0..100).any(|_| greedy.write_all(part.as_bytes()).is_err());
+    assert!(closed, "it cannot be taken in");
+    assert_eq!(node.run::<String>(&["PING"]), "PONG");
+}
+
+#[test]
+fn limits_beyond_what_there_is_room_for_are_refused() {
+    let mut node = Node::start("node", &[]);
+    for name in ["client-query-buffer-limit", "proto-max-bulk-len"] {
+        node.run::<()>(&["CONFIG", "SET", name, "4088mb"]);
+        let refusal = node.refused(&["CONFIG", "SET", name, "4gb"]);
+        assert!(refusal.contains("argument must be between 1048576 and 4286578688"), "{refusal}");
+    }
+    node.set_option("client-query-buffer-limit", "8gb");
+    node.stop();
+    assert!(node.launch_refused().contains("argument must be between 1048576 and 4286578688"));
+}
+
+#[test]
+fn what_is_queued_in_a_transaction_is_a_part_of_the_query_buffer() {
+    let node = Node::start("node", &[("client-query-buffer-limit", "2mb")]);
+    let mut stream = bare(&node);
+    stream.write_all(&request(&[b"MULTI"])).expect("sent");
+    let queued = request(&[b"SET", b"key", &[b'x'; 100_000]]);
+    let closed = (0..1_000).any(|_| stream.write_all(&queued).is_err());
+    assert!(closed, "it may queue a hundred megabytes");
+    assert_eq!(node.number("client_query_buffer_limit_disconnections"), 1);
+}
+
+#[test]
+fn without_descriptors_the_others_are_served_and_the_log_is_not_filled() {
+    let node = Node::start("node", &[]);
+    let pong: String = node.run(&["PING"]);
+    assert_eq!(pong, "PONG");
+    let pid = Pid::from_raw(node.pid() as i32);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", node.pid())).expect("it runs").count();
+    // The soft limit alone: it may be raised again.
+    let before = getrlimit(Resource::Nofile);
+    let limit = Rlimit { current: Some(open as u64 + 5), ..before };
+    prlimit(pid, Resource::Nofile, limit).expect("a process of ours");
+    let mut crowd: Vec<TcpStream> = (0..30).map(|_| bare(&node)).collect();
+    crowd.iter_mut().for_each(|one| one.write_all(b"PING\r\n").expect("sent"));
+    let said = || node.log().matches("Accepting client connection: ").count();
+    eventually(TIMEOUT, "it says so", || said() > 0);
+    // Whoever is in goes on; the log says it once in ten seconds, not with each of twenty attempts a second.
+    for _ in 0..50 {
+        assert_eq!(node.run::<String>(&["ECHO", "word"]), "word");
+    }
+    assert!(said() < 10, "{} lines", said());
+    // Some leave, others get in.
+    let mut last = crowd.pop().expect("one of them");
+    drop(crowd);
+    let mut reply = [0; 7];
+    last.read_exact(&mut reply).expect("it is its turn");
+    assert_eq!(&reply, b"+PONG\r\n");
+    prlimit(pid, Resource::Nofile, before).expect("a process of ours");
+}
+
+#[test]
+fn there_are_no_more_clients_than_descriptors_allow() {
+    let node = Node::start("node", &[]);
+    let pid = Pid::from_raw(node.pid() as i32);
+    let low = Rlimit { current: Some(100), maximum: Some(100) };
+    prlimit(pid, Resource::Nofile, low).expect("a process of ours");
+    let refused = node.try_run::<String>(&["CONFIG", "SET", "maxclients", "20000"]);
+    match refused {
+        // Where the process may not raise the limit, it says how many are possible.
+        Err(error) => {
+            let text = error.detail().unwrap_or_default().to_string();
+            assert!(
+                text.ends_with(
+                    "The operating system is not able to handle the specified number of clients, try with 68"
+                ),
+                "{text}"
+            );
+            assert_eq!(node.info("maxclients"), "10000");
+        }
+        Ok(_) => assert_eq!(node.info("maxclients"), "20000"),
+    }
 }

@@ -1,0 +1,151 @@
+//! A connection on a socket of its own, with the allocator as witness: what it takes is what waits, and a constant.
+
+use super::*;
+use crate::config::Settings;
+use crate::memory::own;
+use std::cell::RefCell;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// What a connection may take beyond the bytes that wait: pieces, and the buffers that all share.
+const BEYOND: i64 = 512 << 10;
+
+/// Runs a test on a node without a listener, on one thread.
+fn on_node<F: Future<Output = ()>>(test: impl FnOnce(SharedNode) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .expect("a runtime");
+    let node = Rc::new(RefCell::new(Node::new(Settings::default(), None)));
+    node.borrow_mut().host.myself = Rc::downgrade(&node);
+    runtime.block_on(test(node));
+}
+
+/// The other end of a new connection, and its slot.
+fn connect(node: &SharedNode) -> (UnixStream, usize) {
+    let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    let stream = Stream::Unix(theirs);
+    let handle = Handle::new();
+    let slot = node.borrow_mut().add_client(&stream, Rc::clone(&handle));
+    tokio::task::spawn_local(Connection::new(stream, Rc::clone(node), slot, handle));
+    (ours, slot)
+}
+
+/// Sends requests and waits for exactly this answer.
+async fn ask(client: &mut UnixStream, requests: &[u8], answer: &[u8]) {
+    client.write_all(requests).await.expect("sent");
+    let mut bytes = vec![0; answer.len()];
+    client.read_exact(&mut bytes).await.expect("answered");
+    assert_eq!(bytes, answer);
+}
+
+#[test]
+fn replies_wait_for_their_position_and_later_ones_for_them() {
+    let mut gates = Gates::default();
+    gates.put(10, 0, 0);
+    assert_eq!(gates.held(0), 0);
+    gates.put(10, 100, 50);
+    gates.put(5, 0, 50);
+    gates.put(10, 200, 50);
+    assert_eq!(gates.held(50), 25);
+    assert_eq!(gates.held(100), 10);
+    assert_eq!(gates.held(199), 10);
+    assert_eq!(gates.held(200), 0);
+}
+
+#[test]
+fn a_reader_with_replies_always_on_their_way_costs_what_waits() {
+    on_node(async |node| {
+        let (mut client, slot) = connect(&node);
+        let set =
+            [&b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000\r\n"[..], &[b'x'; 1000], b"\r\n"].concat();
+        ask(&mut client, &set, b"+OK\r\n").await;
+        let reply = [&b"$1000\r\n"[..], &[b'x'; 1000], b"\r\n"].concat();
+        let get = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+        let many = get.repeat(2_000);
+        let mut bytes = vec![0; reply.len()];
+        ask(&mut client, get, &reply).await;
+        let before = own();
+        client.write_all(&many).await.expect("sent");
+        let in_flight = (2_000 * reply.len()) as i64;
+        for round in 0..20_000 {
+            client.read_exact(&mut bytes).await.expect("a reply");
+            client.write_all(get).await.expect("sent");
+            if round % 100 == 0 {
+                let taken = own() - before;
+                assert!(taken <= in_flight + BEYOND, "{taken} bytes for {in_flight}");
+                let counted =
+                    node.borrow().host.clients.get(slot).map(|client| client.output_bytes);
+                let counted = counted.expect("it is connected") as i64;
+                assert!(counted <= in_flight + BEYOND, "{counted} bytes are counted");
+            }
+        }
+        for _ in 0..2_000 {
+            client.read_exact(&mut bytes).await.expect("a reply");
+        }
+        assert!(own() - before <= BEYOND, "{} bytes are left", own() - before);
+    });
+}
+
+#[test]
+fn a_request_in_pieces_costs_what_has_come() {
+    let request =
+        [&b"*30001\r\n$3\r\nDEL\r\n"[..], &b"$10\r\n0123456789\r\n".repeat(30_000)].concat();
+    for piece in [1, 16, 4096] {
+        on_node(async |node| {
+            let (mut client, slot) = connect(&node);
+            ask(&mut client, b"PING\r\n", b"+PONG\r\n").await;
+            let before = own();
+            let (mut sent, mut most) = (0, 0);
+            for part in request.chunks(piece) {
+                client.write_all(part).await.expect("sent");
+                sent += part.len() as i64;
+                tokio::task::yield_now().await;
+                most = most.max(own() - before - sent);
+            }
+            let mut answer = [0; 4];
+            client.read_exact(&mut answer).await.expect("answered");
+            assert_eq!(&answer, b":0\r\n");
+            // Places of arguments, 8 bytes each, once with the parser and once with the batch; and room to grow.
+            let places = 30_000 * 8 * 4;
+            let room = request.len() as i64;
+            assert!(
+                most <= places + room + BEYOND,
+                "by {piece}: {most} bytes beyond what had come"
+            );
+            // What it took is given back: a second request does not find it.
+            ask(&mut client, b"PING\r\n", b"+PONG\r\n").await;
+            let kept = own() - before;
+            assert!(kept <= BEYOND, "by {piece}: {kept} bytes are kept");
+            let client = node.borrow().host.clients.get(slot).map(|client| client.input.room);
+            assert!(client.is_some_and(|room| room <= 32 << 10));
+        });
+    }
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    on_node(async |node| {
+        let mut clients = Vec::with_capacity(1_000);
+        let (mut first, _) = connect(&node);
+        ask(&mut first, b"PING\r\n", b"+PONG\r\n").await;
+        let before = own();
+        for _ in 0..500 {
+            let (mut client, _) = connect(&node);
+            client.write_all(b"PING\r\n").await.expect("sent");
+            let mut answer = [0; 7];
+            client.read_exact(&mut answer).await.expect("answered");
+            clients.push(client);
+        }
+        // Both ends of a pair are of this thread.
+        let each = (own() - before) / 500;
+        assert!(each <= 4_000, "{each} bytes for a connection");
+        // Half a request, and not more of it.
+        for client in &mut clients {
+            client.write_all(b"*3\r\n$3\r\nSET\r\n$1\r\n").await.expect("sent");
+        }
+        ask(&mut first, b"PING\r\n", b"+PONG\r\n").await;
+        let each = (own() - before) / 500;
+        assert!(each <= 4_000 + (20 << 10), "{each} bytes for half a request");
+    });
+}
