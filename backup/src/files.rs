@@ -12,10 +12,14 @@
 //!
 //! # Invariants
 //! - `rename` is called nowhere else in the project (`clippy.toml` bans it)
+//! - whatever changes something on disk is one `call`, so that tests can let each of them fail
 //! - every failure names what was tried and on which path
 //!
 //! # Not here
 //! - what is in the files: [`crate::snapshot`], [`crate::aof`]
+
+#[cfg(test)]
+pub(crate) mod fault;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -58,9 +62,35 @@ impl<T> OnPath<T> for io::Result<T> {
     }
 }
 
+/// Makes one call to the system.
+#[cfg(not(test))]
+#[inline]
+fn call<T>(act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    act()
+}
+#[cfg(test)]
+use fault::call;
+
+/// Writes all of `bytes` at the file's present position.
+pub(crate) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(fault::Fault::Short(code)) = fault::peek() {
+        let _ = fault::next();
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        return Err(io::Error::from_raw_os_error(code));
+    }
+    call(|| file.write_all(bytes))
+}
+
+/// Makes what was written to a file last.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    // No test loses its power: what it would wait for shows nothing.
+    call(|| if cfg!(test) { Ok(()) } else { file.sync_all() })
+}
+
 /// Creates a file or empties it, for writing.
 pub fn create(path: &Path) -> Result<File, FileError> {
-    File::create(path).on("create", path)
+    call(|| File::create(path)).on("create", path)
 }
 
 /// Opens a file for reading.
@@ -70,24 +100,24 @@ pub fn open(path: &Path) -> Result<File, FileError> {
 
 /// Opens a file for appending, which is created if it is not there.
 pub fn open_append(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new().append(true).create(true).open(path).on("open for appending", path)
+    call(|| OpenOptions::new().append(true).create(true).open(path)).on("open for appending", path)
 }
 
 /// Makes a directory's names last: those created, renamed and removed in it.
 pub fn sync_directory(directory: &Path) -> Result<(), FileError> {
-    File::open(directory).and_then(|file| file.sync_all()).on("fsync directory", directory)
+    File::open(directory).and_then(|file| sync(&file)).on("fsync directory", directory)
 }
 
 /// Puts the file `temporary` in the place of `target`: fsync, rename, fsync of the directory.
 pub fn replace(temporary: &Path, target: &Path) -> Result<(), FileError> {
-    File::open(temporary).and_then(|file| file.sync_all()).on("fsync", temporary)?;
+    File::open(temporary).and_then(|file| sync(&file)).on("fsync", temporary)?;
     rename_synced(temporary, target)
 }
 
 /// The second half of [`replace`], for who has fsynced the file already.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn rename_synced(source: &Path, target: &Path) -> Result<(), FileError> {
-    fs::rename(source, target).on("rename", source)?;
+    call(|| fs::rename(source, target)).on("rename", source)?;
     sync_directory(parent(target))?;
     if parent(source) != parent(target) {
         sync_directory(parent(source))?;
@@ -98,7 +128,7 @@ pub fn rename_synced(source: &Path, target: &Path) -> Result<(), FileError> {
 /// Gives `target` these contents, by way of `temporary`.
 pub fn write_whole(target: &Path, temporary: &Path, contents: &[u8]) -> Result<(), FileError> {
     let mut file = create(temporary)?;
-    file.write_all(contents).on("write", temporary)?;
+    write_all(&mut file, contents).on("write", temporary)?;
     drop(file);
     replace(temporary, target)
 }
@@ -117,7 +147,7 @@ pub fn read_small(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
 
 /// Removes a file; one that is not there is no error.
 pub fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
+    match call(|| fs::remove_file(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.on("remove", path),
     }
@@ -147,7 +177,7 @@ pub fn create_directory(directory: &Path) -> Result<(), FileError> {
     if directory.is_dir() {
         return Ok(());
     }
-    fs::create_dir(directory).on("create directory", directory)?;
+    call(|| fs::create_dir(directory)).on("create directory", directory)?;
     sync_directory(parent(directory))
 }
 
@@ -156,8 +186,8 @@ pub fn copy_aside(source: &Path, offset: u64, aside: &Path) -> Result<u64, FileE
     let mut input = open(source)?;
     input.seek(SeekFrom::Start(offset)).on("seek in", source)?;
     let mut output = create(aside)?;
-    let copied = io::copy(&mut input, &mut output).on("copy to", aside)?;
-    output.sync_all().on("fsync", aside)?;
+    let copied = call(|| io::copy(&mut input, &mut output)).on("copy to", aside)?;
+    sync(&output).on("fsync", aside)?;
     sync_directory(parent(aside))?;
     Ok(copied)
 }
@@ -165,16 +195,16 @@ pub fn copy_aside(source: &Path, offset: u64, aside: &Path) -> Result<u64, FileE
 /// Cuts a file to its first `len` bytes, on disk when this returns.
 pub fn cut(path: &Path, len: u64) -> Result<(), FileError> {
     let file = OpenOptions::new().write(true).open(path).on("open", path)?;
-    file.set_len(len).on("truncate", path)?;
-    file.sync_all().on("fsync", path)
+    call(|| file.set_len(len)).on("truncate", path)?;
+    sync(&file).on("fsync", path)
 }
 
 /// Overwrites some bytes inside a file, on disk when this returns.
 pub fn overwrite(path: &Path, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = OpenOptions::new().write(true).open(path).on("open", path)?;
     file.seek(SeekFrom::Start(offset)).on("seek in", path)?;
-    file.write_all(bytes).on("write", path)?;
-    file.sync_all().on("fsync", path)
+    write_all(&mut file, bytes).on("write", path)?;
+    sync(&file).on("fsync", path)
 }
 
 /// The directory in which a file is.

@@ -9,21 +9,25 @@
 //! ```
 //!
 //! The manifest on disk always names a complete set: files are made before it names them and deleted after it says
-//! that they are history. A step that fails leaves both manifests, the one on disk and the one in memory, as before.
+//! that they are history. A step that fails leaves the manifest as before, or, if it failed behind the rename, as it was
+//! to become: the directory's fsync tells nothing of what it did. Which of them it is has to be known before the next
+//! step: names that the manifest on disk uses must not be used again for something else.
 //!
 //! # Invariants
 //! - `manifest` is what is on disk, once [`AofDir::open`] has found or [`AofDir::initialize`] has made one
+//! - nothing is done while it is not known what is on disk
 //!
 //! # Source
 //! - formats.md 4.1 to 4.3, 4.6
 
 use super::AofError;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, OnPath};
 use crate::snapshot::{SaveOptions, SnapshotMeta, save_file};
 use keyspace::db::Db;
 use protocol::aof::{FileEntry, FileKind, Manifest};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +43,8 @@ pub struct AofDir {
     directory: PathBuf,
     prefix: OsString,
     manifest: Manifest,
+    /// A manifest may have been written or not: it has to be read again.
+    doubtful: bool,
 }
 
 /// What [`AofDir::open`] found.
@@ -76,6 +82,7 @@ impl AofDir {
             directory: dir.join(directory_name),
             prefix: prefix.to_os_string(),
             manifest: Manifest::default(),
+            doubtful: false,
         };
         let path = this.manifest_path();
         let found = match files::size(&path)? {
@@ -123,7 +130,7 @@ impl AofDir {
     /// Makes the first set of files. Returns the incremental file, to be appended to.
     pub fn initialize(&mut self, base: FirstBase<'_>) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;
-        let mut next = self.manifest.clone();
+        let mut next = self.next_manifest()?;
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), true, u64::MAX));
         let temporary = self.directory.join("temp-base.rdb");
         save_file(&target, &temporary, base.dbs, base.meta, base.options, &mut |_| ())?;
@@ -163,9 +170,30 @@ impl AofDir {
     /// Makes `next` the manifest, on disk first.
     fn adopt(&mut self, next: Manifest) -> Result<(), FileError> {
         let text = next.to_bytes();
+        self.doubtful = true;
         files::write_whole(&self.manifest_path(), &self.temporary_manifest_path(), &text)?;
         self.manifest = next;
+        self.doubtful = false;
         Ok(())
+    }
+
+    /// A copy of the manifest that is to become the next one. What is on disk is looked at first, if that is not known.
+    fn next_manifest(&mut self) -> Result<Manifest, FileError> {
+        if self.doubtful {
+            let path = self.manifest_path();
+            self.manifest = match files::size(&path)? {
+                None => Manifest::default(),
+                Some(_) => {
+                    let text = files::read_small(&path, MANIFEST_MAX_BYTES)?;
+                    let wrong = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+                    Manifest::parse(&text).map_err(wrong).on("read", &path)?
+                }
+            };
+            // It is to last before something else goes by it.
+            files::sync_directory(&self.directory)?;
+            self.doubtful = false;
+        }
+        Ok(self.manifest.clone())
     }
 
     /// Opens the last incremental file for appending, after a load; makes one if there is none.
@@ -183,7 +211,7 @@ impl AofDir {
     }
 
     fn add_incremental(&mut self) -> Result<(File, u64), FileError> {
-        let mut next = self.manifest.clone();
+        let mut next = self.next_manifest()?;
         let entry = next.add_incremental(self.prefix.as_bytes());
         let (path, sequence) = (self.path_of(entry), entry.sequence);
         // A file of this name that no manifest names is left from a crash between these two steps.
@@ -204,7 +232,7 @@ impl AofDir {
     ) -> Result<(), FileError> {
         // Not there yet, if nothing was ever appended.
         files::create_directory(&self.directory)?;
-        let mut next = self.manifest.clone();
+        let mut next = self.next_manifest()?;
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, first_kept));
         files::replace(temporary, &target)?;
         self.adopt(next)
@@ -222,7 +250,7 @@ impl AofDir {
 
     /// The base is there: it and the file of [`Self::begin_switch_on`] become the set, all older files history.
     pub fn finish_switch_on(&mut self, temporary: &Path, rdb: bool) -> Result<(), FileError> {
-        let mut next = self.manifest.clone();
+        let mut next = self.next_manifest()?;
         let prefix = self.prefix.as_bytes();
         // The new number must be above those that become history now.
         let incremental = next.add_incremental(prefix).clone();
@@ -239,7 +267,7 @@ impl AofDir {
 
     /// Deletes what is history, then forgets it. Returns the names of the deleted files.
     pub fn delete_history(&mut self) -> Result<Vec<PathBuf>, FileError> {
-        let mut next = self.manifest.clone();
+        let mut next = self.next_manifest()?;
         let history = next.take_history();
         if history.is_empty() {
             return Ok(Vec::new());

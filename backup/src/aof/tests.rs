@@ -12,6 +12,7 @@ use protocol::resp::Batch;
 use std::fs;
 use std::path::Path;
 
+mod faults;
 mod senseless;
 
 const LIMITS: Limits = Limits::DEFAULT;

@@ -10,7 +10,7 @@ use keyspace::db::Db;
 use keyspace::limits::Limits;
 use protocol::rdb::{Sink, Source};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -61,7 +61,7 @@ impl Sink for FileSink {
     type Error = io::Error;
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        files::write_all(&mut self.file, bytes)?;
         self.unsynced += bytes.len() as u64;
         if self.incremental_sync && self.unsynced >= SYNC_BYTES {
             self.file.sync_data()?;
@@ -84,7 +84,7 @@ pub fn save_file(
         let sink = &mut FileSink::new(files::create(temporary)?, true);
         let stats = write_snapshot(&mut *sink, dbs, meta, options, progress);
         let stats = stats.on("write", temporary)?;
-        sink.file.sync_all().on("fsync", temporary)?;
+        files::sync(&sink.file).on("fsync", temporary)?;
         files::rename_synced(temporary, target)?;
         Ok(stats)
     };

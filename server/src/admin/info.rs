@@ -251,9 +251,12 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "aof_last_bgrewrite_status", ok(state.last_rewrite_ok));
     line(out, "aof_rewrites", state.figures.rewrites);
     line(out, "aof_rewrites_consecutive_failures", state.figures.rewrite_failures);
-    let failed = state.aof.as_ref().is_some_and(|aof| aof.thread.status().failed());
+    let failed = state.aof.as_ref().is_some_and(|aof| aof.thread.status().failed())
+        || state.missing_aof.is_some();
     line(out, "aof_last_write_status", ok(!failed));
     line(out, "aof_last_cow_size", state.figures.last_rewrite_cow_bytes);
+    let failures = state.missing_aof.as_ref().map_or(0, |missing| missing.failures);
+    line(out, "aof_restarts_consecutive_failures", failures);
     line(out, "module_fork_in_progress", 0);
     line(out, "module_fork_last_cow_size", 0);
     if let Some(aof) = &state.aof {

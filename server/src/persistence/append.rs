@@ -14,7 +14,7 @@
 
 use super::queue::{AppendQueue, LATE_MS, Reason};
 use super::snapshots::watch;
-use super::{ChildKind, policy};
+use super::{ChildKind, MissingAof, policy};
 use crate::clock;
 use crate::node::{Node, Outside, SharedNode};
 use backup::aof::{AofDir, AppendThread, Appender, FirstBase, FsyncPolicy, Order};
@@ -40,6 +40,9 @@ const SHIP_BYTES: usize = 4 * 1024 * 1024;
 const FAILURES_BEFORE_DELAY: u32 = 3;
 /// The longest such delay, minutes.
 const DELAY_MINUTES_MAX: i64 = 60;
+/// Before a file that could not be begun anew is tried again, milliseconds: at first, and the most. Each time it is twice
+/// as long.
+const RESTART_MS: (u64, u64) = (1000, 60_000);
 
 /// What the child at work on a base is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -310,10 +313,14 @@ impl Outside {
                 .begin_rewrite()
                 .map(|(file, first_kept)| (file, Rewriting::Shrink { first_kept })),
         };
-        let (file, purpose) = begun.map_err(|error| {
-            tracing::warn!("Can't begin a rewrite: {error}");
-            error.to_string()
-        })?;
+        let (file, purpose) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::warn!("Can't begin a rewrite: {error}");
+                self.rewrite_not_begun();
+                return Err(error.to_string());
+            }
+        };
         if !aof.waits_for_base {
             aof.before_bytes += aof.thread.status().size();
         }
@@ -322,16 +329,28 @@ impl Outside {
         self.fork_base(engine, purpose)
     }
 
+    /// A rewrite failed before there was a child: it counts like others, so that it is shown, and tried ever more seldom.
+    fn rewrite_not_begun(&mut self) {
+        let persistence = &mut self.persistence;
+        persistence.last_rewrite_ok = false;
+        persistence.figures.rewrite_failures += 1;
+        // A file without its base cannot be loaded: that one has to come.
+        persistence.rewrite_scheduled = persistence.lacks_base();
+    }
+
     fn fork_base(&mut self, engine: &mut Engine, purpose: Rewriting) -> Result<(), String> {
         let meta = self.snapshot_meta(engine, true);
         let options = self.save_options();
         let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
         let start = clock::now();
-        let child = rewrite_child(job, Path::new(".")).map_err(|error| {
-            tracing::warn!("Can't rewrite append only file in background: fork: {error}");
-            self.persistence.last_rewrite_ok = false;
-            error.to_string()
-        })?;
+        let child = match rewrite_child(job, Path::new(".")) {
+            Ok(child) => child,
+            Err(error) => {
+                tracing::warn!("Can't rewrite append only file in background: fork: {error}");
+                self.rewrite_not_begun();
+                return Err(error.to_string());
+            }
+        };
         self.note_fork(clock::since(start));
         self.persistence.rewriting = Some(purpose);
         tracing::info!("Background append only file rewriting started by pid {}", child.pid);
@@ -346,12 +365,20 @@ impl Outside {
     pub fn switch_aof(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
         if !self.settings.appendonly {
             self.stop_aof();
+            self.persistence.missing_aof = None;
             engine.nobody_reads = !self.journal.has_readers();
             return Ok(());
         }
         if self.persistence.aof.is_some() {
             return Ok(());
         }
+        self.begin_anew(engine, in_exec)?;
+        self.persistence.missing_aof = None;
+        Ok(())
+    }
+
+    /// Begins to append to a new file, and to make its base.
+    fn begin_anew(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
         let (mut dir, _) = open_dir(self)?;
         let file = dir.begin_switch_on().map_err(|error| error.to_string())?;
         if !self.journal.has_readers() {
@@ -388,9 +415,20 @@ impl Outside {
 
     /// Switches the append-only file off: what is journaled is written and fsynced first.
     pub fn stop_aof(&mut self) {
+        if let Some(thread) = self.end_aof() {
+            thread.stop();
+        }
+        self.wake_gated();
+    }
+
+    /// Nothing is appended any more. The thread that is given back still has to write what was.
+    fn end_aof(&mut self) -> Option<AppendThread> {
         self.journal.seal();
         self.ship_to_disk();
-        let Some(mut aof) = self.persistence.aof.take() else { return };
+        let mut aof = self.persistence.aof.take()?;
+        if aof.waits_for_base {
+            self.persistence.rewrite_scheduled = false;
+        }
         if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
             self.kill_child();
             // Even if it ended well just before: its base is not for what may be switched on next.
@@ -400,24 +438,52 @@ impl Outside {
             let _ = aof.dir.cancel_switch_on();
         }
         self.journal.unsubscribe(aof.cursor);
-        aof.thread.stop();
-        self.wake_gated();
+        Some(aof.thread)
     }
 }
 
 impl Node {
-    /// The data was replaced as a whole: the append-only file begins anew with it.
+    /// The data was replaced as a whole: the append-only file begins anew with it. Where that fails it is tried again, and
+    /// shown, until it succeeds.
     pub fn replace_aof(&mut self) {
-        if !self.host.persistence.aof_is_on() {
+        if !self.host.settings.appendonly {
             return;
         }
-        self.host.stop_aof();
-        self.refresh_conditions();
-        if let Err(error) = self.host.switch_aof(&mut self.engine, false) {
-            tracing::warn!(
-                "Failed enabling the AOF after successful master synchronization! {error}"
-            );
+        // The old files stay as they are, for a start before the new ones are there. What was appended last is given to
+        // them, but not waited for: a disk that stands still must not hold up the data that have just come.
+        drop(self.host.end_aof());
+        self.host.wake_gated();
+        self.begin_aof_anew();
+    }
+
+    /// Tries again what has failed, when it is time.
+    pub fn retry_missing_aof(&mut self) {
+        let due = |missing: &MissingAof| missing.retry_ms <= clock::monotonic_ms();
+        if self.host.persistence.missing_aof.as_ref().is_some_and(due) {
+            self.begin_aof_anew();
         }
+    }
+
+    fn begin_aof_anew(&mut self) {
+        let before = self.host.persistence.missing_aof.take();
+        if let Err(error) = self.host.switch_aof(&mut self.engine, false) {
+            // The file is on if only the child could not be forked: that is scheduled.
+            if !self.host.persistence.aof_is_on() {
+                let failures = before.as_ref().map_or(0, |missing| missing.failures) + 1;
+                let (first, most) = RESTART_MS;
+                let wait_ms = (first << (failures - 1).min(16)).min(most);
+                let retry_ms = clock::monotonic_ms() + wait_ms;
+                if before.is_none_or(|missing| missing.error != error) {
+                    tracing::warn!(
+                        "Failed enabling the AOF after successful master synchronization! Trying it again. {error}"
+                    );
+                }
+                self.host.persistence.missing_aof = Some(MissingAof { error, failures, retry_ms });
+            }
+        } else if before.is_some() {
+            tracing::info!("The AOF is enabled again, after it could not be for a while.");
+        }
+        self.refresh_conditions();
     }
 
     /// Looks at what waits to be appended: writers begin or cease to wait for it. Called when something was shipped, when

@@ -62,6 +62,17 @@ pub struct LoadProgress {
     pub loaded_bytes: u64,
 }
 
+/// An append-only file that is to be on, and is not: what was tried, and when it is tried again.
+#[derive(Clone, Debug)]
+pub struct MissingAof {
+    /// Why the last attempt failed.
+    pub error: String,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// When the next attempt comes, monotonic milliseconds.
+    pub retry_ms: u64,
+}
+
 /// Figures of INFO.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -112,6 +123,8 @@ pub struct Persistence {
     pub rewrite_delay_minutes: i64,
     /// Changes that the child at work will have saved.
     pub dirty_at_fork: u64,
+    /// The append-only file is to be on, but could not be begun anew.
+    pub missing_aof: Option<MissingAof>,
     /// Figures of INFO.
     pub figures: Figures,
     /// Wakes the task that looks at what the append thread published.
@@ -141,6 +154,7 @@ impl Persistence {
             rewrite_not_before_ms: 0,
             rewrite_delay_minutes: 0,
             dirty_at_fork: 0,
+            missing_aof: None,
             figures,
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
@@ -172,6 +186,9 @@ impl Persistence {
     pub fn refusal(&self, settings: &Settings) -> Option<String> {
         if let Some(error) = self.aof.as_ref().and_then(|aof| aof.thread.status().error()) {
             return Some(format!("Errors writing to the AOF file: {error}"));
+        }
+        if let Some(missing) = &self.missing_aof {
+            return Some(format!("Errors writing to the AOF file: {}", missing.error));
         }
         let saves = !settings.save.0.is_empty();
         (saves && settings.stop_writes_on_bgsave_error && !self.last_bgsave_ok).then(|| {

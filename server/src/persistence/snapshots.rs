@@ -1,6 +1,6 @@
 //! SAVE, BGSAVE and save points.
 
-use super::{ChildKind, RunningChild};
+use super::{ChildKind, Persistence, RunningChild};
 use crate::child;
 use crate::clock;
 use crate::node::{Node, Outside};
@@ -18,6 +18,13 @@ use std::time::Duration;
 
 /// After a failed save, the next one by itself comes no sooner, milliseconds. Source: Redis.
 const RETRY_MS: i64 = 5000;
+
+impl Persistence {
+    /// Whether a snapshot that nobody asked for just now may be tried: not too soon after one that failed.
+    fn may_try_to_save(&self, now_ms: i64) -> bool {
+        self.last_bgsave_ok || now_ms - self.tried_ms > RETRY_MS
+    }
+}
 
 impl Outside {
     /// What a snapshot of now says about itself.
@@ -154,7 +161,6 @@ impl Outside {
     /// Forks a child that saves.
     pub fn start_bgsave(&mut self, engine: &mut Engine) -> io::Result<()> {
         let persistence = &mut self.persistence;
-        persistence.bgsave_scheduled = false;
         persistence.tried_ms = engine.steady_ms;
         persistence.dirty_at_fork = engine.dirty;
         self.journal.seal();
@@ -172,6 +178,7 @@ impl Outside {
             }
         };
         self.note_fork(clock::since(start));
+        self.persistence.bgsave_scheduled = false;
         tracing::info!("Background saving started by pid {}", child.pid);
         self.begin_child(engine, ChildKind::Snapshot, &child);
         tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Snapshot));
@@ -268,15 +275,17 @@ impl Node {
             return;
         }
         let now_ms = self.engine.steady_ms;
+        let may_try = host.persistence.may_try_to_save(now_ms);
         if host.persistence.rewrite_scheduled && !host.rewrite_is_put_off(now_ms) {
             let _ = host.start_rewrite(&mut self.engine);
-        } else if host.persistence.bgsave_scheduled {
+        } else if host.persistence.bgsave_scheduled && may_try {
             let _ = host.start_bgsave(&mut self.engine);
         }
     }
 
     /// What the timer does for persistence, ten times a second.
     pub fn persistence_timer(&mut self) {
+        self.retry_missing_aof();
         let now = self.engine.steady_ms;
         let host = &mut self.host;
         if host.persistence.has_child()
@@ -289,8 +298,7 @@ impl Node {
             self.engine.dirty >= point.changes
                 && now - host.persistence.saved_at_ms > point.seconds as i64 * 1000
         });
-        let may_try = host.persistence.last_bgsave_ok || now - host.persistence.tried_ms > RETRY_MS;
-        if let Some(point) = due.filter(|_| may_try) {
+        if let Some(point) = due.filter(|_| host.persistence.may_try_to_save(now)) {
             tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
             // The failure is logged and remembered where it happened.
             let _ = host.start_bgsave(&mut self.engine);

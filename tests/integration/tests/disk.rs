@@ -7,10 +7,11 @@
 //!
 //! A rewrite makes the server go on in that file.
 
+use integration::data::Writes;
 use integration::{Node, TIMEOUT, eventually};
 use redis::{Connection, RedisError};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -169,4 +170,86 @@ fn a_full_disk_refuses_writes_and_says_so() {
     assert_eq!(node.number("aof_buffer_full"), 1);
     assert!(node.refused(&["SET", "a", "1"]).starts_with("MISCONF"));
     assert!(node.log().contains("Error writing to the AOF file"), "{}", node.log());
+}
+
+#[test]
+fn a_rewrite_that_cannot_begin_is_shown_and_tried_ever_more_seldom() {
+    let mut node =
+        Node::start("node", &[("appendonly", "yes"), ("auto-aof-rewrite-min-size", "1")]);
+    // Where the next file is to be there is a folder.
+    fs::create_dir(node.path(NEXT)).expect("a folder");
+    let text = node.refused(&["BGREWRITEAOF"]);
+    assert!(text.starts_with("ERR Can't execute an AOF background rewriting"), "{text}");
+    assert_eq!(node.info("aof_last_bgrewrite_status"), "err");
+    assert!(node.number("aof_rewrites_consecutive_failures") >= 1);
+    // By itself it is tried a few times, and then ever more seldom.
+    let _: String = node.run(&["SET", "key", &"x".repeat(1000)]);
+    let put_off = "Background AOF rewrite has repeatedly failed and triggered the limit";
+    eventually(TIMEOUT, "it is put off", || node.log().contains(put_off));
+    assert_eq!(node.number("aof_rewrites_consecutive_failures"), 3);
+    assert_eq!(node.log().matches("Can't begin a rewrite").count(), 3, "{}", node.log());
+    // Who asks for it is not put off.
+    fs::remove_dir(node.path(NEXT)).expect("the folder");
+    let _: String = node.run(&["BGREWRITEAOF"]);
+    eventually(TIMEOUT, "the rewrite ends", || node.number("aof_rewrites") == 1);
+    assert_eq!(node.info("aof_last_bgrewrite_status"), "ok");
+    assert_eq!(node.number("aof_rewrites_consecutive_failures"), 0);
+    let digest = node.digest();
+    node.restart();
+    assert_eq!(node.digest(), digest);
+}
+
+#[test]
+fn a_file_that_cannot_begin_anew_after_a_full_sync_is_shown_and_tried_again() {
+    let primary = Node::start("primary", &[]);
+    Writes::new(11).send(&mut primary.connect(), 500);
+    let mut replica = Node::start("replica", &[("appendonly", "yes")]);
+    let _: String = replica.run(&["SET", "old", "1"]);
+    // Where the file is to be there is a folder, and it is not empty.
+    let folder = replica.path("appendonlydir/temp-appendonly.aof.incr");
+    fs::create_dir_all(folder.join("full")).expect("a folder");
+    replica.follow(&primary);
+    replica.wait_for_sync(&primary);
+    assert_eq!(replica.number("aof_enabled"), 0);
+    assert_eq!(replica.info("aof_last_write_status"), "err");
+    eventually(TIMEOUT, "it is tried again", || {
+        replica.number("aof_restarts_consecutive_failures") >= 2
+    });
+    let said = replica.log();
+    assert_eq!(said.matches("Failed enabling the AOF").count(), 1, "once for a reason: {said}");
+    // As a primary it takes no writes that would be lost.
+    let _: String = replica.run(&["REPLICAOF", "NO", "ONE"]);
+    assert!(replica.refused(&["SET", "a", "1"]).starts_with("MISCONF Errors writing to the AOF"));
+    fs::remove_dir_all(&folder).expect("the folder");
+    eventually(TIMEOUT, "it is on again", || replica.number("aof_enabled") == 1);
+    assert_eq!(replica.info("aof_last_write_status"), "ok");
+    assert_eq!(replica.number("aof_restarts_consecutive_failures"), 0);
+    let _: String = replica.run(&["SET", "new", "1"]);
+    eventually(TIMEOUT, "the first base is there", || replica.number("aof_rewrites") == 1);
+    let digest = replica.digest();
+    replica.restart();
+    assert_eq!(replica.digest(), digest);
+}
+
+#[test]
+fn a_disk_that_cannot_take_a_snapshot_leaves_the_old_data_and_is_tried_again() {
+    let primary = Node::start("primary", &[]);
+    Writes::new(12).send(&mut primary.connect(), 500);
+    let replica = Node::start("replica", &[]);
+    let _: String = replica.run(&["SET", "old", "1"]);
+    let digest = replica.digest();
+    // The names of files to be received tell the second and the process.
+    let first: u64 = replica.run::<Vec<u64>>(&["TIME"])[0];
+    let links: Vec<_> = (first..first + 2 * TIMEOUT.as_secs())
+        .map(|second| replica.path(&format!("temp-{second}.{}.rdb", replica.pid())))
+        .collect();
+    links.iter().for_each(|link| symlink("/dev/full", link).expect("a link"));
+    replica.follow(&primary);
+    let failure = "Write error or short write writing to the DB dump file";
+    eventually(TIMEOUT, "it fails", || replica.log().contains(failure));
+    assert_eq!(replica.digest(), digest, "the old data stays");
+    for link in links {
+        let _ = fs::remove_file(link);
+    }
+    replica.wait_for_sync(&primary);
 }

@@ -3,6 +3,8 @@
 use super::*;
 use std::io::IoSlice;
 
+mod faults;
+
 /// A disk in memory.
 #[derive(Default)]
 struct State {
