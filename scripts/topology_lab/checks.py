@@ -152,6 +152,10 @@ class Checks:
             again = tree.primary.info()
         except (OSError, ErrorReply) as error:
             return f"INFO: {error}"
+        for pair in tree.links():
+            # Servers need a moment to see a cut.
+            if not tree.proxy.has_stream(pair):
+                return f"nothing connects {pair.name}"
         offset = infos[tree.primary]["master_repl_offset"]
         for node, info in infos.items():
             role = "master" if node is tree.primary else "slave"
