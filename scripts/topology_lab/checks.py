@@ -29,6 +29,7 @@ FULL_PER_LINK = 1
 EXPECTED_WARNINGS = re.compile(
     r"closed by the other side|I/O error|MASTER timeout|Timeout connecting|Error condition on sock"
     r"|currently unable to PSYNC|CLIENT KILL|Background transfer error|Killing running child"
+    r"|User requested shutdown|ready to exit|when shutting down|DB reloaded by DEBUG RELOAD"
     r"|terminated by signal|output buffer limits|Disconnecting timedout replica"
     r"|short read while loading the AOF|AOF loaded anyway|AOF was enabled but|Timeout writing"
     r"|Error writing to MASTER|LOADING|NOMASTERLINK|[Ww]arning: |WARNING|user request"
@@ -152,6 +153,10 @@ class Checks:
             again = tree.primary.info()
         except (OSError, ErrorReply) as error:
             return f"INFO: {error}"
+        for pair in tree.links():
+            # Servers need a moment to see a cut.
+            if not tree.proxy.has_stream(pair):
+                return f"nothing connects {pair.name}"
         offset = infos[tree.primary]["master_repl_offset"]
         for node, info in infos.items():
             role = "master" if node is tree.primary else "slave"

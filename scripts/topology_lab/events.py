@@ -167,6 +167,16 @@ class Events:
         self.proxy.stall(pair, True)
         self.later(seconds, lambda: self.proxy.stall(pair, False))
 
+    def slow(self):
+        node, pair = self.a_link()
+        if not node:
+            return False
+        seconds, rate = self.random.choice((2, 5, 8)), self.random.choice((20, 100, 500, 2000))
+        self.disturb(node)
+        self.note(f"{pair.name} is slow for {seconds} s: {rate} kB/s")
+        self.proxy.slow(pair, rate * 1000)
+        self.later(seconds, lambda: self.proxy.slow(pair, None))
+
     def outage(self):
         node, pair = self.a_link()
         if not node:
@@ -227,6 +237,10 @@ class Events:
         self.resume(node)
         self.learn_file(node)
         self.tree.kill(node)
+        self.let_rest(node)
+
+    def let_rest(self, node):
+        """Stops the writers of a node that is down."""
         for writer in self.writers:
             if writer.target and writer.target[0] is node:
                 writer.direct(None, None)
@@ -256,6 +270,24 @@ class Events:
                     f"writer {writer.number} came to {n} in epoch {epoch}, "
                     f"the restarted node knows {ledger.get(writer.number)}"
                 )
+
+    def restart(self):
+        """An orderly end and a new start, of any node: with a snapshot its position is known."""
+        node = self.choose(node for node in self.tree.nodes if node.answers)
+        if not node:
+            return False
+        how, seconds = self.random.choice(("SAVE", "NOSAVE")), self.random.choice((0, 1))
+        self.disturb(node)
+        self.note(f"SHUTDOWN {how} of {node.name}, back in {seconds} s")
+        self.learn_file(node)
+        self.tree.shut_down(node, how)
+        self.let_rest(node)
+        self.later(seconds, lambda: self.start(node))
+
+    def reload(self):
+        node = self.a_call("DEBUG", "RELOAD")
+        if node:
+            self.disturb(node)
 
     def stop(self):
         node = self.choose(node for node in self.tree.nodes if node.answers)
@@ -399,6 +431,7 @@ class Events:
 
     KINDS = (
         (cut, 6), (cut_after_bytes, 7), (cut_on_the_way_up, 1), (cut_snapshot, 3), (stall, 3),
+        (slow, 3), (restart, 1.5), (reload, 0.5),
         (outage, 3), (half_open, 3), (client_kill, 3), (kill_replica, 4), (kill_primary, 1.5),
         (stop, 2), (promote, 3), (move, 4), (bgsave, 1.5), (bgrewriteaof, 1.5), (switch_file, 1.5),
         (configure, 2), (burst, 3),

@@ -11,6 +11,7 @@ from . import Failure
 
 START_LIMIT_SECONDS = 60
 REPLY_LIMIT_SECONDS = 10
+END_LIMIT_SECONDS = 30  # replicas that lag are waited for, 10 s by default
 # What all nodes are started with. A silent link is given up after 6 s, so that a run meets it.
 OPTIONS = """\
 bind 127.0.0.1
@@ -155,6 +156,23 @@ class Node:
             self.process.kill()
             self.process.wait()
         self.process, self.stopped = None, False
+
+    def shut_down(self, how):
+        """SHUTDOWN SAVE or NOSAVE, and the wait for the end."""
+        try:
+            self.call("SHUTDOWN", how, timeout=END_LIMIT_SECONDS)
+            raise Failure(f"{self.name} answers SHUTDOWN {how}")
+        except ErrorReply as error:
+            raise Failure(f"{self.name} answers SHUTDOWN {how}: {error}") from None
+        except OSError:
+            pass
+        try:
+            code = self.process.wait(END_LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} runs {END_LIMIT_SECONDS} s after SHUTDOWN") from None
+        if code != 0:
+            raise Failure(f"{self.name}: exit code {code} after SHUTDOWN {how}")
+        self.process = None
 
     def stop(self):
         """SIGSTOP: it answers nothing, and its sockets stay."""

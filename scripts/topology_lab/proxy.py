@@ -53,6 +53,7 @@ class Pair:
         self.wires = []
         self.stalled = False
         self.refused = False
+        self.rate, self.allowance = None, 0.0  # bytes a second on the way down, and left of them
         self.cut_down = self.cut_up = self.cut_snapshot = None  # bytes until the cut
         self.rudely = False  # by RST
         self.attempts = deque()
@@ -123,6 +124,11 @@ class Proxy:
             pair.stalled = stalled
         self.wake()
 
+    def slow(self, pair, rate):
+        """Lets so many bytes a second down; None is no limit."""
+        with self.lock:
+            pair.rate, pair.allowance = rate, 0.0
+
     def refuse(self, pair, refused):
         """Closes all connections and every new one, as where no way leads to the primary."""
         with self.lock:
@@ -148,6 +154,7 @@ class Proxy:
         with self.lock:
             for pair in self.pairs.values():
                 pair.stalled = pair.refused = False
+                pair.rate = None
                 pair.cut_down = pair.cut_up = pair.cut_snapshot = None
                 for wire in [wire for wire in pair.wires if wire.half_open_until]:
                     self.drop(wire, False)
@@ -157,6 +164,11 @@ class Proxy:
         """Whether bytes of a pair travel, and both ends know what the other knows."""
         with self.lock:
             return not pair.stalled and all(not wire.half_open_until for wire in pair.wires)
+
+    def has_stream(self, pair):
+        """Whether a connection of a pair is open, and was answered."""
+        with self.lock:
+            return any(wire.answer and not wire.half_open_until for wire in pair.wires)
 
     def take_syncs(self):
         """How connections began since the last call."""
@@ -194,6 +206,7 @@ class Proxy:
             if now - looked > PAUSE_SECONDS:
                 self.diary.note(f"everything stood still for {now - looked:.1f} s")
                 self.pauses += 1
+            self.refill(now - looked)
             looked = now
             with self.lock:
                 reads, writes = self.interest()
@@ -215,6 +228,14 @@ class Proxy:
             for wire in list(pair.wires):
                 self.drop(wire, False)
 
+    def refill(self, seconds):
+        with self.lock:
+            for pair in self.pairs.values():
+                if pair.rate:
+                    # At most what a twentieth of a second allows: no burst after a pause.
+                    more = pair.allowance + seconds * pair.rate
+                    pair.allowance = min(more, max(1.0, pair.rate / 20))
+
     def interest(self):
         """Which sockets to read and write, and what to do then."""
         reads, writes = {}, {}
@@ -225,7 +246,8 @@ class Proxy:
             for wire in pair.wires:
                 if wire.half_open_until:
                     continue
-                if not wire.ends and len(wire.down) < BUFFER_MAX:
+                slowed = pair.rate and pair.allowance < 1
+                if not wire.ends and not slowed and len(wire.down) < BUFFER_MAX:
                     reads[wire.above] = lambda wire=wire: self.read_above(wire)
                 if not wire.ends and len(wire.up) < BUFFER_MAX:
                     reads[wire.below] = lambda wire=wire: self.read_below(wire)
@@ -259,10 +281,11 @@ class Proxy:
         pair.wires.append(Wire(pair, below, above))
 
     def read_above(self, wire):
-        data = self.receive(wire, wire.above)
+        pair = wire.pair
+        data = self.receive(wire, wire.above, int(pair.allowance) if pair.rate else CHUNK)
+        pair.allowance -= len(data)
         if data and wire.answer is None:
             self.read_answer(wire, data)
-        pair = wire.pair
         if data and pair.cut_down is not None:
             data = data[: pair.cut_down]
             pair.cut_down -= len(data)
@@ -274,7 +297,7 @@ class Proxy:
         self.end_if_written(wire)
 
     def read_below(self, wire):
-        data = self.receive(wire, wire.below)
+        data = self.receive(wire, wire.below, CHUNK)
         if data and wire.answer is None and len(wire.opening_up) < OPENING_MAX:
             wire.opening_up += data
         pair = wire.pair
@@ -288,9 +311,9 @@ class Proxy:
         wire.up += data
         self.end_if_written(wire)
 
-    def receive(self, wire, side):
+    def receive(self, wire, side, most):
         try:
-            data = side.recv(CHUNK)
+            data = side.recv(min(most, CHUNK))
         except BlockingIOError:
             return b""
         except OSError:

@@ -107,6 +107,12 @@ class Tree:
             self.version += 1
             node.kill()
 
+    def shut_down(self, node, how):
+        """Ends a node in order, with or without a snapshot."""
+        with self.lock:
+            self.version += 1
+            node.shut_down(how)
+
     # --- histories ---
 
     def begin_epoch(self, node):

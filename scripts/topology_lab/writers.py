@@ -15,6 +15,7 @@ from .topology import LEDGER, LEDGER_DATABASE
 
 DATABASES = 4
 KEYS = 120  # of each type, in each database
+QUEUES = 4
 BIG_KEYS = 6
 BIG_BYTES = 48 * 1024
 BURST_BYTES = 3 << 20
@@ -30,7 +31,12 @@ EXPECTED_ERRORS = (
     "EXECABORT",
     "ERR no such key",
     "ERR source and destination objects are the same",
+    "ERR WAIT cannot be used with replica instances",
     "UNBLOCKED",
+    "WRONGTYPE",
+    "NOGROUP",
+    "BUSYGROUP",
+    "ERR value is not an integer",
 )
 
 
@@ -83,11 +89,26 @@ def ordinary(random_, now):
         (1, lambda: ("MOVE", f"str:{k}", db)),
         (1, lambda: ("COPY", f"set:{k}", f"set:{other}", "DB", db, "REPLACE")),
         (1, lambda: ("PUBLISH", "news", word)),
+        (1, lambda: ("SORT", f"list:{k}", "ALPHA", "STORE", f"list:{other}")),
+        # Errors, which inside a transaction do not stop the rest of it.
+        (1, lambda: ("LPUSH", f"str:{k}", word)),
+        (1, lambda: ("INCR", f"text:{k}")),
+        # What the consumer waits for: see there.
+        (3, lambda: ("RPUSH", f"queue:{k % QUEUES}", word, member)),
+        (2, lambda: ("ZADD", f"zqueue:{k % QUEUES}", 1, word)),
+        (2, lambda: ("XADD", f"xqueue:{k % QUEUES}", "MAXLEN", "~", 50, "*", "w", word)),
         (0.15, lambda: ("SWAPDB", db, random_.randrange(DATABASES))),
         (0.03, lambda: ("FLUSHDB",)),
     )
     weights = [weight for weight, _ in commands]
     return random_.choices(commands, weights)[0][1]()
+
+
+def errors_in(reply):
+    """All errors in a reply, also inside arrays."""
+    if isinstance(reply, ErrorReply):
+        return [reply]
+    return [error for part in reply for error in errors_in(part)] if type(reply) is list else []
 
 
 TYPES = "str list set hash zset stream text count".split()
@@ -173,8 +194,9 @@ class Writer:
         answered = True
         for command in batch:
             reply = self.connection.read()
+            for error in errors_in(reply):
+                self.judge(command, str(error))
             if isinstance(reply, ErrorReply):
-                self.judge(command, str(reply))
                 answered = False if command[0] == "EXEC" and command is self.marked else answered
             elif command is self.marked and reply is None:
                 answered = False
@@ -183,7 +205,7 @@ class Writer:
         self.commands += len(batch)
 
     def judge(self, command, error):
-        if not error.startswith(EXPECTED_ERRORS) and "BUSYGROUP" not in error:
+        if not error.startswith(EXPECTED_ERRORS):
             raise Failure(f"{command[:3]} is answered {error}")
 
     def batch(self, epoch, n):
@@ -206,6 +228,8 @@ class Writer:
                 some = [("MULTI",), *some, ("EXEC",)]
             commands += some
         marked = self.mark(epoch, n)
+        if self.random.random() < 0.1:
+            commands.append(("WAIT", 1, 20))  # asks replicas in the stream how far they are
         at = self.random.choice((0, len(commands)))
         if at == 0:
             # Whatever comes next belongs to some database, not to the ledger's.
@@ -225,3 +249,27 @@ class Writer:
             [("MULTI",), ledger, note, db, mark, self.marked],
             [ledger, ("MULTI",), note, db, mark, self.marked],
         ))
+
+
+class Consumer(Writer):
+    """Waits for values that the others push: served in the midst of their commands, in databases
+    of its own choice.
+    """
+
+    def batch(self, epoch, n):
+        queues = [self.random.randrange(QUEUES) for _ in range(2)]
+        one, two = queues
+        commands = [("SELECT", self.random.randrange(DATABASES))]
+        commands += self.random.choice((
+            [("BLPOP", f"queue:{one}", f"queue:{two}", 0.1)] * 3,
+            [("BLMOVE", f"queue:{one}", f"queue:{two}", "LEFT", "RIGHT", 0.1)],
+            [("BLMPOP", 0.1, 2, f"queue:{one}", f"queue:{two}", "LEFT", "COUNT", 2)],
+            [("BZPOPMIN", f"zqueue:{one}", f"zqueue:{two}", 0.1)],
+            [
+                ("XGROUP", "CREATE", f"xqueue:{one}", "g", "0", "MKSTREAM"),
+                ("XREADGROUP", "GROUP", "g", "c", "COUNT", 5, "BLOCK", 100,
+                 "STREAMS", f"xqueue:{one}", ">"),
+                ("XAUTOCLAIM", f"xqueue:{one}", "g", "d", 0, "0", "COUNT", 3),
+            ],
+        ))  # fmt: skip
+        return commands + self.mark(epoch, n)
