@@ -25,6 +25,22 @@ const STREAM_BYTES: usize = 1024 * 1024;
 /// really read, and the child, other replicas and the next BGSAVE wait for it.
 pub const PROGRESS_LEAST: u64 = 64 * 1024;
 
+/// The most that a client which writes is slowed at a time for the sake of a replica, milliseconds.
+pub const PRESSURE_MOST_MS: u64 = 1000;
+/// A replica that has taken nothing for so long does not move, milliseconds: nobody waits for it.
+const STANDS_STILL_MS: u64 = 2000;
+
+/// When writers are slowed for the sake of a replica.
+#[derive(Clone, Copy, Debug)]
+pub struct Pressure {
+    /// From so many pending bytes on.
+    pub start: u64,
+    /// With so many the replica is given up.
+    pub limit: u64,
+    /// For so long in a row at most, milliseconds; 0 is never.
+    pub longest_ms: u64,
+}
+
 /// How far a replica has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -98,6 +114,10 @@ pub struct Feed {
     moved_ms: u64,
     /// Bytes that it took since.
     moved_bytes: u64,
+    /// When it last took anything at all.
+    sent_ms: u64,
+    /// Since when writers are slowed for its sake.
+    pressed_since_ms: Option<u64>,
 }
 
 impl Feed {
@@ -120,6 +140,8 @@ impl Feed {
             streams_at_once: false,
             moved_ms: now_ms,
             moved_bytes: 0,
+            sent_ms: now_ms,
+            pressed_since_ms: None,
         }
     }
 
@@ -273,6 +295,7 @@ impl Feed {
     /// Its connection has sent so many bytes.
     pub fn sent(&mut self, bytes: usize, now_ms: u64) {
         self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes);
+        self.sent_ms = now_ms;
         self.moved_bytes += bytes as u64;
         if self.moved_bytes >= PROGRESS_LEAST || self.held_bytes() == 0 {
             self.moved(now_ms);
@@ -318,6 +341,33 @@ impl Feed {
             State::Bulk { .. } => stuck.then_some(Overdue::Snapshot),
             State::AwaitAck => (stuck || silent).then_some(Overdue::Loading),
             State::Online => (stuck || silent && !self.old).then_some(Overdue::Stream),
+        }
+    }
+
+    /// For how long a client that has just written should wait, milliseconds, so that this replica is not given up for its
+    /// output: a full sync that is lost so would have to be done again, under the same writes. The closer to the limit the
+    /// longer, doubling in ten steps. Nobody waits for one that does not move, nor for longer than was said.
+    pub fn pressure(&mut self, pending: u64, on: Pressure, now_ms: u64) -> u64 {
+        if pending <= on.start || on.limit <= on.start {
+            self.pressed_since_ms = None;
+            return 0;
+        }
+        let since = *self.pressed_since_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(since) >= on.longest_ms || !self.is_moving(now_ms) {
+            return 0;
+        }
+        let doublings = (pending - on.start).min(on.limit - on.start) * 10 / (on.limit - on.start);
+        (1 << doublings).min(PRESSURE_MOST_MS)
+    }
+
+    /// Whether it takes what is there for it, or waits for us, or shows that it loads.
+    fn is_moving(&self, now_ms: u64) -> bool {
+        let taken = now_ms.saturating_sub(self.sent_ms.max(self.moved_ms)) < STANDS_STILL_MS;
+        match self.state {
+            State::Preparing | State::Waiting { .. } => false,
+            State::Bulk { .. } => taken || self.held_bytes() == 0,
+            State::AwaitAck => self.silent_ms(now_ms) < STANDS_STILL_MS,
+            State::Online => taken,
         }
     }
 

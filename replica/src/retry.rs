@@ -10,7 +10,9 @@
 //! costs the primary a fork or a part of its backlog each time, so it is tried seldom. A network that fails costs nothing, and a
 //! primary that comes back should not wait long for its replicas.
 
-/// A link that worked for so long makes what failed before it forgotten, milliseconds.
+/// A link that worked for so long before the network failed makes what failed before it forgotten, milliseconds.
+pub const WORKED_MS: u64 = 1_000;
+/// The same for one that ended by a failure that is bound to repeat: it may take a while to come again.
 pub const SETTLED_MS: u64 = 10_000;
 /// The longest delay after a failure of the network or of the other side, milliseconds.
 pub const NETWORK_MOST_MS: u64 = 5_000;
@@ -38,7 +40,11 @@ impl Retry {
     /// An attempt has ended; the link carried the stream for `up_ms` milliseconds. Returns after how many milliseconds the
     /// next one may begin.
     pub fn after(&mut self, cause: Cause, up_ms: Option<u64>) -> u64 {
-        if up_ms.is_some_and(|up| up >= SETTLED_MS) {
+        let settled = match cause {
+            Cause::Network => WORKED_MS,
+            Cause::Repeating => SETTLED_MS,
+        };
+        if up_ms.is_some_and(|up| up >= settled) {
             self.failures = 0;
         }
         let first = self.failures == 0;
@@ -80,8 +86,9 @@ mod tests {
     fn a_link_that_worked_starts_anew() {
         let mut retry = Retry::default();
         (0..20).for_each(|_| assert!(retry.after(Repeating, Some(SETTLED_MS - 1)) > 0));
-        assert_eq!(retry.after(Network, Some(SETTLED_MS)), 0);
-        assert_eq!(retry.after(Network, Some(SETTLED_MS)), 0);
+        assert!(retry.after(Network, Some(WORKED_MS - 1)) > 0);
+        assert_eq!(retry.after(Network, Some(WORKED_MS)), 0);
+        assert_eq!(retry.after(Network, Some(WORKED_MS)), 0);
         assert_eq!(retry.after(Network, Some(0)), 1000);
     }
 

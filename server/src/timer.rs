@@ -38,6 +38,7 @@ pub async fn run(node: SharedNode) {
                 node_mut.engine.make_room(&mut node_mut.host);
             }
         }
+        node_mut.limit_replicas();
         node_mut.replication_timer();
         node_mut.persistence_timer();
         node_mut.start_full_sync(&node);
@@ -165,7 +166,6 @@ impl Node {
             }
         }
         if each_second {
-            self.limit_replicas();
             let slots: Vec<usize> = self.host.clients.iter().map(|(slot, _)| slot).collect();
             slots.into_iter().for_each(|slot| self.check_output_limit(slot));
         }

@@ -213,6 +213,49 @@ fn what_is_pending_counts_from_the_start_of_the_snapshot() {
 }
 
 #[test]
+fn writers_are_slowed_for_one_that_moves_and_for_a_while() {
+    let on = Pressure { start: 100, limit: 1100, longest_ms: 10_000 };
+    let mut stage = Stage::online();
+    stage.feed.sent(1, 5000);
+    let mut at = |pending, now_ms| stage.feed.pressure(pending, on, now_ms);
+    assert_eq!(at(100, 5000), 0);
+    let delays: Vec<u64> = (1..=11).map(|step| at(step * 100, 5000)).collect();
+    assert_eq!(delays, [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000]);
+    assert_eq!(at(u64::MAX, 5000), PRESSURE_MOST_MS);
+    // It takes nothing for two seconds.
+    assert_eq!(at(600, 6999), 32);
+    assert_eq!(at(600, 7000), 0);
+    // It goes on, but the time is over; unless it has caught up meanwhile.
+    stage.feed.sent(1, 15_000);
+    assert_eq!(stage.feed.pressure(600, on, 15_000), 0);
+    assert_eq!(stage.feed.pressure(100, on, 15_001), 0);
+    assert_eq!(stage.feed.pressure(600, on, 15_002), 32);
+    let never = Pressure { longest_ms: 0, ..on };
+    assert_eq!(stage.feed.pressure(600, never, 15_002), 0);
+}
+
+#[test]
+fn nobody_is_slowed_for_one_that_does_not_read_its_snapshot_or_says_nothing() {
+    let on = Pressure { start: 10_000, limit: 100_000_000, longest_ms: u64::MAX };
+    let mut stage = Stage::in_bulk();
+    let mut slowed = 0;
+    while stage.given_up.is_none() {
+        stage.second(0);
+        let pending = stage.feed.pending_bytes(&stage.journal);
+        slowed += u64::from(stage.feed.pressure(pending, on, stage.now_ms) > 0);
+    }
+    assert!(slowed <= 2, "{slowed} seconds");
+    let mut loading = Stage::in_bulk();
+    for _ in 0..30 {
+        loading.second(usize::MAX);
+        loading.feed.hear(loading.now_ms);
+    }
+    assert_eq!(loading.feed.state(), State::AwaitAck);
+    assert!(loading.feed.pressure(20_000, on, loading.now_ms) > 0, "newlines show that it loads");
+    assert_eq!(loading.feed.pressure(20_000, on, loading.now_ms + 2000), 0);
+}
+
+#[test]
 fn who_goes_away_gives_its_cursor_back_in_every_state() {
     let stages: [fn() -> Stage; 3] = [Stage::waiting, Stage::in_bulk, Stage::online];
     for make in stages {

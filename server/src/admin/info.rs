@@ -355,6 +355,8 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
             ),
         );
     }
+    line(out, "repl_backpressure_delay_ms", state.slow_ms);
+    line(out, "repl_backpressure_delays", state.slowed);
     line(out, "master_failover_state", "no-failover");
     line(out, "master_replid", journal.history.id);
     line(out, "master_replid2", journal.history.second_id);

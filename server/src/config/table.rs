@@ -350,6 +350,7 @@ settings! {
     "repl-timeout"                          => repl_timeout: u32                    = 60,                       within(1, INT),   MUTABLE;
     "repl-disable-tcp-nodelay"              => repl_disable_tcp_nodelay: bool       = false,                    Either,           MUTABLE | NO_EFFECT, "delaying is never switched on";
     "repl-backlog-size"                     => repl_backlog_size: u64               = 1 << 20,                  memory(1, LONG),  MUTABLE;
+    "repl-backpressure-seconds"             => repl_backpressure_seconds: u32       = 10,                       within(0, INT),   MUTABLE;
     "repl-backlog-ttl"                      => repl_backlog_ttl: u64                = 3600,                     within(0, LONG),  MUTABLE;
     "min-replicas-to-write" | "min-slaves-to-write" => min_replicas_to_write: u32           = 0,                        within(0, INT),   MUTABLE;
     "min-replicas-max-lag" | "min-slaves-max-lag" => min_replicas_max_lag: u32            = 10,                       within(0, INT),   MUTABLE;

@@ -21,6 +21,7 @@ use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
 use bytes::{Buf, Bytes};
 use engine::dispatch::Flow;
+use engine::session::Peer;
 use engine::session::Session;
 use protocol::resp::queue::Slices;
 use protocol::resp::request::Bounds;
@@ -31,6 +32,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// Requests executed in one turn before others get theirs.
 const BATCH_MAX: usize = 1024;
@@ -109,6 +112,8 @@ pub struct Connection {
     /// What a replica is sent.
     feed: VecDeque<Bytes>,
     closing: bool,
+    /// Until when it waits for the sake of a replica.
+    delay: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why a connection's turn ends.
@@ -135,6 +140,7 @@ impl Connection {
             gates: Gates::default(),
             feed: VecDeque::new(),
             closing: false,
+            delay: None,
         }
     }
 
@@ -164,6 +170,9 @@ impl Connection {
             if node.host.feeds_come_first() {
                 break;
             }
+            if self.waits_for_replicas(cx) {
+                return Turn::Wait;
+            }
             if self.unexecuted {
                 let mut input = std::mem::take(&mut self.input);
                 let used = self.execute(cx, node, input.unexecuted());
@@ -190,6 +199,17 @@ impl Connection {
     fn input_bytes_held(&self, node: &Node) -> u64 {
         let queued = node.engine.session(self.slot).map_or(0, Session::multi_bytes);
         (self.input.len() + queued) as u64
+    }
+
+    /// Whether it has written, and has to wait a little so that a replica is not given up.
+    #[inline]
+    fn waits_for_replicas(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(delay) = &mut self.delay else { return false };
+        let waits = delay.as_mut().poll(cx).is_pending();
+        if !waits {
+            self.delay = None;
+        }
+        waits
     }
 
     /// Tells what the buffers take. True if it was too much, and the connection is to be closed.
@@ -280,6 +300,7 @@ impl Connection {
         out.clear();
         node.begin_turn();
         let mut session = node.engine.take_session(self.slot);
+        let written = session.receipt.token;
         let bounds =
             Bounds { bulk_max: node.host.bulk_max(), authenticated: session.authenticated };
         // What AUTH allows holds for the very next request.
@@ -310,6 +331,11 @@ impl Connection {
             self.closing = true;
         }
         let token = session.receipt.token;
+        let slow_ms = node.host.replication.slow_ms;
+        if slow_ms > 0 && token != written && session.peer == Peer::Client {
+            node.host.replication.slowed += 1;
+            self.delay = Some(Box::pin(tokio::time::sleep(Duration::from_millis(slow_ms))));
+        }
         if session.outbox_overrun {
             out.clear();
             node.close_for_output(self.slot);

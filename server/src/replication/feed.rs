@@ -13,7 +13,7 @@ use engine::session::Peer;
 use protocol::resp::Args;
 use replica::capability::Request;
 use replica::decision::{Answer, Asked, Reason, decide};
-use replica::feed::{Feed, Next};
+use replica::feed::{Feed, Next, Pressure};
 
 impl Outside {
     fn replica_of(&mut self, ctx: &Context<'_>) -> &mut Feed {
@@ -115,6 +115,21 @@ impl Outside {
         self.replication.kick.notify_one();
     }
 
+    /// When writers are slowed: from half the soft limit on, as one that is above that for long is given up, too.
+    fn pressure(&self) -> Pressure {
+        let limits = self.settings.client_output_buffer_limit.replica;
+        let least = self.settings.repl_backlog_size;
+        let given = |bytes: u64| if bytes == 0 { u64::MAX } else { bytes.max(least) };
+        let (hard, soft) = (given(limits.hard_bytes), given(limits.soft_bytes));
+        // Where there is no limit nobody is given up.
+        let limit = hard.min(if soft == u64::MAX { hard } else { soft.saturating_mul(4) });
+        let longest_ms = match limit {
+            u64::MAX => 0,
+            _ => u64::from(self.settings.repl_backpressure_seconds) * 1000,
+        };
+        Pressure { start: (limit / 8).min(soft / 2), limit, longest_ms }
+    }
+
     /// Bytes went to a replica.
     pub fn note_feed_output(&mut self, slot: usize, bytes: usize) {
         self.stats.repl_output_bytes += bytes as u64;
@@ -183,17 +198,26 @@ impl Node {
 
     /// Gives up the replicas that are too far behind: what is on its way to each is bounded, whatever state it is in.
     pub fn limit_replicas(&mut self) {
+        if self.host.replication.replicas.is_empty() {
+            self.host.replication.slow_ms = 0;
+            return;
+        }
+        let on = self.host.pressure();
+        let now = crate::clock::monotonic_ms();
         let Outside { replication, journal, clients, .. } = &mut self.host;
-        let mut slots = [0; 16];
-        let mut count = 0;
-        for (slot, replica) in replication.replicas.iter().filter(|(_, replica)| replica.is_fed()) {
+        let (mut slots, mut count, mut slow_ms) = ([0; 16], 0, 0);
+        let fed = replication.replicas.iter_mut().filter(|(_, replica)| replica.is_fed());
+        for (slot, replica) in fed {
             let Some(client) = clients.get_mut(*slot) else { continue };
-            client.output_bytes = replica.pending_bytes(journal) as usize;
-            if client.output_bytes > 0 && count < slots.len() {
+            let pending = replica.pending_bytes(journal);
+            client.output_bytes = pending as usize;
+            slow_ms = slow_ms.max(replica.pressure(pending, on, now));
+            if pending > 0 && count < slots.len() {
                 slots[count] = *slot;
                 count += 1;
             }
         }
+        replication.slow_ms = slow_ms;
         slots[..count].iter().for_each(|slot| self.check_output_limit(*slot));
     }
 

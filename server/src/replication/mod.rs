@@ -34,6 +34,10 @@ pub struct Replication {
     pub kick: Rc<Notify>,
     /// What our primaries sent and we did not execute.
     pub refused: refused::RefusedCommands,
+    /// For how long a client that has just written waits for the sake of a replica, milliseconds.
+    pub slow_ms: u64,
+    /// How often clients had to.
+    pub slowed: u64,
     /// Full syncs begun so far: their numbers.
     syncs: u64,
     /// When the last PING went into the stream, or our time as a primary began; a moment of the steady clock, milliseconds.
@@ -53,6 +57,8 @@ impl Replication {
             sync: None,
             kick: Rc::new(Notify::new()),
             refused: Default::default(),
+            slow_ms: 0,
+            slowed: 0,
             syncs: 0,
             pinged_ms: now_ms,
             alone_since_ms: now_ms,

@@ -452,6 +452,45 @@ fn what_waits_for_a_replica_is_bounded_in_every_state() {
 }
 
 #[test]
+fn writers_are_slowed_for_a_replica_that_is_slower() {
+    let limit = [("client-output-buffer-limit", "replica 8mb 0 0"), ("repl-backlog-size", "16kb")];
+    let primary = Node::start("primary", &limit);
+    let mut peer = TcpStream::connect(("127.0.0.1", primary.port())).expect("a connection");
+    peer.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    peer.write_all(b"REPLCONF capa eof\r\nPSYNC ? -1\r\n").expect("a question");
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ends = std::sync::Arc::clone(&done);
+    let reader = std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+            // Slower than anybody writes.
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            if !matches!(peer.read(&mut buffer), Ok(1..)) {
+                return;
+            }
+            let _ = peer.write_all(b"REPLCONF ACK 0\r\n");
+        }
+    });
+    eventually(TIMEOUT, "the stream begins", || primary.info("slave0").contains("state=online"));
+    let mut connection = primary.connect();
+    let mut batch = redis::pipe();
+    (0..50).for_each(|_| {
+        batch.cmd("SET").arg("key").arg("x".repeat(10_000)).ignore();
+    });
+    let slowed = || primary.number("repl_backpressure_delays") > 0;
+    let mut written = 0;
+    while written < 40 || !slowed() {
+        batch.query::<()>(&mut connection).expect("writes");
+        written += 1;
+        assert!(written < 4000, "nobody was slowed in 2 GB");
+    }
+    assert_eq!(primary.number("connected_slaves"), 1, "it was not given up");
+    assert_eq!(primary.number("client_output_buffer_limit_disconnections"), 0);
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    reader.join().expect("a reader");
+}
+
+#[test]
 fn data_that_are_replaced_are_replaced_for_all_who_look() {
     let primary = Node::start("primary", &[]);
     let _: String = primary.run(&["SET", "there", "new"]);
