@@ -11,9 +11,10 @@ import random
 import time
 
 from . import Failure
-from .node import ErrorReply
+from .node import Connection, ErrorReply
 from .topology import read_ledger
 
+LOCAL_DATABASE = 12
 BACKLOGS = ("16kb", "64kb", "1mb", "16mb")
 # Mean seconds between events: each round has one of them.
 PACES = (0.25, 0.6, 1.5)
@@ -289,6 +290,25 @@ class Events:
         if node:
             self.disturb(node)
 
+    def blackout(self):
+        """The power fails for all nodes at once; they come back in some order."""
+        self.note("kill -9 of all nodes")
+        self.disturb(self.tree.primary)
+        for node in self.tree.nodes:
+            self.disturb(node)
+            if node.is_up:
+                self.kill(node)
+            self.later(self.random.uniform(0, 2), lambda node=node: self.start(node))
+
+    def kill_child(self):
+        """The process that writes a snapshot, a base of the file or a full sync dies."""
+        node = self.choose(node for node in self.tree.nodes if node.answers)
+        if not node:
+            return False
+        killed = node.kill_children()
+        self.disturb(node)
+        self.note(f"kill -9 {killed} children of {node.name}")
+
     def stop(self):
         node = self.choose(node for node in self.tree.nodes if node.answers)
         if not node:
@@ -424,6 +444,25 @@ class Events:
         node.keeps_all = False
         self.call(node, "CONFIG", "SET", name, value)
 
+    def write_locally(self):
+        """A writable replica's own writes, between those of its link. Nothing of them is left."""
+        node = self.choose(node for node in self.tree.replicas() if node.answers)
+        if not node:
+            return False
+        self.note(f"local writes on {node.name}")
+        unit = [("MULTI",), ("SELECT", LOCAL_DATABASE), ("SET", "local", "x"), ("INCR", "n"),
+                ("DEL", "local", "n"), ("EXEC",), ("SELECT", 0)]  # fmt: skip
+        connection = Connection(node.port)
+        try:
+            connection.call("CONFIG", "SET", "replica-read-only", "no")
+            for _ in range(20):
+                connection.send(unit)
+                for _ in unit:
+                    connection.read()
+            connection.call("CONFIG", "SET", "replica-read-only", "yes")
+        finally:
+            connection.close()
+
     def burst(self):
         """More at once than most backlogs hold."""
         self.note("a burst of writes")
@@ -431,7 +470,8 @@ class Events:
 
     KINDS = (
         (cut, 6), (cut_after_bytes, 7), (cut_on_the_way_up, 1), (cut_snapshot, 3), (stall, 3),
-        (slow, 3), (restart, 1.5), (reload, 0.5),
+        (slow, 3), (restart, 1.5), (reload, 0.5), (blackout, 0.5),
+        (kill_child, 2), (write_locally, 1.5),
         (outage, 3), (half_open, 3), (client_kill, 3), (kill_replica, 4), (kill_primary, 1.5),
         (stop, 2), (promote, 3), (move, 4), (bgsave, 1.5), (bgrewriteaof, 1.5), (switch_file, 1.5),
         (configure, 2), (burst, 3),

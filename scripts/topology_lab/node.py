@@ -174,6 +174,21 @@ class Node:
             raise Failure(f"{self.name}: exit code {code} after SHUTDOWN {how}")
         self.process = None
 
+    def kill_children(self):
+        """SIGKILL to the processes that it has forked. Returns how many there were."""
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        try:
+            with open(path, encoding="ascii") as file:
+                children = [int(word) for word in file.read().split()]
+        except OSError:
+            return 0
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return len(children)
+
     def stop(self):
         """SIGSTOP: it answers nothing, and its sockets stay."""
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -204,6 +219,12 @@ class Node:
                 path.unlink()
             elif path.is_dir():
                 shutil.rmtree(path)
+
+    def processor_seconds(self):
+        """Processor time so far, its children's not counted."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def descriptors(self):
         """How many files and sockets the process has open."""
