@@ -32,6 +32,7 @@ EXPECTED_WARNINGS = re.compile(
     r"closed by the other side|I/O error|MASTER timeout|Timeout connecting|Error condition on sock"
     r"|currently unable to PSYNC|CLIENT KILL|Background transfer error|Killing running child"
     r"|User requested shutdown|ready to exit|when shutting down|DB reloaded by DEBUG RELOAD"
+    r"|fsync is taking too long"
     r"|terminated by signal|output buffer limits|Disconnecting timedout replica"
     r"|short read while loading the AOF|AOF loaded anyway|AOF was enabled but|Timeout writing"
     r"|Error writing to MASTER|LOADING|NOMASTERLINK|[Ww]arning: |WARNING|user request"
