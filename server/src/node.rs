@@ -631,6 +631,7 @@ impl Outside {
 
     /// Appends to the journal what belongs to no database.
     pub fn journal_control(&mut self, bytes: &[u8]) {
+        assert!(!self.replication.is_replica(), "a replica's stream is its primary's alone");
         self.journal.append_raw(Kind::Control, bytes);
         self.flush.notify_one();
     }
@@ -654,6 +655,10 @@ impl Host for Outside {
             EntryKind::Control => Kind::Control,
             EntryKind::Local => Kind::Local,
         };
+        assert!(
+            kind == Kind::Local || !self.replication.is_replica(),
+            "a replica's stream is its primary's alone"
+        );
         self.journal.append(kind, dbs, unit);
         self.journaled += unit.len() as u64;
         Receipt { offset: self.journal.end(), token: self.journaled }

@@ -189,10 +189,10 @@ impl Node {
         replicas.map(Feed::queued_bytes).max().unwrap_or(0)
     }
 
-    /// Whether anybody waits for this full sync.
-    fn is_awaited(&self, number: u64) -> bool {
-        let mut replicas = self.host.replication.replicas.values();
-        replicas.any(|replica| replica.state() == State::Bulk { sync: number })
+    /// How many replicas wait for this full sync.
+    fn awaiting(&self, number: u64) -> usize {
+        let replicas = self.host.replication.replicas.values();
+        replicas.filter(|replica| replica.state() == State::Bulk { sync: number }).count()
     }
 
     fn end_sync(&mut self, number: u64, result: Result<(), String>) {
@@ -280,10 +280,18 @@ async fn pump_pipe(
         wait_for_room(node, number, room).await;
         let mut piece = BytesMut::with_capacity(PIECE);
         match reader.read_buf(&mut piece).await {
-            Ok(0) => break,
+            Ok(0) => {
+                let left = node.borrow().awaiting(number);
+                tracing::info!(
+                    "Diskless rdb transfer, done reading from pipe, {left} replicas still up."
+                );
+                break;
+            }
             Ok(_) if node.borrow_mut().spread(number, &piece.freeze()) => {}
-            // Nobody is left to send it to.
-            Ok(_) => failure = Some(ALL_GONE.to_string()),
+            Ok(_) => {
+                tracing::info!("Diskless rdb transfer, last replica dropped, killing fork child.");
+                failure = Some(ALL_GONE.to_string());
+            }
             Err(error) => failure = Some(format!("reading from the child: {error}")),
         }
         if failure.is_some() {
@@ -316,7 +324,7 @@ async fn pump_file(
                 break;
             }
             () = room.notified() => {
-                if !node.borrow().is_awaited(number) {
+                if node.borrow().awaiting(number) == 0 {
                     let _ = process.kill();
                     let _ = wait_for(ended).await;
                     return Err(ALL_GONE.into());

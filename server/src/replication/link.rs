@@ -356,6 +356,21 @@ impl Wire {
         }
     }
 
+    /// Does something long on another thread. The primary must not think meanwhile that we are gone.
+    async fn while_busy<T: Send + 'static>(
+        &mut self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let mut job = tokio::task::spawn_blocking(job);
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                done = &mut job => return done.map_err(|e| Failure::repeating(e.to_string())),
+                _ = tick.tick() => self.send(b"\n").await?,
+            }
+        }
+    }
+
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         timeout(self.limit, self.stream.write_all(bytes))
             .await
@@ -421,8 +436,7 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
         let read = wire.fill().await?;
         node.borrow_mut().host.stats.repl_input_bytes += read as u64;
     }
-    let done = tokio::task::spawn_blocking(move || file.sync_all().map(|()| temporary));
-    let done = done.await.map_err(|error| Failure::repeating(error.to_string()))?;
+    let done = wire.while_busy(move || file.sync_all().map(|()| temporary)).await?;
     done.map_err(cannot(
         "Error fsyncing the DB dump file needed for MASTER <-> REPLICA synchronization",
     ))
@@ -469,16 +483,7 @@ async fn load(
         snapshot_loader(&node)
     };
     let file = snapshot.0.clone();
-    let mut loading = tokio::task::spawn_blocking(move || loader(&file));
-    // The primary must not think that we are gone.
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let loaded = loop {
-        tokio::select! {
-            loaded = &mut loading => break loaded,
-            _ = tick.tick() => wire.send(b"\n").await?,
-        }
-    };
-    let loaded = loaded.unwrap_or_else(|error| Err(error.to_string())).and_then(|outcome| {
+    let loaded = wire.while_busy(move || loader(&file)).await?.and_then(|outcome| {
         let (selected, databases) = (outcome.selected(), outcome.dbs.len());
         match selected < databases {
             true => Ok(outcome),
@@ -493,11 +498,8 @@ async fn load(
         ))
     })?;
     let target = PathBuf::from(&node.borrow().host.settings.dbfilename);
-    let renamed = tokio::task::spawn_blocking(move || {
-        backup::files::rename_synced(&snapshot.0, &target).map_err(|error| error.to_string())
-    });
-    let renamed = renamed.await.unwrap_or_else(|error| Err(error.to_string()));
-    renamed.map_err(|error| {
+    let renamed = wire.while_busy(move || backup::files::rename_synced(&snapshot.0, &target));
+    renamed.await?.map_err(|error| {
         Failure::repeating(format!(
             "Failed trying to rename the temp DB into the DB file in MASTER <-> REPLICA synchronization: {error}"
         ))

@@ -385,7 +385,7 @@ fn free_port() -> u16 {
 }
 
 /// The server to test: `TIDEMARK_SERVER`, or cargo's build beside this test, brought up to date once per process.
-fn server() -> &'static Path {
+pub fn server() -> &'static Path {
     static SERVER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let server = SERVER.get_or_init(|| match std::env::var_os("TIDEMARK_SERVER") {
         Some(path) => std::path::absolute(path).map_err(|e| format!("TIDEMARK_SERVER: {e}")),

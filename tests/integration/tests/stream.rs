@@ -142,6 +142,31 @@ fn a_full_sync_by_a_replica_goes_on_in_the_database_of_the_stream() {
 }
 
 #[test]
+fn the_end_of_a_replica_adds_nothing_to_the_stream() {
+    let primary = Node::start("primary", &[]);
+    let mut middle = Node::start("middle", &[("save", "3600 1")]);
+    let last = Node::start("last", &[]);
+    middle.follow(&primary);
+    last.follow(&middle);
+    Writes::new(1).send(&mut primary.connect(), 300);
+    last.wait_for_sync(&primary);
+    // The end waits for the last one, which does not acknowledge.
+    last.suspend();
+    Writes::new(2).send(&mut primary.connect(), 300);
+    middle.wait_for_sync(&primary);
+    let offset = primary.number("master_repl_offset");
+    let _: String = middle.run(&["CONFIG", "SET", "shutdown-timeout", "1"]);
+    middle.set_option("replicaof", &format!("127.0.0.1 {}", primary.port()));
+    middle.stop();
+    last.resume();
+    middle.launch();
+    middle.wait_for_sync(&primary);
+    assert_eq!(primary.number("sync_full"), 1, "it ended at {offset}, where its primary was");
+    Writes::new(3).send(&mut primary.connect(), 300);
+    last.wait_for_sync(&primary);
+}
+
+#[test]
 fn files_of_a_replica_know_the_database_of_the_stream() {
     let primary = Node::start("primary", &[]);
     let mut replica = Node::start("replica", &[]);
