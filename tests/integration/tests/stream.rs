@@ -60,6 +60,17 @@ fn read_line(reader: &mut impl BufRead) -> String {
     line.trim_end().to_string()
 }
 
+/// A replica, and a scripted primary that has given it an empty data set at an offset.
+fn synced(options: &[(&str, &str)], offset: u64) -> (Node, Scripted, TcpStream) {
+    let data = Node::start("data", &[]);
+    let replica = Node::start("replica", options);
+    let primary = Scripted::new();
+    primary.lead(&replica);
+    let (mut stream, _) = primary.accept();
+    full_sync(&mut stream, offset, &data);
+    (replica, primary, stream)
+}
+
 /// `+FULLRESYNC` at an offset, with what a server that has `data` saves.
 fn full_sync(stream: &mut TcpStream, offset: u64, data: &Node) {
     let _: String = data.run(&["SAVE"]);
@@ -199,12 +210,7 @@ fn files_of_a_replica_know_the_database_of_the_stream() {
 
 #[test]
 fn a_transaction_that_is_cut_leaves_the_database_where_it_was() {
-    let data = Node::start("data", &[]);
-    let replica = Node::start("replica", &[("databases", "4")]);
-    let primary = Scripted::new();
-    primary.lead(&replica);
-    let (mut stream, _) = primary.accept();
-    full_sync(&mut stream, 0, &data);
+    let (replica, primary, mut stream) = synced(&[("databases", "4")], 0);
     let whole = encode(&[&["SELECT", "3"], &["SET", "a", "1"]]);
     let open = encode(&[&["MULTI"], &["SET", "b", "1"], &["SELECT", "1"]]);
     stream.write_all(&[&whole[..], &open].concat()).expect("a stream");
@@ -227,12 +233,7 @@ fn a_transaction_that_is_cut_leaves_the_database_where_it_was() {
 
 #[test]
 fn a_database_that_is_not_there_stops_the_link() {
-    let data = Node::start("data", &[]);
-    let replica = Node::start("replica", &[("databases", "4")]);
-    let primary = Scripted::new();
-    primary.lead(&replica);
-    let (mut stream, _) = primary.accept();
-    full_sync(&mut stream, 0, &data);
+    let (replica, primary, mut stream) = synced(&[("databases", "4")], 0);
     let before = encode(&[&["SET", "a", "1"]]);
     let bad = encode(&[&["SELECT", "4"], &["SET", "a", "2"]]);
     stream.write_all(&[&before[..], &bad].concat()).expect("a stream");
@@ -252,14 +253,9 @@ fn what_a_replica_cannot_execute_stops_the_link_and_is_named() {
         (&["HPEXPIRE", "h", "1", "FIELDS", "1", "f"], "hpexpire"),
         (&["XADD", "s", "KEEPREF", "MAXLEN", "1", "1-1", "f", "v"], "xadd"),
     ];
-    let data = Node::start("data", &[]);
     for (bad, name) in cases {
         for inside in [false, true] {
-            let mut replica = Node::start("replica", &[("appendonly", "yes")]);
-            let primary = Scripted::new();
-            primary.lead(&replica);
-            let (mut stream, _) = primary.accept();
-            full_sync(&mut stream, 0, &data);
+            let (mut replica, primary, mut stream) = synced(&[("appendonly", "yes")], 0);
             let before = encode(&[&["SET", "a", "1"]]);
             let unit: Vec<&[&str]> = match inside {
                 true => vec![&["MULTI"], &["SET", "b", "1"], bad, &["EXEC"]],
@@ -290,13 +286,8 @@ fn what_a_replica_cannot_execute_stops_the_link_and_is_named() {
 
 #[test]
 fn with_replica_ignore_unsupported_the_link_goes_on_and_the_disk_is_whole() {
-    let data = Node::start("data", &[]);
     let options = [("appendonly", "yes"), ("replica-ignore-unsupported", "yes")];
-    let mut replica = Node::start("replica", &options);
-    let primary = Scripted::new();
-    primary.lead(&replica);
-    let (mut stream, _) = primary.accept();
-    full_sync(&mut stream, 0, &data);
+    let (mut replica, _primary, mut stream) = synced(&options, 0);
     let bad: [&[&str]; 3] = [
         &["FUNCTION", "LOAD", "#!lua name=x"],
         &["SET", "x", "2", "IFEQ", "1"],
@@ -326,12 +317,7 @@ fn with_replica_ignore_unsupported_the_link_goes_on_and_the_disk_is_whole() {
 
 #[test]
 fn what_failed_for_the_data_is_told_and_the_link_goes_on() {
-    let data = Node::start("data", &[]);
-    let mut replica = Node::start("replica", &[("appendonly", "yes")]);
-    let primary = Scripted::new();
-    primary.lead(&replica);
-    let (mut stream, _) = primary.accept();
-    full_sync(&mut stream, 0, &data);
+    let (mut replica, _primary, mut stream) = synced(&[("appendonly", "yes")], 0);
     let mut sent = encode(&[&["SET", "text", "x"]]);
     for _ in 0..5 {
         sent.extend(encode(&[&["INCR", "text"], &["LPUSH", "text", "y"]]));
