@@ -11,6 +11,7 @@
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
 //! - [`context`]: what a handler sees; [`refusal`]: how it says no; [`refused`]: what a primary or a file said in vain
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
+//! - `outcome`: effects in forms that all servers take
 //! - [`session`]: the state of one client
 //! - [`host`]: what is asked of the outside
 //! - [`geohash`]: places on the earth as numbers
@@ -33,6 +34,7 @@ pub mod grammar;
 pub mod host;
 pub mod messages;
 pub mod monitor;
+mod outcome;
 pub mod random;
 pub mod refusal;
 pub mod refused;

@@ -568,6 +568,10 @@ fn search(ctx: &mut Context<'_>, args: Args<'_>, form: Form) -> Result<Done, Ref
     let len = result.len();
     let event = if form.is_search() { "geosearchstore" } else { "georadiusstore" };
     let destination = ctx.key(args, store);
+    if len > 0 || ctx.engine.exists(ctx.scope, destination) {
+        // Not all servers round a distance alike, nor read the same numbers.
+        ctx.zset_outcome(destination, &result);
+    }
     let done = collections::store(ctx, destination, result, len, Class::Zset, event);
     Ok(if len > 0 { Done::changes(len) } else { done })
 }

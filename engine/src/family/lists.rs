@@ -520,6 +520,10 @@ fn lrem(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let removed = list.map_or(0, |list| list.remove(count, args.at(3), &limits));
     if removed > 0 {
         ctx.changed(key, Class::List, "lrem");
+        if count == i64::MIN {
+            // Redis 8 and Valkey 9 refuse the one number whose opposite is none; the next one says the same.
+            ctx.effect(&[b"LREM", key.bytes, b"-9223372036854775807", args.at(3)]);
+        }
         ctx.remove_if_empty::<List>(key);
     }
     ctx.reply.int(removed as i64);

@@ -400,6 +400,10 @@ fn store(
         }
     }
     let len = list.len();
+    if len > 0 || ctx.engine.exists(ctx.scope, destination) {
+        // Of equal texts any may come first, and not all servers read the same texts as numbers.
+        ctx.list_outcome(destination, &list);
+    }
     let done = collections::store(ctx, destination, list, len, Class::List, "sortstore");
     if len > 0 { Done::changes(len) } else { done }
 }

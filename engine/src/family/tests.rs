@@ -7,193 +7,20 @@
 use crate::command::{self, HasFlags};
 use crate::random::Random;
 use crate::testing::{Server, with};
+use std::sync::LazyLock;
 
 mod shapes;
 
-const SAMPLE: &[&str] = &[
-    "RPUSH list a b c a 5",
-    "RPUSH list2 x",
-    "HSET hash f 1 g 2.5 h text",
-    "SADD ints 1 2 3",
-    "SADD set a b c 1 2",
-    "ZADD zset 1 a 2 b 3 c 4 d",
-    "ZADD zset2 -1 b 10 c 0.5 z",
-    "ZADD names 0 a 0 b 0 c",
-    "SET string s",
-    "SET bits foobar",
-    "PFADD hll a b c",
-    "PFADD hll2 c d",
-    "GEOADD geo 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",
-    "SET number 17",
-    "SET temporary s PXAT 1700000500000",
-    "XADD stream 1-1 f v",
-    "XADD stream 2-1 f w",
-    "XADD stream 3-1 f x",
-    "XGROUP CREATE stream g 0",
-    "XREADGROUP GROUP g c COUNT 2 STREAMS stream >",
-];
+/// Data of all types. Tests of other crates read the same file, to let real servers execute the effects.
+static SAMPLE: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("tests/sample.txt").lines().collect());
 
 /// Commands whose effects a digest does not show: those on groups and consumers.
 const UNSEEN: &[&str] = &["xack", "xautoclaim", "xclaim", "xgroup", "xreadgroup", "xsetid"];
 
 /// Requests that change something in the sample.
-const WRITES: &[&str] = &[
-    "APPEND string x",
-    "APPEND new x",
-    "DECR number",
-    "DECRBY number 3",
-    "GETDEL string",
-    "GETEX string EX 100",
-    "GETEX string PXAT 1",
-    "GETEX temporary PERSIST",
-    "GETSET temporary x",
-    "INCR number",
-    "INCRBY new 5",
-    "INCRBYFLOAT number 0.1",
-    "MSET string 2 new 1",
-    "MSETNX new 1 other 2",
-    "PSETEX string 5000 x",
-    "SET string x EX 100",
-    "SET string x PXAT 1700000100000 GET",
-    "SET temporary x KEEPTTL",
-    "SET temporary x",
-    "SET list x",
-    "SETEX string 100 x",
-    "SETNX new x",
-    "SETRANGE string 5 x",
-    "SETRANGE temporary 0 x",
-    "COPY list new",
-    "COPY list hash REPLACE",
-    "COPY temporary temporary DB 1",
-    "DEL list hash none",
-    "EXPIRE list 100",
-    "EXPIRE list -1",
-    "EXPIREAT list 1700000100",
-    "EXPIREAT list 1",
-    "MOVE temporary 1",
-    "PERSIST temporary",
-    "PEXPIRE list 5000",
-    "PEXPIREAT list 1700000100000",
-    "RENAME temporary new",
-    "RENAME list hash",
-    "RENAMENX list new",
-    r#"RESTORE new 0 "\x00\x01s\n\x00jg6\xacbG:\x97""#,
-    r#"RESTORE-ASKING new 0 "\x00\x01s\n\x00jg6\xacbG:\x97""#,
-    "MIGRATE 127.0.0.1 7000 list 0 100",
-    r#"MIGRATE 127.0.0.1 7000 "" 0 100 REPLACE KEYS none list hash temporary"#,
-    r#"RESTORE list 5000 "\x00\x01s\n\x00jg6\xacbG:\x97" REPLACE"#,
-    r#"RESTORE list 1 "\x00\x01s\n\x00jg6\xacbG:\x97" REPLACE ABSTTL"#,
-    "UNLINK list hash none",
-    "BLMOVE list list2 LEFT RIGHT 0",
-    "BLMPOP 0 2 none list LEFT COUNT 2",
-    "BLPOP none list 0",
-    "BRPOP list 0",
-    "BRPOPLPUSH list list2 0",
-    "BZMPOP 0 1 zset MIN COUNT 2",
-    "BZPOPMAX zset 0",
-    "BZPOPMIN none zset 0",
-    "XACK stream g 1-1",
-    "XADD stream * f y",
-    "XADD stream MAXLEN = 2 9-* f y",
-    "XADD new 5 f y g z",
-    "XAUTOCLAIM stream g d 0 0",
-    "XCLAIM stream g d 0 1-1",
-    "XDEL stream 2-1",
-    "XGROUP CREATE stream h $",
-    "XGROUP CREATE new h 0 MKSTREAM",
-    "XGROUP CREATECONSUMER stream g d",
-    "XGROUP DELCONSUMER stream g c",
-    "XGROUP DESTROY stream g",
-    "XGROUP SETID stream g 0",
-    "XREADGROUP GROUP g c STREAMS stream >",
-    "XSETID stream 9-9",
-    "XTRIM stream MAXLEN 1",
-    "XTRIM stream MINID 3",
-    "LINSERT list BEFORE c x",
-    "LMOVE list list2 LEFT RIGHT",
-    "LMOVE list2 list3 RIGHT LEFT",
-    "LMPOP 2 none list RIGHT COUNT 2",
-    "LMPOP 2 none list LEFT COUNT 100",
-    "LPOP list",
-    "LPOP list 100",
-    "LPUSH list y z",
-    "LPUSHX list y",
-    "LREM list -1 a",
-    "LSET list 2 new",
-    "LTRIM list 1 2",
-    "LTRIM list 9 9",
-    "RPOP list 2",
-    "RPOPLPUSH list2 list2",
-    "RPOPLPUSH list list2",
-    "RPUSH new y z",
-    "RPUSHX list y",
-    "HDEL hash f g none",
-    "HDEL hash f g h",
-    "HINCRBY hash f 5",
-    "HINCRBYFLOAT hash g 0.1",
-    "HINCRBYFLOAT new g 1e3",
-    "HMSET hash f 9 n 9",
-    "HSET hash f 9 n 9",
-    "HSETNX hash n 9",
-    "SADD ints 7 word",
-    "SADD new 7",
-    "SDIFFSTORE string set ints",
-    "SDIFFSTORE string set set",
-    "SINTERSTORE new set ints",
-    "SINTERSTORE set set none",
-    "SMOVE set ints a",
-    "SMOVE set new a",
-    "SPOP set",
-    "SPOP set 3",
-    "SPOP set 100",
-    "SREM set a 1 none",
-    "SREM ints 1 2 3",
-    "SUNIONSTORE new set ints",
-    "ZADD zset XX CH 9 a 9 none",
-    "ZADD zset GT 0 b 7 c 5 n",
-    "ZADD zset INCR 2.5 a",
-    "ZDIFFSTORE new 2 zset zset2",
-    "ZDIFFSTORE zset 1 none",
-    "ZINCRBY zset 0.3 a",
-    "ZINTERSTORE new 3 zset zset2 set WEIGHTS 2 3 4",
-    "ZMPOP 2 none zset MAX COUNT 2",
-    "ZMPOP 1 zset MIN COUNT 100",
-    "ZPOPMAX zset",
-    "ZPOPMIN zset 100",
-    "ZRANGESTORE new zset (1 3 BYSCORE",
-    "ZRANGESTORE zset zset 9 9",
-    "ZREM zset a none",
-    "ZREMRANGEBYLEX names [b +",
-    "ZREMRANGEBYRANK zset 0 1",
-    "ZREMRANGEBYSCORE zset -inf +inf",
-    "ZUNIONSTORE new 2 zset zset2 AGGREGATE MAX",
-    "SETBIT bits 7 1",
-    "SETBIT new 100 0",
-    "BITOP XOR new bits string",
-    "BITOP NOT bits bits",
-    "BITOP AND bits none",
-    "BITFIELD bits SET u8 0 1 INCRBY i5 #9 -3 GET u8 0",
-    "BITFIELD new OVERFLOW FAIL SET u8 0 256",
-    "PFADD hll x y z",
-    "PFADD new",
-    "PFMERGE hll hll2",
-    "PFMERGE new hll hll2 none",
-    "PFCOUNT hll",
-    "PFDEBUG TODENSE hll",
-    "PFDEBUG GETREG hll2",
-    "GEOADD geo CH 13.4 38.2 Palermo 1 1 new",
-    "GEORADIUS geo 15 37 200 km STORE new",
-    "GEORADIUSBYMEMBER geo Catania 1 m STOREDIST geo",
-    "GEORADIUSBYMEMBER none a 1 m STORE geo",
-    "GEOSEARCHSTORE new geo FROMLONLAT 15 37 BYBOX 400 400 km STOREDIST",
-    "SORT list ALPHA DESC STORE new",
-    "SORT set BY nosort STORE set",
-    "SORT zset ALPHA BY h_*->f GET # GET string_* STORE list",
-    "SORT none STORE list",
-    "SWAPDB 0 1",
-    "FLUSHDB",
-    "FLUSHALL",
-];
+static WRITES: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("tests/writes.txt").lines().collect());
 
 fn name(line: &str) -> String {
     line.split(' ').next().expect("a word").to_lowercase()
@@ -236,8 +63,8 @@ fn every_writing_command_has_a_request() {
 
 #[test]
 fn effects_make_a_copy_equal() {
-    for line in WRITES {
-        let (mut primary, mut replica) = (with(SAMPLE), with(SAMPLE));
+    for line in WRITES.iter() {
+        let (mut primary, mut replica) = (with(&SAMPLE), with(&SAMPLE));
         let before = primary.digest();
         primary.ok(line);
         assert!(primary.engine.dirty > 0, "{line} changes something");
@@ -253,8 +80,8 @@ fn effects_make_a_copy_equal() {
 #[test]
 fn effects_on_expired_keys_make_a_copy_equal() {
     let expiring = || {
-        let mut server = with(SAMPLE);
-        for line in SAMPLE {
+        let mut server = with(&SAMPLE);
+        for line in SAMPLE.iter() {
             let key = line.split(' ').nth(1).expect("a key");
             server.ok(&format!("PEXPIRE {key} 10"));
         }
@@ -262,7 +89,7 @@ fn effects_on_expired_keys_make_a_copy_equal() {
         server.engine.now_ms += 20;
         server
     };
-    for line in WRITES {
+    for line in WRITES.iter() {
         let (mut primary, mut replica): (Server, Server) = (expiring(), expiring());
         primary.run(line);
         replica.replay(&mut primary);
@@ -272,9 +99,9 @@ fn effects_on_expired_keys_make_a_copy_equal() {
 
 #[test]
 fn effects_of_a_transaction_make_a_copy_equal() {
-    let (mut primary, mut replica) = (with(SAMPLE), with(SAMPLE));
+    let (mut primary, mut replica) = (with(&SAMPLE), with(&SAMPLE));
     primary.ok("MULTI");
-    for line in WRITES {
+    for line in WRITES.iter() {
         assert_eq!(primary.run(line), "+QUEUED", "{line}");
     }
     primary.ok("EXEC");
@@ -284,7 +111,7 @@ fn effects_of_a_transaction_make_a_copy_equal() {
 
 #[test]
 fn the_journal_alone_builds_the_data_from_nothing() {
-    for line in WRITES {
+    for line in WRITES.iter() {
         let (mut primary, mut replica) = (Server::new(), Server::new());
         SAMPLE.iter().for_each(|sample| primary.ok(sample));
         primary.ok(line);
@@ -349,7 +176,7 @@ fn random_requests_are_rebuilt_from_the_journal() {
                     primary.sweep();
                     continue;
                 }
-                5..10 => any_of(&mut random, SAMPLE),
+                5..10 => any_of(&mut random, &SAMPLE),
                 // Not FLUSHALL all the time.
                 _ if step % 100 != 99 => any_of(&mut random, &WRITES[..WRITES.len() - 3]),
                 _ => WRITES[WRITES.len() - 1 - random.draw() as usize % 3].to_string(),

@@ -149,6 +149,8 @@ struct Plan<'k> {
     with_scores: bool,
     /// The most that is counted; 0 is all.
     limit: usize,
+    /// Where in the request weights are.
+    weights_at: Vec<usize>,
 }
 
 /// Reads `numkeys key [key ...] [option ...]` from `first` on. Keys are looked at before options, as in Redis.
@@ -172,7 +174,14 @@ fn plan<'k>(
     let positions = first + 1..first + 1 + count;
     let keys = present(ctx, args, positions.clone(), |k| matches!(k, Kind::Zset | Kind::Set))?;
     let weights = vec![1.0; count];
-    let mut plan = Plan { keys, weights, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+    let mut plan = Plan {
+        keys,
+        weights,
+        aggregate: Aggregate::Sum,
+        with_scores: false,
+        limit: 0,
+        weights_at: Vec::new(),
+    };
     read_options(&mut plan, args, positions, operation, purpose)?;
     Ok(plan)
 }
@@ -191,6 +200,7 @@ fn read_options(
         if scored && is(word, "WEIGHTS") && left >= keys.len() {
             for weight in &mut plan.weights {
                 at += 1;
+                plan.weights_at.push(at);
                 *weight = parse_f64(args.at(at))
                     .ok_or(Refusal::fixed("ERR weight value is not a float"))?;
             }
@@ -378,7 +388,11 @@ fn store(
     let plan = plan(ctx, args, 2, operation, Purpose::Store)?;
     let result = plan.result(ctx, operation);
     let (destination, len) = (ctx.key(args, 1), result.len());
-    Ok(collections::store(ctx, destination, result, len, Class::Zset, event))
+    let done = collections::store(ctx, destination, result, len, Class::Zset, event);
+    if done != Done::NOTHING {
+        ctx.respell(args, plan.weights_at.iter().copied());
+    }
+    Ok(done)
 }
 
 fn zinter(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

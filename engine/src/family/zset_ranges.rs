@@ -372,7 +372,11 @@ fn zrangestore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         result = builder.finish();
     }
     let len = result.len();
-    Ok(collections::store(ctx, destination, result, len, Class::Zset, "zrangestore"))
+    let done = collections::store(ctx, destination, result, len, Class::Zset, "zrangestore");
+    if done != Done::NOTHING && matches!(query.bounds, Bounds::Scores(..)) {
+        ctx.respell(args, 3..5);
+    }
+    Ok(done)
 }
 
 fn zremrangebylex(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -396,6 +400,9 @@ fn remove(
             zset.remove_range(ranks, |_, _| {});
             ctx.changed(key, Class::Zset, event);
             ctx.remove_if_empty::<Zset>(key);
+            if by == By::Score {
+                ctx.respell(args, 2..4);
+            }
         }
     }
     ctx.reply.int(removed as i64);

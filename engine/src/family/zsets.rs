@@ -246,6 +246,7 @@ fn add(ctx: &mut Context<'_>, args: Args<'_>, terms: Terms, first: usize) -> Res
     }
     if added + updated > 0 {
         ctx.changed(key, Class::Zset, if terms.add { "zincr" } else { "zadd" });
+        ctx.respell(args, (first..args.len()).step_by(2));
     }
     match last {
         Some(score) if terms.add => ctx.reply.double(score),

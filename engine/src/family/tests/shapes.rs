@@ -66,7 +66,7 @@ fn states() -> Vec<Vec<String>> {
 fn what_is_refused_for_its_shape_is_refused_by_all_data_and_changes_none() {
     let states: Vec<Vec<String>> = states();
     let (mut shapes, mut data) = (0, 0);
-    for line in WRITES {
+    for line in WRITES.iter() {
         for request in variants(line) {
             let (mut refused, mut changed) = (None, None);
             for (at, state) in states.iter().enumerate() {
@@ -147,7 +147,7 @@ fn kinds_of_refusals() {
     ];
     let unknown =
         ["FUNCTION LOAD x", "HEXPIRE hash 10 FIELDS 1 f", "XGROUP RENAME stream g h", "NOSUCH"];
-    let lines = [SAMPLE, &["ZADD infinite inf a", "SET largest 9223372036854775807"]].concat();
+    let lines = [&SAMPLE[..], &["ZADD infinite inf a", "SET largest 9223372036854775807"]].concat();
     for (requests, kind) in
         [(&of_state[..], Kind::State), (&of_shape[..], Kind::Shape), (&unknown[..], Kind::Unknown)]
     {
