@@ -171,7 +171,7 @@ impl Node {
                 config_file,
                 journal: Journal::new(id),
                 clients: Clients::default(),
-                scratch: Scratch::default(),
+                scratch: Scratch { input: Vec::with_capacity(SCRATCH_KEPT), ..Scratch::default() },
                 stats: HostStats::default(),
                 paused: Vec::new(),
                 pause_until_ms: 0,

@@ -37,6 +37,8 @@ use tokio::time::Sleep;
 
 /// Requests executed in one turn before others get theirs.
 const BATCH_MAX: usize = 1024;
+/// Bytes of one long argument that are read before others get a turn.
+const LONG_READ_BYTES: usize = 1024 * 1024;
 /// Turns in a row before others get theirs.
 const TURNS_MAX: usize = 4;
 /// Above this, a buffer that was needed once is given back.
@@ -146,7 +148,8 @@ impl Connection {
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let shared = Rc::clone(&self.node);
-        for _ in 0..TURNS_MAX {
+        let (mut turns, mut read_bytes) = (0, 0);
+        while turns < TURNS_MAX {
             let node = &mut *shared.borrow_mut();
             if self.handle.is_killed() {
                 return Turn::Close;
@@ -178,13 +181,17 @@ impl Connection {
                 let used = self.execute(cx, node, input.unexecuted());
                 input.consume(used);
                 self.input = input;
+                turns += 1;
                 continue;
             }
             match self.read(cx, node) {
                 Poll::Pending => return Turn::Wait,
                 Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(read)) => read_bytes += read,
             }
+            // A long argument is taken in at one go, as far as it has come: nothing is executed for it yet.
+            let inside = self.parser.wanted(self.input.len()) > 0 && read_bytes < LONG_READ_BYTES;
+            turns += usize::from(!inside);
             if self.input_bytes_held(node) > node.host.settings.client_query_buffer_limit {
                 node.log_query_buffer_limit(self.slot);
                 return Turn::Close;

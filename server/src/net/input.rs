@@ -7,7 +7,8 @@
 //!
 //! Executed bytes stay until they are at least as many as what follows them; then that is moved to the front. Room is
 //! added in proportion to what is there. So each byte is moved a bounded number of times, however small the pieces in
-//! which it comes and however many requests lie before it. A buffer is never sized by what a client announces alone.
+//! which it comes and however many requests lie before it. Up to 4 MiB there is room for what a client announces, as in
+//! Redis, where it counts for `maxmemory-clients` from then on; a buffer is not sized by more than that alone.
 //!
 //! # Not here
 //! - where requests begin and end: [`protocol::resp::Parser`], which works once on every byte as well
@@ -18,7 +19,7 @@ pub const READ_BYTES: usize = 64 * 1024;
 const ROOM_LEAST: usize = 4 * 1024;
 /// The least that is added, in bytes.
 const GROWTH_LEAST: usize = 16 * 1024;
-/// The most that is read at once when a long argument is on its way.
+/// The most that is read at once when a long argument is on its way, and that an announcement alone makes room for.
 pub const READ_MAX: usize = 4 * 1024 * 1024;
 /// Up to here a buffer doubles; beyond, it grows by a quarter.
 const DOUBLES_UP_TO: usize = 1024 * 1024;
@@ -80,7 +81,7 @@ impl Input {
     pub fn keep(&mut self, left: &[u8], wanted: usize) {
         assert!(self.is_empty(), "later bytes are read behind these");
         if self.bytes.capacity() < left.len() {
-            self.bytes = Vec::with_capacity(left.len() + wanted.min(left.len().max(GROWTH_LEAST)));
+            self.bytes = Vec::with_capacity(left.len() + wanted.min(READ_MAX));
         }
         self.bytes.extend_from_slice(left);
         self.note_moved(left.len());
@@ -97,7 +98,7 @@ impl Input {
             let growth = if len < DOUBLES_UP_TO { len } else { len / 4 };
             let more = match wanted {
                 0 => growth.max(GROWTH_LEAST),
-                _ => wanted.min(growth.max(GROWTH_LEAST)),
+                _ => wanted.min(growth.max(READ_MAX)),
             };
             if self.bytes.capacity() - len < more {
                 self.note_moved(len);
@@ -242,13 +243,13 @@ mod tests {
         let mut reader = Reader::default();
         let announced = b"*2\r\n$4\r\nECHO\r\n$500000000\r\nxxxxxxxxxx";
         reader.take(announced, 4096, 1024);
-        assert!(reader.input.room() <= GROWTH_LEAST, "{} bytes of room", reader.input.room());
+        assert!(reader.input.room() <= READ_MAX, "{} bytes of room", reader.input.room());
         let mut come = announced.len();
         for _ in 0..2_000 {
             reader.take(&[b'x'; 4096], 4096, 1024);
             come += 4096;
             let room = reader.input.room();
-            assert!(room <= GROWTH_LEAST + come.min(come / 4 + DOUBLES_UP_TO), "{room} for {come}");
+            assert!(room <= READ_MAX.max(come / 4), "{room} for {come}");
         }
     }
 }
