@@ -76,7 +76,12 @@ fn resident(node: &Node, field: &str) -> i64 {
 fn client_field(node: &Node, name: &str, field: &str) -> Option<i64> {
     let list: String = node.run(&["CLIENT", "LIST"]);
     let line = list.lines().find(|line| line.contains(&format!(" name={name} ")))?;
-    let value = line.split(' ').find_map(|pair| pair.strip_prefix(field)?.strip_prefix('='))?;
+    self::field(line, field)
+}
+
+/// A number in a line of CLIENT LIST.
+fn field(line: &str, name: &str) -> Option<i64> {
+    let value = line.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     value.parse().ok()
 }
 
@@ -208,6 +213,41 @@ fn strangers_that_do_not_read_are_closed() {
     assert!(grown < 16 << 20, "{grown} bytes for eight strangers");
     let info: String = command(&["INFO", "stats"]).query(&mut admin).expect("the figures");
     assert!(info.contains("\nclient_output_buffer_limit_disconnections:8\r"), "{info}");
+}
+
+#[test]
+fn what_strangers_send_is_bounded_in_kilobytes() {
+    let node = Node::start("node", &[("requirepass", "secret")]);
+    let mut admin = node.connect();
+    command(&["AUTH", "secret"]).exec(&mut admin).expect("the password");
+    // The most that is taken in of a request, without its end.
+    let mut stranger = bare(&node);
+    stranger.write_all(b"*10\r\n").expect("sent");
+    for _ in 0..9 {
+        stranger
+            .write_all(format!("$16384\r\n{}\r\n", "x".repeat(16_384)).as_bytes())
+            .expect("sent");
+    }
+    stranger.write_all(b"$16384\r\nxxxxx").expect("sent");
+    let mut line = String::new();
+    eventually(TIMEOUT, "it has come", || {
+        let list: String = command(&["CLIENT", "LIST"]).query(&mut admin).expect("a list");
+        line = list.lines().find(|line| line.contains(" cmd=NULL ")).unwrap_or("").to_string();
+        field(&line, "argv-mem").is_some_and(|bytes| bytes > 9 * 16_384)
+    });
+    assert!(field(&line, "tot-mem").expect("a number") < 400 << 10, "{line}");
+    for (request, reason) in [
+        (&b"*11\r\n"[..], "unauthenticated multibulk length"),
+        (b"*1\r\n$16385\r\n", "unauthenticated bulk length"),
+        (&[b'x'; 70_000], "too big inline request"),
+    ] {
+        let mut stranger = bare(&node);
+        stranger.write_all(request).expect("sent");
+        let mut reply = String::new();
+        // What it sent and nobody read may end it harder.
+        let _ = stranger.read_to_string(&mut reply);
+        assert_eq!(reply, format!("-ERR Protocol error: {reason}\r\n"));
+    }
 }
 
 #[test]
@@ -352,4 +392,40 @@ fn there_are_no_more_clients_than_descriptors_allow() {
         }
         Ok(_) => assert_eq!(node.info("maxclients"), "20000"),
     }
+}
+
+/// Whatever takes many arguments takes time in proportion to them: the square of so many would take minutes.
+#[test]
+fn requests_of_many_arguments_end() {
+    const MANY: usize = 300_000;
+    let node = Node::start("node", &[]);
+    let mut connection = node.connect_as("?protocol=resp3");
+    let name = |prefix: &str, n: usize| format!("{prefix}{n:06}");
+    let mut run = |words: &[&str], args: &mut dyn Iterator<Item = String>| {
+        let mut request = command(words);
+        args.for_each(|arg| {
+            request.arg(arg);
+        });
+        request.exec(&mut connection).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    };
+    let names = |prefix: &'static str| (0..MANY).map(move |n| name(prefix, n));
+    let pairs = || names("k").flat_map(|name| [name, "v".to_string()]);
+    run(&["WATCH"], &mut names("w"));
+    run(&["UNWATCH"], &mut std::iter::empty());
+    let prefixes = names("p").flat_map(|name| ["PREFIX".to_string(), name]);
+    run(&["CLIENT", "TRACKING", "ON", "BCAST"], &mut { prefixes });
+    run(&["CLIENT", "TRACKING", "OFF"], &mut std::iter::empty());
+    run(&["SADD", "set"], &mut names("m"));
+    run(&["SREM", "set"], &mut names("m"));
+    run(&["HSET", "hash"], &mut pairs());
+    run(&["HDEL", "hash"], &mut names("k"));
+    run(&["ZADD", "sorted"], &mut names("m").flat_map(|name| ["1".to_string(), name]));
+    run(&["RPUSH", "list"], &mut names("e"));
+    run(&["MSET"], &mut pairs());
+    run(&["DEL"], &mut names("k"));
+    run(&["XADD", "stream", "*"], &mut pairs());
+    run(&["PFADD", "counter"], &mut names("e"));
+    run(&["BLPOP"], &mut names("b").chain(["0.001".to_string()]));
+    let ids = (1..MANY).map(|n| format!("{n}-1"));
+    run(&["XDEL", "stream"], &mut { ids });
 }
