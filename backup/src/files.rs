@@ -199,11 +199,12 @@ pub fn cut(path: &Path, len: u64) -> Result<(), FileError> {
     sync(&file).on("fsync", path)
 }
 
-/// Overwrites some bytes inside a file, on disk when this returns.
+/// Overwrites a few bytes inside a file, on disk when this returns. They are there already, so there is no lack of room in
+/// the middle of them: all are written or none.
 pub fn overwrite(path: &Path, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
     let mut file = OpenOptions::new().write(true).open(path).on("open", path)?;
     file.seek(SeekFrom::Start(offset)).on("seek in", path)?;
-    write_all(&mut file, bytes).on("write", path)?;
+    call(|| file.write_all(bytes)).on("write", path)?;
     sync(&file).on("fsync", path)
 }
 

@@ -21,7 +21,7 @@ pub fn float(text: &[u8]) -> Result<f64, Refusal> {
 }
 
 /// A number as the C library reads it: blanks may come first, nothing may follow, an empty text is 0, and what is too
-/// large or too small for a double is none. So SORT reads elements, and ZCOUNT and its kin read scores.
+/// large or too small for a double is none. So SORT reads elements.
 pub fn loose_float(text: &[u8]) -> Option<f64> {
     if let Some(number) = number::parse_i64(text) {
         return Some(number as f64);
@@ -42,6 +42,18 @@ pub fn loose_float(text: &[u8]) -> Option<f64> {
         std::num::FpCategory::Normal => true,
     };
     fits.then_some(number)
+}
+
+/// The same where nobody asks whether it fits: what is too large is infinite, what is too small is what is left of it. So
+/// ZCOUNT and its kin read bounds.
+pub fn bound_float(text: &[u8]) -> Option<f64> {
+    loose_float(text).or_else(|| {
+        let text = text.split(|byte| *byte == 0).next().unwrap_or(text).trim_ascii_start();
+        let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+        let is_number = digits.first().is_some_and(|byte| matches!(byte, b'0'..=b'9' | b'.'));
+        let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+        (is_number && !number.is_nan()).then_some(number)
+    })
 }
 
 /// An integer that can change its sign: any but the lowest.
@@ -126,6 +138,24 @@ mod tests {
         assert!(expiry(b"0", 1000, 5, "set").is_err());
         assert!(expiry(b"9223372036854775807", 1000, 5, "set").is_err());
         assert!(expiry(b"9223372036854775807", 1, 5, "set").is_err());
+    }
+
+    #[test]
+    fn bounds_need_not_fit() {
+        for (text, number) in [
+            (&b"1e400"[..], Some(f64::INFINITY)),
+            (b"-1e400", Some(f64::NEG_INFINITY)),
+            (b" 1e-310", Some(1e-310)),
+            (b"-1e-400", Some(-0.0)),
+            (b"1.5", Some(1.5)),
+            (b"", Some(0.0)),
+            (b"nan", None),
+            (b"1e", None),
+            (b"x", None),
+            (b"1e400x", None),
+        ] {
+            assert_eq!(bound_float(text), number, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

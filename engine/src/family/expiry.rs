@@ -233,11 +233,11 @@ fn pexpiretime(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 fn ttl(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    time_left(ctx, args, |at, now| ((at - now).max(0) + 500) / 1000)
+    time_left(ctx, args, |at, now| (at.saturating_sub(now).max(0) + 500) / 1000)
 }
 
 fn pttl(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    time_left(ctx, args, |at, now| (at - now).max(0))
+    time_left(ctx, args, |at, now| at.saturating_sub(now).max(0))
 }
 
 fn persist(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

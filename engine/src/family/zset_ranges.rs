@@ -7,7 +7,7 @@
 //! - how a range is found: `keyspace::zset`
 
 use super::collections::{self, open_members, open_pair};
-use crate::arguments::{self, int, is, loose_float};
+use crate::arguments::{self, bound_float, int, is};
 use crate::command::{Group::SortedSet as G, *};
 use crate::context::{Class, Context, Done};
 use crate::refusal::Refusal;
@@ -206,8 +206,8 @@ impl<'a> Bounds<'a> {
 /// `score` or `(score`: the score, and whether it is outside.
 fn score_bound(text: &[u8]) -> Option<(f64, bool)> {
     match text {
-        [b'(', text @ ..] => Some((loose_float(text)?, true)),
-        text => Some((loose_float(text)?, false)),
+        [b'(', text @ ..] => Some((bound_float(text)?, true)),
+        text => Some((bound_float(text)?, false)),
     }
 }
 

@@ -435,7 +435,7 @@ fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
     let sampled = (0..SAMPLES).filter_map(|_| db.random(&mut draw)?.expiry());
     let (mut total, mut count) = (0i64, 0i64);
     for at in sampled {
-        total = total.saturating_add((at - now_ms).max(0));
+        total = total.saturating_add(at.saturating_sub(now_ms).max(0));
         count += 1;
     }
     total / count.max(1)

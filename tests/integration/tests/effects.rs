@@ -91,6 +91,13 @@ fn requests() -> Vec<String> {
     all.map(|line| line.replace("17000", "41000")).collect()
 }
 
+/// Whether a replica of Redis's own may differ after a request: BITFIELD makes a key, but does not pass it on, if all that it
+/// is to write overflows; and the order of equal texts is that of a hash table.
+fn differs_by_itself(request: &str) -> bool {
+    let request = request.to_uppercase();
+    request.contains("OVERFLOW FAIL") || request.starts_with("SORT") && request.contains(" BY ")
+}
+
 /// Whether a request may wait: in a transaction none does.
 fn may_wait(line: &str) -> bool {
     let name = line.split(' ').next().unwrap_or_default().to_uppercase();
@@ -155,33 +162,56 @@ fn execute(primary: &Node, replica: &Node, requests: &[String], compare: bool) -
     (replica.number("unexpected_error_replies") - before, same)
 }
 
-#[test]
-fn real_servers_take_what_we_pass_on() {
-    let all = requests();
+/// Lets a primary execute all requests, and its replica what it passes on. Returns the requests of which something was
+/// refused, or after which the data is not the same.
+fn refused(primary: &Node, replica: &Node, all: &[String]) -> Vec<String> {
+    replica.follow(primary);
+    replica.wait_for_sync(primary);
+    let compare = digests_are_comparable(primary, replica);
     let mut bad = Vec::new();
-    for peer in Peer::all() {
-        let databases = DATABASES.to_string();
-        let options = [
-            ("databases", &databases[..]),
-            ("repl-ping-replica-period", "1000"),
-            ("loglevel", "warning"),
-        ];
-        let (primary, replica) = (Node::start("ours", &options), peer.start("peer", &options));
-        replica.follow(&primary);
-        replica.wait_for_sync(&primary);
-        let compare = digests_are_comparable(&primary, &replica);
-        for requests in all.chunks(DATABASES) {
-            if execute(&primary, &replica, requests, compare) == (0, true) {
-                continue;
-            }
-            for request in requests {
-                let one = std::slice::from_ref(request);
-                let one = execute(&primary, &replica, one, compare);
-                if one != (0, true) {
-                    bad.push(format!("{request}: {} refused, same data: {}", one.0, one.1));
-                }
+    for requests in all.chunks(DATABASES) {
+        if execute(primary, replica, requests, compare) == (0, true) {
+            continue;
+        }
+        for request in requests {
+            let one = std::slice::from_ref(request);
+            let one = execute(primary, replica, one, compare);
+            if one != (0, true) {
+                bad.push(format!("{request}: {} refused, same data: {}", one.0, one.1));
             }
         }
     }
-    assert!(bad.is_empty(), "{bad:#?}");
+    bad
+}
+
+/// As many databases as requests in a comparison, and nothing in the stream but what is looked at.
+fn options() -> [(&'static str, &'static str); 3] {
+    assert_eq!(DATABASES, 100);
+    [("databases", "100"), ("repl-ping-replica-period", "1000"), ("loglevel", "warning")]
+}
+
+#[test]
+fn real_servers_take_what_we_pass_on() {
+    for peer in Peer::all() {
+        let (ours, theirs) = (Node::start("ours", &options()), peer.start("peer", &options()));
+        let bad = refused(&ours, &theirs, &requests());
+        assert!(bad.is_empty(), "{peer:?}: {bad:#?}");
+    }
+}
+
+#[test]
+fn we_take_what_real_servers_pass_on_and_load_it_again() {
+    for peer in Peer::all() {
+        let appending = [&options()[..], &[("appendonly", "yes")]].concat();
+        let (mut ours, theirs) = (Node::start("ours", &appending), peer.start("peer", &options()));
+        let mut all = requests();
+        all.retain(|request| !differs_by_itself(request));
+        let bad = refused(&theirs, &ours, &all);
+        assert!(bad.is_empty(), "{peer:?}: {bad:#?}");
+        let _: String = ours.run(&["REPLICAOF", "NO", "ONE"]);
+        let digest = ours.digest();
+        ours.restart();
+        assert_eq!(ours.digest(), digest);
+        assert_eq!(ours.number("aof_last_load_commands_failed"), 0);
+    }
 }

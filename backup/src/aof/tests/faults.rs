@@ -248,3 +248,43 @@ fn whatever_call_fails_a_snapshot_takes_its_place_as_a_whole_or_not_at_all() {
         }
     }
 }
+
+#[test]
+fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
+    let lines = ["SET a 1", "MULTI", "SET b 2", "EXEC", "SET c 3", "SET d 4"];
+    let whole = block(50, &["SET z 0"]);
+    let bytes = [&whole[..], &block(77, &lines)].concat();
+    // In a command, in the transaction, in the first command, behind the mark, in the mark.
+    let body = bytes.len() - commands(&lines).len();
+    for len in [bytes.len() - 5, body + 60, body + 10, body, body - 3] {
+        let torn = &bytes[..len];
+        let folder = tempfile::tempdir().expect("a folder");
+        let (expected, host) = try_load(&directory(folder.path(), &[torn]), true).expect("cut");
+        assert!(expected.cut.is_some());
+        for fault in FAULTS {
+            for at in 0.. {
+                let folder = tempfile::tempdir().expect("a folder");
+                let dir = directory(folder.path(), &[torn]);
+                arm(at, fault);
+                let first = try_load(&dir, true);
+                let fired = disarm();
+                assert_eq!(first.is_err(), fired, "{fault:?} at {at}");
+                let again = try_load(&dir, true);
+                let (loaded, again) =
+                    again.unwrap_or_else(|error| panic!("{fault:?} at {at} of {len}: {error}"));
+                assert_eq!(again.commands, host.commands, "{fault:?} at {at} of {len}");
+                assert_eq!(loaded.position, expected.position, "{fault:?} at {at} of {len}");
+                // All that was cut is kept somewhere.
+                let kept = fs::read(dir.directory().join("P.1.incr.aof")).expect("read").len();
+                let aside = files::list(dir.directory()).expect("listed").into_iter().any(|name| {
+                    let bytes = fs::read(dir.directory().join(name)).expect("read");
+                    bytes == torn[kept..]
+                });
+                assert!(aside, "{fault:?} at {at} of {len}");
+                if !fired {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -226,3 +226,24 @@ fn what_a_primary_or_a_file_makes_may_be_longer_than_what_a_client_may() {
     let spec = command::table().find(b"append").expect("a command");
     assert!(spec.flags.has(command::WRITE));
 }
+
+#[test]
+fn what_newer_servers_pass_on_is_taken_as_they_mean_it() {
+    // Redis from 7.2 on has 32 bits for an index, and adds times without a look at the sum.
+    let mut server = with(&["RPUSH list a b c"]);
+    let lines = [
+        "LSET list 4294967297 new",
+        r#"RESTORE over -5 "\x00\x01s\n\x00jg6\xacbG:\x97" ABSTTL"#,
+        "ZADD zset 1e-310 a 1 b",
+        "ZREMRANGEBYSCORE zset 1e-310 1e-309",
+    ];
+    let (done, refusals) = server.feed(Peer::Primary, true, &lines);
+    assert_eq!((done, refusals.list), (lines.len(), Vec::new()));
+    assert_eq!(server.run("LRANGE list 0 -1"), "[a new c]");
+    assert_eq!(
+        (server.run("EXISTS over"), server.run("ZRANGE zset 0 -1")),
+        ("0".into(), "[b]".into())
+    );
+    // Clients are told.
+    assert!(server.run("LSET list 4294967297 x").starts_with("-ERR index"));
+}
