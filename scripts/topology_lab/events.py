@@ -241,7 +241,7 @@ class Events:
         self.let_rest(node)
 
     def let_rest(self, node):
-        """Stops the writers of a node that is down."""
+        """Stops the writers of a node."""
         for writer in self.writers:
             if writer.target and writer.target[0] is node:
                 writer.direct(None, None)
@@ -341,6 +341,8 @@ class Events:
         if how == "killed" and old.is_up:
             self.kill(old)
             self.later(self.random.choice((0.1, 1, 4)), lambda: self.start(old))
+        # Who was left with it, from when it was a primary before, would write in an old epoch.
+        self.let_rest(node)
         tree.follow(node, None)
         epoch = tree.begin_epoch(node)
         if how == "told":

@@ -18,10 +18,8 @@ bind 127.0.0.1
 logfile node.log
 save ""
 enable-debug-command local
-repl-diskless-sync-delay 0
 repl-timeout 6
 repl-ping-replica-period 1
-client-output-buffer-limit replica 32mb 16mb 10
 """
 
 
