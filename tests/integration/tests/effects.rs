@@ -16,7 +16,7 @@ const SAMPLE: &str = include_str!("../../../engine/src/family/tests/sample.txt")
 const WRITES: &str = include_str!("../../../engine/src/family/tests/writes.txt");
 
 /// Requests between two comparisons, each in a database of its own.
-const DATABASES: usize = 100;
+const DATABASES: usize = 400;
 
 /// Words that take the place of others.
 const WORDS: &[&str] = &[
@@ -186,16 +186,23 @@ fn refused(primary: &Node, replica: &Node, all: &[String]) -> Vec<String> {
 
 /// As many databases as requests in a comparison, and nothing in the stream but what is looked at.
 fn options() -> [(&'static str, &'static str); 3] {
-    assert_eq!(DATABASES, 100);
-    [("databases", "100"), ("repl-ping-replica-period", "1000"), ("loglevel", "warning")]
+    assert_eq!(DATABASES, 400);
+    [("databases", "400"), ("repl-ping-replica-period", "1000"), ("loglevel", "warning")]
 }
 
 #[test]
-fn real_servers_take_what_we_pass_on() {
+fn real_servers_take_what_we_pass_on_and_we_load_it() {
     for peer in Peer::all() {
-        let (ours, theirs) = (Node::start("ours", &options()), peer.start("peer", &options()));
+        let file = [("appendonly", "yes"), ("auto-aof-rewrite-percentage", "0")];
+        let appending = [&options()[..], &file].concat();
+        let (mut ours, theirs) = (Node::start("ours", &appending), peer.start("peer", &options()));
         let bad = refused(&ours, &theirs, &requests());
         assert!(bad.is_empty(), "{peer:?}: {bad:#?}");
+        // And so does the next start, all of it from the beginning.
+        let digest = ours.digest();
+        ours.restart();
+        assert_eq!(ours.digest(), digest);
+        assert_eq!(ours.number("aof_last_load_commands_failed"), 0);
     }
 }
 
