@@ -68,7 +68,7 @@ class Drills:
         self.tree.kill(node)
         self.tree.start(node)
         # Redis does not know the position that belongs to an append-only file.
-        return lambda _: not self.checks.strict and node.options["appendonly"] == "yes"
+        return lambda _: not node.is_ours and node.options["appendonly"] == "yes"
 
     def shut_down(self):
         """The primary ends in order, with a snapshot, and comes back as the primary."""

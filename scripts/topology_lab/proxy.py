@@ -330,6 +330,9 @@ class Proxy:
             if line.startswith(("+CONTINUE", "+FULLRESYNC", "-NOMASTERLINK", "-LOADING")):
                 self.answered(wire, line)
                 break
+            if line.startswith("+RDBCHANNELSYNC"):
+                wire.answer = line  # Redis 8: the snapshot has a connection of its own, which counts
+                break
         else:
             if len(wire.opening_down) > OPENING_MAX:
                 wire.answer = "-"
