@@ -437,7 +437,11 @@ impl Engine {
             return Err(Refusal::arity(spec.name));
         }
         if session.is_trusted() {
-            return Ok(());
+            return match belongs_in_a_stream(spec) {
+                true => Ok(()),
+                false => Err(Refusal::fixed("ERR command is not allowed in a stream of changes")
+                    .of_unknown()),
+            };
         }
         if !session.authenticated && !spec.flags.has(command::NO_AUTH) {
             return Err(Refusal::NO_AUTH);
@@ -543,6 +547,17 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
     let subscribes =
         |spec: &Spec| spec.flags.has(command::PUBSUB) && spec.flags.has(command::IN_SUBSCRIBED);
     session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
+}
+
+/// Whether our primary or a file may say this: what concerns data, and what the stream itself is made of. Others would
+/// change the session that carries it (SYNC, QUIT, RESET, WATCH), or the process.
+#[inline]
+fn belongs_in_a_stream(spec: &Spec) -> bool {
+    const OF_THE_STREAM: [&str; 9] =
+        ["select", "multi", "exec", "discard", "ping", "replconf", "publish", "spublish", "echo"];
+    let concerns_data = spec.flags.has(command::WRITE | command::READ | command::MAY_REPLICATE);
+    // What MIGRATE does is passed on as DEL; here it would talk to another server.
+    concerns_data && spec.name != "migrate" || OF_THE_STREAM.contains(&spec.name)
 }
 
 /// The arguments of the HSET that `HSETEX key KEEPTTL FIELDS n field value …` stands for: so Redis 8 tells its replicas

@@ -181,6 +181,10 @@ impl Handshake {
     }
 }
 
+/// The largest offset that a stream may begin at: what follows has to have offsets too, and PSYNC counts in 64 bits with a
+/// sign.
+pub const OFFSET_MAX: u64 = 1 << 62;
+
 /// Reads the reply to PSYNC.
 fn answer(text: &str) -> Result<Outcome, HandshakeError> {
     let nonsense = || HandshakeError::Nonsense { to: "PSYNC", text: text.to_string() };
@@ -194,6 +198,7 @@ fn answer(text: &str) -> Result<Outcome, HandshakeError> {
         Some("+FULLRESYNC") => {
             let id = words.next().and_then(|id| ReplicationId::parse(id.as_bytes()));
             let offset = words.next().and_then(|offset| offset.parse().ok());
+            let offset = offset.filter(|offset| *offset <= OFFSET_MAX);
             let (Some(id), Some(offset)) = (id, offset) else { return Err(nonsense()) };
             Ok(Outcome::Full { id, offset })
         }
@@ -252,7 +257,15 @@ mod tests {
         assert_eq!(answer(&format!("+CONTINUE {id}")), Ok(Outcome::Continue { id: Some(id) }));
         assert!(matches!(answer("-LOADING Redis is loading"), Ok(Outcome::Later(_))));
         assert!(matches!(answer("-NOMASTERLINK x"), Ok(Outcome::Later(_))));
-        for bad in ["+FULLRESYNC x 1", "+FULLRESYNC", "$5", "-ERR no", "+CONTINUE nothing"] {
+        for bad in [
+            "+FULLRESYNC x 1",
+            "+FULLRESYNC",
+            "+FULLRESYNC 0123456789012345678901234567890123456789 -1",
+            "+FULLRESYNC 0123456789012345678901234567890123456789 4611686018427387905",
+            "$5",
+            "-ERR no",
+            "+CONTINUE nothing",
+        ] {
             assert!(answer(bad).is_err(), "{bad}");
         }
     }

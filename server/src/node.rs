@@ -289,7 +289,8 @@ impl Node {
         if self.engine.take_alarm() {
             self.host.set_alarm();
         }
-        if self.host.journal.has_open_bytes() {
+        // Also what was sealed in this turn already (by BGSAVE, or for a replica that asked) has not been shipped.
+        if self.host.journal.has_open_bytes() || self.host.journaled != self.host.shipped {
             self.host.flush.notify_one();
         }
         if std::mem::take(&mut self.engine.emptied) {

@@ -418,6 +418,13 @@ impl Node {
 
     /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
     fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
+        if point.offset > replica::handshake::OFFSET_MAX {
+            tracing::warn!(
+                "The files end at offset {}, which is none: it is not gone on with",
+                point.offset
+            );
+            return;
+        }
         if point.selected >= self.engine.dbs.len() {
             tracing::warn!(
                 "The stream that the files go on from stands in database {}, there are {}: it is not gone on with",

@@ -56,7 +56,7 @@ impl Outside {
 
     /// `PSYNC id offset` and `SYNC`.
     pub fn psync(&mut self, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-        if ctx.session.peer == Peer::Replica {
+        if ctx.session.peer != Peer::Client {
             return Ok(Done::NOTHING);
         }
         if self.replication.is_replica() && !self.replication.link_is_up() {

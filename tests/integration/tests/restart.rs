@@ -395,3 +395,23 @@ fn waiting_for_the_disk_is_waiting_for_the_base_too() {
     assert_eq!(node.run::<Vec<i64>>(&["WAITAOF", "1", "0", "0"]), [1, 0]);
     assert_eq!(node.number("aof_rewrite_scheduled"), 0);
 }
+
+#[test]
+fn what_is_sealed_in_the_midst_of_a_turn_reaches_the_disk() {
+    use std::io::{Read, Write};
+    let options = [("appendonly", "yes"), ("appendfsync", "always")];
+    let mut node = Node::start("node", &options);
+    for (number, sealing) in ["BGSAVE", "BGREWRITEAOF", "PSYNC ? -1"].iter().enumerate() {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", node.port())).expect("a node");
+        stream.set_read_timeout(Some(integration::TIMEOUT)).expect("a timeout");
+        // Both in one turn; the first reply waits for the disk.
+        let both = format!("SET key:{number} 1\r\n{sealing}\r\n");
+        stream.write_all(both.as_bytes()).expect("two requests");
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply).expect("a reply, without another write");
+        assert_eq!(&reply, b"+OK\r\n", "before {sealing}");
+    }
+    node.kill();
+    node.launch();
+    assert_eq!(node.run::<i64>(&["DBSIZE"]), 3);
+}

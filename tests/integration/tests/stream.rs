@@ -247,7 +247,11 @@ fn a_database_that_is_not_there_stops_the_link() {
 
 #[test]
 fn what_a_replica_cannot_execute_stops_the_link_and_is_named() {
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 8] = [
+        (&["SYNC"], "sync"),
+        (&["QUIT"], "quit"),
+        (&["SHUTDOWN", "NOSAVE"], "shutdown"),
+        (&["MIGRATE", "127.0.0.1", "1", "a", "0", "1000"], "migrate"),
         (&["FUNCTION", "LOAD", "#!lua name=x"], "function"),
         (&["SET", "a", "2", "IFEQ", "1"], "set"),
         (&["HPEXPIRE", "h", "1", "FIELDS", "1", "f"], "hpexpire"),
