@@ -12,7 +12,7 @@
 //! `Unknown`: nobody executes that who knows no more commands and options than we do.
 //!
 //! # Invariants
-//! - of one batch at most [`REFUSED_MAX`] are kept, the first ones; the others are counted
+//! - of one batch at most [`REFUSED_MAX`] are kept, the first ones and one that is a difference; the others are counted
 
 use crate::engine::Engine;
 use crate::refusal::{Kind, Refusal};
@@ -69,7 +69,12 @@ impl Engine {
         let Refusals { list, more } = &mut self.refused;
         if list.len() == REFUSED_MAX {
             *more += 1;
-            return;
+            // The first that is a difference is not lost among those that are none.
+            let is_first = refusal.kind != Kind::State && !list.iter().any(Refused::is_difference);
+            if !is_first {
+                return;
+            }
+            list.pop();
         }
         let shown = |text: &[u8]| {
             String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]).into_owned()

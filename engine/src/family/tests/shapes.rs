@@ -212,6 +212,12 @@ fn refusals_of_a_batch_have_a_bound() {
     batch.push("EXEC");
     let (_, refusals) = with(&["SET text x"]).feed(Peer::Primary, true, &batch);
     assert_eq!((refusals.list.len(), refusals.more), (REFUSED_MAX, 10));
+    // One that nobody else would refuse is among them, wherever it stands.
+    let exec = batch.pop().expect("EXEC");
+    batch.extend(["SET a 1 IFEQ x", "INCR text", exec]);
+    let (done, refusals) = with(&["SET text x"]).feed(Peer::Primary, true, &batch);
+    assert_eq!((done, refusals.list.len(), refusals.more), (batch.len(), REFUSED_MAX, 12));
+    assert_eq!(refusals.list.iter().filter(|refused| refused.is_difference()).count(), 1);
 }
 
 #[test]
