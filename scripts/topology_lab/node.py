@@ -1,5 +1,6 @@
 """A server process on loopback with a folder of its own, and RESP2 to talk to it."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -21,6 +22,17 @@ enable-debug-command local
 repl-timeout 6
 repl-ping-replica-period 1
 """
+
+
+LIBC = ctypes.CDLL(None)  # loaded before any fork
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """In a new process: ends it when the tool ends, however that ends. A server that stayed behind
+    would ask for its primary on ports that another run has by then.
+    """
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class ErrorReply(Exception):
@@ -124,6 +136,7 @@ class Node:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=die_with_parent,
             )
         self.starts += 1
         always = options.get("appendfsync") == "always"
