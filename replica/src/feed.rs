@@ -33,12 +33,40 @@ const STANDS_STILL_MS: u64 = 2000;
 /// When writers are slowed for the sake of a replica.
 #[derive(Clone, Copy, Debug)]
 pub struct Pressure {
-    /// From so many pending bytes on.
+    /// From so many pending bytes on. What the backlog holds in any case costs nothing and is no reason.
     pub start: u64,
     /// With so many the replica is given up.
     pub limit: u64,
-    /// For so long in a row at most, milliseconds; 0 is never.
-    pub longest_ms: u64,
+}
+
+/// Time in which what writers were slowed is counted, milliseconds.
+const PATIENCE_WINDOW_MS: u64 = 60_000;
+
+/// How much longer writers may be slowed, for the sake of all replicas together: one that comes again and again takes from the
+/// same purse.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    window_ms: u64,
+    spent_ms: u64,
+    /// When writers were last slowed.
+    slowed_at_ms: Option<u64>,
+}
+
+impl Patience {
+    /// What is left of a delay of `wanted_ms`, if writers may be slowed for `longest_ms` of any minute. To be called often.
+    pub fn allow(&mut self, wanted_ms: u64, longest_ms: u64, now_ms: u64) -> u64 {
+        if now_ms.saturating_sub(self.window_ms) >= PATIENCE_WINDOW_MS {
+            (self.window_ms, self.spent_ms) = (now_ms, 0);
+        }
+        if let Some(at) = self.slowed_at_ms.take() {
+            self.spent_ms += now_ms.saturating_sub(at);
+        }
+        if wanted_ms == 0 || self.spent_ms >= longest_ms {
+            return 0;
+        }
+        self.slowed_at_ms = Some(now_ms);
+        wanted_ms
+    }
 }
 
 /// How far a replica has come.
@@ -115,9 +143,7 @@ pub struct Feed {
     /// Bytes that it took since.
     moved_bytes: u64,
     /// When it last took anything at all.
-    sent_ms: u64,
-    /// Since when writers are slowed for its sake.
-    pressed_since_ms: Option<u64>,
+    sent_ms: Option<u64>,
 }
 
 impl Feed {
@@ -140,8 +166,7 @@ impl Feed {
             streams_at_once: false,
             moved_ms: now_ms,
             moved_bytes: 0,
-            sent_ms: now_ms,
-            pressed_since_ms: None,
+            sent_ms: None,
         }
     }
 
@@ -295,7 +320,7 @@ impl Feed {
     /// Its connection has sent so many bytes.
     pub fn sent(&mut self, bytes: usize, now_ms: u64) {
         self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes);
-        self.sent_ms = now_ms;
+        self.sent_ms = Some(now_ms);
         self.moved_bytes += bytes as u64;
         if self.moved_bytes >= PROGRESS_LEAST || self.held_bytes() == 0 {
             self.moved(now_ms);
@@ -346,14 +371,9 @@ impl Feed {
 
     /// For how long a client that has just written should wait, milliseconds, so that this replica is not given up for its
     /// output: a full sync that is lost so would have to be done again, under the same writes. The closer to the limit the
-    /// longer, doubling in ten steps. Nobody waits for one that does not move, nor for longer than was said.
-    pub fn pressure(&mut self, pending: u64, on: Pressure, now_ms: u64) -> u64 {
-        if pending <= on.start || on.limit <= on.start {
-            self.pressed_since_ms = None;
-            return 0;
-        }
-        let since = *self.pressed_since_ms.get_or_insert(now_ms);
-        if now_ms.saturating_sub(since) >= on.longest_ms || !self.is_moving(now_ms) {
+    /// longer, doubling in ten steps. Nobody waits for one that does not move; see also [`Patience`].
+    pub fn pressure(&self, pending: u64, on: Pressure, now_ms: u64) -> u64 {
+        if pending <= on.start || on.limit <= on.start || !self.is_moving(now_ms) {
             return 0;
         }
         let doublings = (pending - on.start).min(on.limit - on.start) * 10 / (on.limit - on.start);
@@ -362,7 +382,8 @@ impl Feed {
 
     /// Whether it takes what is there for it, or waits for us, or shows that it loads.
     fn is_moving(&self, now_ms: u64) -> bool {
-        let taken = now_ms.saturating_sub(self.sent_ms.max(self.moved_ms)) < STANDS_STILL_MS;
+        let lately = |at: u64| now_ms.saturating_sub(at) < STANDS_STILL_MS;
+        let taken = self.sent_ms.is_some_and(lately);
         match self.state {
             State::Preparing | State::Waiting { .. } => false,
             State::Bulk { .. } => taken || self.held_bytes() == 0,

@@ -213,11 +213,12 @@ fn what_is_pending_counts_from_the_start_of_the_snapshot() {
 }
 
 #[test]
-fn writers_are_slowed_for_one_that_moves_and_for_a_while() {
-    let on = Pressure { start: 100, limit: 1100, longest_ms: 10_000 };
+fn writers_are_slowed_for_one_that_moves() {
+    let on = Pressure { start: 100, limit: 1100 };
     let mut stage = Stage::online();
+    assert_eq!(stage.feed.pressure(600, on, 5000), 0, "it has not taken anything yet");
     stage.feed.sent(1, 5000);
-    let mut at = |pending, now_ms| stage.feed.pressure(pending, on, now_ms);
+    let at = |pending, now_ms| stage.feed.pressure(pending, on, now_ms);
     assert_eq!(at(100, 5000), 0);
     let delays: Vec<u64> = (1..=11).map(|step| at(step * 100, 5000)).collect();
     assert_eq!(delays, [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000]);
@@ -225,18 +226,25 @@ fn writers_are_slowed_for_one_that_moves_and_for_a_while() {
     // It takes nothing for two seconds.
     assert_eq!(at(600, 6999), 32);
     assert_eq!(at(600, 7000), 0);
-    // It goes on, but the time is over; unless it has caught up meanwhile.
-    stage.feed.sent(1, 15_000);
-    assert_eq!(stage.feed.pressure(600, on, 15_000), 0);
-    assert_eq!(stage.feed.pressure(100, on, 15_001), 0);
-    assert_eq!(stage.feed.pressure(600, on, 15_002), 32);
-    let never = Pressure { longest_ms: 0, ..on };
-    assert_eq!(stage.feed.pressure(600, never, 15_002), 0);
+}
+
+#[test]
+fn patience_is_one_for_all_replicas_and_for_a_minute() {
+    let mut patience = Patience::default();
+    // Ten times a second somebody asks for it, for an hour: also one that comes again and again.
+    let slowed = (0..36_000).filter(|step| patience.allow(16, 10_000, 5_000 + step * 100) > 0);
+    let seconds = slowed.count() as u64 / 10;
+    assert!((600..=611).contains(&seconds), "{seconds} of 3600 seconds");
+    assert_eq!(Patience::default().allow(16, 0, 1), 0, "never");
+    // What is not asked for is not spent.
+    let mut patience = Patience::default();
+    (0..500).for_each(|step| assert_eq!(patience.allow(0, 1_000, step * 100), 0));
+    assert_eq!(patience.allow(7, 1_000, 50_000), 7);
 }
 
 #[test]
 fn nobody_is_slowed_for_one_that_does_not_read_its_snapshot_or_says_nothing() {
-    let on = Pressure { start: 10_000, limit: 100_000_000, longest_ms: u64::MAX };
+    let on = Pressure { start: 10_000, limit: 100_000_000 };
     let mut stage = Stage::in_bulk();
     let mut slowed = 0;
     while stage.given_up.is_none() {

@@ -121,13 +121,9 @@ impl Outside {
         let least = self.settings.repl_backlog_size;
         let given = |bytes: u64| if bytes == 0 { u64::MAX } else { bytes.max(least) };
         let (hard, soft) = (given(limits.hard_bytes), given(limits.soft_bytes));
-        // Where there is no limit nobody is given up.
+        // Where there is no limit nobody is given up: the start is as far away then.
         let limit = hard.min(if soft == u64::MAX { hard } else { soft.saturating_mul(4) });
-        let longest_ms = match limit {
-            u64::MAX => 0,
-            _ => u64::from(self.settings.repl_backpressure_seconds) * 1000,
-        };
-        Pressure { start: (limit / 8).min(soft / 2), limit, longest_ms }
+        Pressure { start: (limit / 8).min(soft / 2).max(least), limit }
     }
 
     /// Bytes went to a replica.
@@ -204,9 +200,9 @@ impl Node {
         }
         let on = self.host.pressure();
         let now = crate::clock::monotonic_ms();
-        let Outside { replication, journal, clients, .. } = &mut self.host;
+        let Outside { replication, journal, clients, settings, .. } = &mut self.host;
         let (mut slots, mut count, mut slow_ms) = ([0; 16], 0, 0);
-        let fed = replication.replicas.iter_mut().filter(|(_, replica)| replica.is_fed());
+        let fed = replication.replicas.iter().filter(|(_, replica)| replica.is_fed());
         for (slot, replica) in fed {
             let Some(client) = clients.get_mut(*slot) else { continue };
             let pending = replica.pending_bytes(journal);
@@ -217,7 +213,8 @@ impl Node {
                 count += 1;
             }
         }
-        replication.slow_ms = slow_ms;
+        let longest_ms = u64::from(settings.repl_backpressure_seconds) * 1000;
+        replication.slow_ms = replication.patience.allow(slow_ms, longest_ms, now);
         slots[..count].iter().for_each(|slot| self.check_output_limit(*slot));
     }
 

@@ -14,7 +14,7 @@ pub mod wait;
 use crate::node::{Node, Outside, new_replication_id};
 use engine::Engine;
 use link::Link;
-use replica::feed::Feed;
+use replica::feed::{Feed, Patience};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tokio::sync::Notify;
@@ -36,6 +36,8 @@ pub struct Replication {
     pub refused: refused::RefusedCommands,
     /// For how long a client that has just written waits for the sake of a replica, milliseconds.
     pub slow_ms: u64,
+    /// How much longer clients may have to.
+    pub patience: Patience,
     /// How often clients had to.
     pub slowed: u64,
     /// Full syncs begun so far: their numbers.
@@ -58,6 +60,7 @@ impl Replication {
             kick: Rc::new(Notify::new()),
             refused: Default::default(),
             slow_ms: 0,
+            patience: Patience::default(),
             slowed: 0,
             syncs: 0,
             pinged_ms: now_ms,
