@@ -303,6 +303,11 @@ impl Parser {
         }
     }
 
+    /// Bytes that complete the argument that has begun, beyond those of which the buffer has `have`; 0 if none has.
+    pub fn wanted_by_argument(&self, have: usize) -> usize {
+        self.bulk.map_or(0, |len| (self.position + len + 2).saturating_sub(have))
+    }
+
     /// Bytes of the unfinished request that have been understood.
     pub fn understood(&self) -> usize {
         self.position

@@ -190,7 +190,8 @@ impl Connection {
                 Poll::Ready(Ok(read)) => read_bytes += read,
             }
             // A long argument is taken in at one go, as far as it has come: nothing is executed for it yet.
-            let inside = self.parser.wanted(self.input.len()) > 0 && read_bytes < LONG_READ_BYTES;
+            let inside = self.parser.wanted_by_argument(self.input.len()) > 0
+                && read_bytes < LONG_READ_BYTES;
             turns += usize::from(!inside);
             if self.input_bytes_held(node) > node.host.settings.client_query_buffer_limit {
                 node.log_query_buffer_limit(self.slot);
@@ -231,7 +232,7 @@ impl Connection {
     /// Takes in what comes while the client's last command waits, so that its disconnecting is noticed.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Turn {
         while self.input.len() < READ_BYTES {
-            let Some((buffer, most)) = self.input.make_room(0) else { return Turn::Close };
+            let Some((buffer, most)) = self.input.make_room(0, 0) else { return Turn::Close };
             match self.stream.poll_read(cx, buffer, most) {
                 Poll::Pending => return Turn::Wait,
                 Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
@@ -263,7 +264,9 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, node: &mut Node) -> Poll<io::Result<usize>> {
         if !self.input.is_empty() {
             let mut input = std::mem::take(&mut self.input);
-            let Some((buffer, most)) = input.make_room(self.parser.wanted(input.len())) else {
+            let wanted = self.parser.wanted(input.len());
+            let argument = self.parser.wanted_by_argument(input.len());
+            let Some((buffer, most)) = input.make_room(wanted, argument) else {
                 node.log_no_memory(self.slot, input.len());
                 return Poll::Ready(Ok(0));
             };
@@ -291,7 +294,7 @@ impl Connection {
             node.host.note_input(self.slot, read);
             let used = self.execute(cx, node, &mut buffer);
             if used < buffer.len() {
-                let wanted = self.parser.wanted(buffer.len() - used);
+                let wanted = self.parser.wanted_by_argument(buffer.len() - used);
                 self.input.keep(&buffer[used..], wanted);
             }
         }

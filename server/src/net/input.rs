@@ -76,8 +76,8 @@ impl Input {
         }
     }
 
-    /// Keeps what was read into another buffer and could not be executed. `wanted` more bytes complete a
-    /// request, 0 if that is not known.
+    /// Keeps what was read into another buffer and could not be executed. `wanted` more bytes complete an argument, 0 if
+    /// none has begun.
     pub fn keep(&mut self, left: &[u8], wanted: usize) {
         assert!(self.is_empty(), "later bytes are read behind these");
         if self.bytes.capacity() < left.len() {
@@ -87,17 +87,19 @@ impl Input {
         self.note_moved(left.len());
     }
 
-    /// Makes room for the next bytes; `wanted` complete a request, 0 if that is not known. Returns the buffer that they are to
-    /// be appended to, and how many of them at most; `None` if there is no memory for any.
-    pub fn make_room(&mut self, wanted: usize) -> Option<(&mut Vec<u8>, usize)> {
+    /// Makes room for the next bytes; `wanted` complete a request, 0 if that is not known, and `argument` an argument of it.
+    /// Returns the buffer that they are to be appended to, and how many of them at most; `None` if there is no memory for
+    /// any.
+    pub fn make_room(&mut self, wanted: usize, argument: usize) -> Option<(&mut Vec<u8>, usize)> {
         // No more than the request needs, if that is known: what comes behind it would have to be moved.
-        let least = if wanted == 0 { ROOM_LEAST } else { wanted.min(ROOM_LEAST) };
+        let least = if argument == 0 { ROOM_LEAST } else { argument.min(ROOM_LEAST) };
         if self.bytes.capacity() - self.bytes.len() < least {
             self.move_to_front();
             let len = self.bytes.len();
             let growth = if len < DOUBLES_UP_TO { len } else { len / 4 };
             let more = match wanted {
-                0 => growth.max(GROWTH_LEAST),
+                // Never less than in proportion: there may be many arguments.
+                0 => growth.max(GROWTH_LEAST).max(argument.min(READ_MAX)),
                 _ => wanted.min(growth.max(READ_MAX)),
             };
             if self.bytes.capacity() - len < more {
@@ -107,7 +109,7 @@ impl Input {
             }
         }
         let room = self.bytes.capacity() - self.bytes.len();
-        let most = if wanted == 0 { READ_BYTES } else { READ_MAX };
+        let most = if argument == 0 { READ_BYTES } else { READ_MAX };
         Some((&mut self.bytes, room.min(most)))
     }
 
@@ -161,12 +163,13 @@ mod tests {
                     bytes = rest;
                     let used = self.parse(&mut shared, ahead);
                     if used < shared.len() {
-                        let wanted = self.parser.wanted(shared.len() - used);
+                        let wanted = self.parser.wanted_by_argument(shared.len() - used);
                         self.input.keep(&shared[used..], wanted);
                     }
                 } else {
                     let wanted = self.parser.wanted(self.input.len());
-                    let (buffer, most) = self.input.make_room(wanted).expect("memory");
+                    let argument = self.parser.wanted_by_argument(self.input.len());
+                    let (buffer, most) = self.input.make_room(wanted, argument).expect("memory");
                     let (now, rest) = bytes.split_at(piece.min(bytes.len()).min(most));
                     buffer.extend_from_slice(now);
                     bytes = rest;
