@@ -27,6 +27,8 @@ pub use entries::{ENTRY_MAX_BYTES, Entries, Keep, Trim};
 pub use group::{Consumer, ConsumerSlot, Group, Pending};
 pub use node::{Entry, Pairs};
 pub use protocol::rdb::StreamId;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
 
 /// A stream, one pointer wide.
 #[derive(Debug)]
@@ -35,8 +37,8 @@ pub struct Stream(Box<Body>);
 #[derive(Clone, Debug, Default)]
 struct Body {
     entries: Entries,
-    /// In the order of their names.
-    groups: Vec<Group>,
+    /// By their names.
+    groups: BTreeMap<Box<[u8]>, Group>,
 }
 
 /// Nodes that are worth freeing elsewhere: fewer are freed at once.
@@ -82,41 +84,40 @@ impl Stream {
         (count, garbage)
     }
 
-    fn place(&self, group: &[u8]) -> Result<usize, usize> {
-        self.0.groups.binary_search_by(|other| other.name().cmp(group))
-    }
-
     /// The groups, in the order of their names.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &Group> {
-        self.0.groups.iter()
+        self.0.groups.values()
     }
 
     /// A group.
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
-        self.place(name).ok().map(|place| &self.0.groups[place])
+        self.0.groups.get(name)
     }
 
     /// A group, to change it, beside the entries.
     #[inline]
     pub fn group_mut(&mut self, name: &[u8]) -> Option<(&Entries, &mut Group)> {
-        let place = self.place(name).ok()?;
-        Some((&self.0.entries, &mut self.0.groups[place]))
+        let Body { entries, groups } = &mut *self.0;
+        Some((entries, groups.get_mut(name)?))
     }
 
     /// Adds a group; false if there is one of this name.
     pub fn add_group(&mut self, name: &[u8], last_id: StreamId, entries_read: Option<u64>) -> bool {
-        let Err(place) = self.place(name) else { return false };
-        self.0.groups.insert(place, Group::new(name, last_id, entries_read));
-        true
+        match self.0.groups.entry(name.into()) {
+            Place::Occupied(_) => false,
+            Place::Vacant(place) => {
+                place.insert(Group::new(name, last_id, entries_read));
+                true
+            }
+        }
     }
 
     /// Removes a group. `None` if there is none of this name; else perhaps what is worth freeing elsewhere.
     pub fn remove_group(&mut self, name: &[u8]) -> Option<Option<Stream>> {
-        let place = self.place(name).ok()?;
-        let group = self.0.groups.remove(place);
+        let (name, group) = self.0.groups.remove_entry(name)?;
         Some((group.pending_len() >= MANY_PENDING).then(|| {
             let mut garbage = Stream::new();
-            garbage.0.groups.push(group);
+            garbage.0.groups.insert(name, group);
             garbage
         }))
     }
@@ -132,8 +133,8 @@ impl Stream {
         size_of::<Body>()
             + nodes.memory_bytes()
             + nodes.iter().map(|node| node.memory_bytes()).sum::<usize>()
-            + self.0.groups.capacity() * size_of::<Group>()
-            + self.groups().map(Group::memory_bytes).sum::<usize>()
+            + self.0.groups.len() * size_of::<(Box<[u8]>, Group)>()
+            + self.groups().map(|group| group.name().len() + group.memory_bytes()).sum::<usize>()
     }
 
     /// Walks the stream and asserts its invariants. For tests.

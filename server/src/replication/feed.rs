@@ -56,7 +56,8 @@ impl Outside {
 
     /// `PSYNC id offset` and `SYNC`.
     pub fn psync(&mut self, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-        if ctx.session.peer != Peer::Client {
+        // Who is a replica already, or sees all commands, would get something else into its stream.
+        if ctx.session.peer != Peer::Client || ctx.session.monitor {
             return Ok(Done::NOTHING);
         }
         if self.replication.is_replica() && !self.replication.link_is_up() {

@@ -182,6 +182,10 @@ impl From<StreamError> for Failure {
 impl From<HandshakeError> for Failure {
     fn from(error: HandshakeError) -> Failure {
         match error {
+            // It takes our question for none: another one may do, as Redis tries SYNC then.
+            HandshakeError::Refused { to: "PSYNC", .. } => {
+                Failure { loses_position: true, ..Failure::network(error.to_string()) }
+            }
             HandshakeError::Refused { .. } => Failure::network(error.to_string()),
             _ => Failure::repeating(error.to_string()),
         }

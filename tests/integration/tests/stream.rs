@@ -356,6 +356,24 @@ fn a_function_of_a_real_primary_stops_the_link_with_its_name() {
 }
 
 #[test]
+fn whoever_refuses_a_position_is_asked_for_everything() {
+    let (replica, primary, mut stream) = synced(&[], 7);
+    let data = Node::start("data", &[]);
+    for refusal in ["-ERR value is not an integer or out of range", "-ERR unknown command"] {
+        eventually(TIMEOUT, "a link", || replica.is_linked());
+        drop(stream);
+        let (mut again, asked) = primary.accept();
+        assert_eq!(asked, format!("{ID} 8"));
+        again.write_all(format!("{refusal}\r\n").as_bytes()).expect("an answer");
+        assert!(hung_up(&mut again));
+        let (mut last, asked) = primary.accept();
+        assert_eq!(asked, "? -1", "after {refusal}");
+        full_sync(&mut last, 7, &data);
+        stream = last;
+    }
+}
+
+#[test]
 #[expect(
     clippy::disallowed_methods,
     reason = "delays have a least; that they have is no matter of speed"
