@@ -1,7 +1,7 @@
 //! The appending end of one file: blocks of commands behind their marks.
 //!
 //! ```text
-//! [#tm-history …] | #tm <start> <end> <len> <crc> | command command … | #tm … | command …     one vectored write
+//! [#tm-history …] | #tm <start> <end> <len> <crc> <place> | command command … | #tm … | command …     one vectored write
 //! ```
 //!
 //! A mark is never written without its block: peers do not notice a torn annotation at the end of a file, and let it
@@ -110,10 +110,14 @@ impl<D: Disk> Appender<D> {
             history.encode(&mut marks);
         }
         let mut ends = Vec::new();
+        // Bytes of the blocks before, which lie between the marks.
+        let mut between = 0;
         for block in blocks.clone() {
             let pieces = block.bytes.iter().map(|piece| &piece[..]);
-            BlockMark::of_pieces(block.start, block.end, pieces).encode(&mut marks);
+            let mark = BlockMark::of_pieces(block.start, block.end, pieces);
+            mark.at(self.size + marks.len() as u64 + between).encode(&mut marks);
             ends.push(marks.len());
+            between += mark.len;
         }
         if ends.is_empty() {
             self.marks = marks;

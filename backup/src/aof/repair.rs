@@ -84,7 +84,9 @@ fn shorter_mark(
             let kept = read_range(path, block.body_offset, end)?;
             let crc = journal_crc(&kept);
             let len = kept.len() as u64;
-            BlockMark { start: block.mark.start, end: position, len, crc }.encode(&mut line);
+            // It stays where it is.
+            let place = block.mark.place;
+            BlockMark { start: block.mark.start, end: position, len, crc, place }.encode(&mut line);
             line.truncate(line.len() - 2);
         }
         None => line.extend_from_slice(b"# block that was cut"),

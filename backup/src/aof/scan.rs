@@ -362,6 +362,12 @@ impl Scan<'_> {
         if self.now.position.is_some_and(|position| position > mark.start) {
             return Err(self.malformed(at, "mark of a block brings the replication offset back"));
         }
+        if let Some(place) = mark.place.filter(|place| *place != self.now.offset) {
+            let reason = format!(
+                "mark of a block was written at offset {place}: something before it is missing, or too much"
+            );
+            return Err(self.malformed(at, reason));
+        }
         let body = at + line;
         let torn = mark.len > self.window.left_from(body);
         if !torn {

@@ -366,6 +366,59 @@ fn rot_in_the_middle_is_never_cut() {
 }
 
 #[test]
+fn whole_blocks_that_are_missing_doubled_or_out_of_order_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("file");
+    let file = fs::File::options().create(true).append(true).open(&path).expect("a file");
+    let mut appender = Appender::new(file).expect("appendable");
+    let id = [b'a'; 40];
+    appender.set_history(HistoryMark { id, second_id: id, second_offset: -1 });
+    let lines: Vec<String> = (0..6).map(|number| format!("SET key:{number} v")).collect();
+    // Between the blocks is what replicas alone get: so offsets do not tell that one is missing.
+    let blocks: Vec<Block> = (0..)
+        .zip(&lines)
+        .map(|(number, line)| {
+            let bytes = Bytes::from(command(line));
+            let start = number * 1000;
+            Block { end: start + bytes.len() as u64, start, bytes: vec![bytes] }
+        })
+        .collect();
+    for group in [&blocks[..1], &blocks[1..4], &blocks[4..]] {
+        appender.append(group.iter()).expect("appended");
+    }
+    let whole = fs::read(&path).expect("read");
+    let mut starts: Vec<usize> =
+        (0..whole.len()).filter(|at| whole[*at..].starts_with(b"#tm ")).collect();
+    starts.push(whole.len());
+    let part = |at: usize| &whole[starts[at]..starts[at + 1]];
+    let with = |order: &[usize]| {
+        let parts: Vec<&[u8]> = order.iter().map(|at| part(*at)).collect();
+        [&whole[..starts[0]], &parts.concat()].concat()
+    };
+    let load_of = |bytes: &[u8]| try_load(&directory(folder.path(), &[bytes]), true);
+    let (loaded, host) = load_of(&with(&[0, 1, 2, 3, 4, 5])).expect("it is whole");
+    assert_eq!((host.commands, loaded.cut), (lines.clone(), None));
+    for upto in 0..6 {
+        let order: Vec<usize> = (0..upto).collect();
+        let (_, host) = load_of(&with(&order)).expect("its beginning is a state that was");
+        assert_eq!(host.commands, lines[..upto]);
+    }
+    for at in 0..5 {
+        let mut missing: Vec<usize> = (0..6).collect();
+        let mut doubled = missing.clone();
+        let mut swapped = missing.clone();
+        missing.remove(at);
+        doubled.insert(at, at);
+        swapped.swap(at, at + 1);
+        for order in [missing, doubled, swapped] {
+            let error = load_of(&with(&order)).err().expect("refused").to_string();
+            let told = error.contains("was written at offset") || error.contains("offset back");
+            assert!(told, "{order:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_torn_file_that_is_not_the_last_stays_as_it_is() {
     let torn = &command("SET a 1")[..20];
     let folder = tempfile::tempdir().expect("a folder");

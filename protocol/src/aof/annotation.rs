@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! #TS:<unix seconds>\r\n
-//! #tm <start> <end> <len> <crc>\r\n                 len bytes of commands follow, which bring the replication offset
-//!                                                   from start to end; crc is their CRC-64/XZ, 16 hex digits. Blanks
+//! #tm <start> <end> <len> <crc> <place>\r\n         len bytes of commands follow, which bring the replication offset
+//!                                                   from start to end; crc is their CRC-64/XZ, 16 hex digits; place is
+//!                                                   where the mark stands in its file: one that is elsewhere tells that
+//!                                                   something before it is missing. (Older marks have none.) Blanks
 //!                                                   may follow: a repair writes a shorter mark over a longer one
 //! #tm-history <id> <second id> <second offset>\r\n  whose offsets these are
 //! ```
@@ -45,6 +47,8 @@ pub struct BlockMark {
     pub len: u64,
     /// Its checksum.
     pub crc: u64,
+    /// Where the mark stands in its file, if it says so.
+    pub place: Option<u64>,
 }
 
 /// Says whose offsets the marks count. As Redis's `replid`, `replid2` and `second_repl_offset`.
@@ -92,11 +96,15 @@ impl Annotation {
         let mut next = || words.next().unwrap_or_default();
         let annotation = match next() {
             b"tm" => {
-                let reason = "not a start, an end, a length and a checksum";
-                let (start, end, len, crc) = (next(), next(), next(), next());
+                let reason = "not a start, an end, a length, a checksum and a place";
+                let (start, end, len, crc, place) = (next(), next(), next(), next(), next());
                 let mark = (|| {
-                    let (start, end) = (decimal(start)?, decimal(end)?);
-                    Some(BlockMark { start, end, len: decimal(len)?, crc: hex(crc)? })
+                    let (start, end, len) = (decimal(start)?, decimal(end)?, decimal(len)?);
+                    let place = match place {
+                        b"" => None,
+                        digits => Some(decimal(digits)?),
+                    };
+                    Some(BlockMark { start, end, len, crc: hex(crc)?, place })
                 })();
                 let mark = mark.filter(|mark| mark.start <= mark.end);
                 Self::Block(mark.ok_or(AnnotationError { reason })?)
@@ -142,7 +150,13 @@ impl BlockMark {
     ) -> Self {
         assert!(start <= end, "a block cannot bring the offset back");
         let len = pieces.clone().map(|piece| piece.len() as u64).sum();
-        Self { start, end, len, crc: journal_crc_of(pieces) }
+        Self { start, end, len, crc: journal_crc_of(pieces), place: None }
+    }
+
+    /// The same mark, to stand at an offset of its file.
+    #[must_use]
+    pub fn at(self, place: u64) -> Self {
+        Self { place: Some(place), ..self }
     }
 
     /// Whether a block is the one that the mark was made for.
@@ -161,6 +175,10 @@ impl BlockMark {
         }
         for shift in (0..16).rev() {
             out.push(b"0123456789abcdef"[(self.crc >> (4 * shift) & 15) as usize]);
+        }
+        if let Some(place) = self.place {
+            out.push(b' ');
+            out.extend_from_slice(number.format(place).as_bytes());
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -229,7 +247,13 @@ mod tests {
         let padded = b"#tm 100 114 9 995dc9bbdf1939fa   \r\n";
         assert_eq!(read(padded), Ok(Annotation::Block(mark)));
         assert!(mark.fits(b"123456789") && !mark.fits(b"123456780") && !mark.fits(b"1"));
-        let largest = BlockMark { start: u64::MAX, end: u64::MAX, len: u64::MAX, crc: 0 };
+        let placed = mark.at(4711);
+        line.clear();
+        placed.encode(&mut line);
+        assert_eq!(line, b"#tm 100 114 9 995dc9bbdf1939fa 4711\r\n");
+        assert_eq!(read(&line), Ok(Annotation::Block(placed)));
+        let all = u64::MAX;
+        let largest = BlockMark { start: all, end: all, len: all, crc: 0, place: Some(all) };
         line.clear();
         largest.encode(&mut line);
         assert_eq!(read(&line), Ok(Annotation::Block(largest)));
@@ -265,6 +289,9 @@ mod tests {
             b"#tm 0100 114 9 995dc9bbdf1939fa\r\n",
             b"#tm 100 114 -9 995dc9bbdf1939fa\r\n",
             b"#tm 100 114 9 995dc9bbdf1939fa x\r\n",
+            b"#tm 100 114 9 995dc9bbdf1939fa -1\r\n",
+            b"#tm 100 114 9 995dc9bbdf1939fa 07\r\n",
+            b"#tm 100 114 9 995dc9bbdf1939fa 7 7\r\n",
             b"#tm 100 114  9 995dc9bbdf1939fa\r\n",
             b"#tm-history abc abc 0\r\n",
             b"#tm-histery x\r\n",
