@@ -160,7 +160,8 @@ impl Intake {
     }
 
     /// Bytes of a transaction that has not ended.
-    pub fn open_bytes(&self) -> usize {
+    #[cfg(test)]
+    fn open_bytes(&self) -> usize {
         self.open.len()
     }
 

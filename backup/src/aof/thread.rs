@@ -150,6 +150,7 @@ impl<D: Disk + 'static> AppendThread<D> {
         notify: Box<dyn Fn() + Send>,
     ) -> io::Result<Self> {
         let status = Arc::new(AppendStatus::default());
+        // Without a bound of its own: main must not wait for a disk. The caller bounds it, see the module's header.
         let (orders, received) = mpsc::channel();
         let mut worker = Worker::new(appender, policy, clock_ms, Arc::clone(&status));
         let thread = std::thread::Builder::new().name("append".into());

@@ -20,7 +20,13 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
     } else if is(word, "PAUSE-CRON") && args.len() == 3 {
         host.cron_paused = int(args.at(2))? != 0;
     } else if is(word, "SHIFT-CLOCK") && args.len() == 3 {
-        crate::clock::shift_wall_clock(int(args.at(2))?);
+        // A century to and fro: times beyond that are not those of any clock.
+        const MOST_MS: i64 = 100 * 365 * 86_400_000;
+        let ms = int(args.at(2))?;
+        if !(-MOST_MS..=MOST_MS).contains(&ms) {
+            return Err(Refusal::OUT_OF_RANGE);
+        }
+        crate::clock::shift_wall_clock(ms);
     } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
         // Buffers of replies are never larger than a piece of what waits: there is nothing to keep.
         int(args.at(3))?;

@@ -240,7 +240,14 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
     if let Some(cut) = &loaded.cut {
         tracing::warn!("!!! Warning: short read while loading the AOF file !!!");
-        tracing::warn!("AOF loaded anyway because aof-load-truncated is enabled: {cut:?}");
+        tracing::warn!(
+            "AOF loaded anyway because aof-load-truncated is enabled: {} ended {}, {} bytes behind offset {} are in {} now",
+            cut.path.display(),
+            cut.reason,
+            cut.bytes,
+            cut.offset,
+            cut.aside.display()
+        );
     }
     loader.failures.log();
     let id = |text: &[u8; 40]| ReplicationId::parse(text).unwrap_or(ReplicationId::NONE);

@@ -202,21 +202,22 @@ impl Node {
         let on = self.host.pressure();
         let now = crate::clock::monotonic_ms();
         let Outside { replication, journal, clients, settings, .. } = &mut self.host;
-        let (mut slots, mut count, mut slow_ms) = ([0; 16], 0, 0);
+        let mut slow_ms = 0;
         let fed = replication.replicas.iter().filter(|(_, replica)| replica.is_fed());
         for (slot, replica) in fed {
             let Some(client) = clients.get_mut(*slot) else { continue };
             let pending = replica.pending_bytes(journal);
             client.output_bytes = pending as usize;
             slow_ms = slow_ms.max(replica.pressure(pending, on, now));
-            if pending > 0 && count < slots.len() {
-                slots[count] = *slot;
-                count += 1;
-            }
         }
         let longest_ms = u64::from(settings.repl_backpressure_seconds) * 1000;
         replication.slow_ms = replication.patience.allow(slow_ms, longest_ms, now);
-        slots[..count].iter().for_each(|slot| self.check_output_limit(*slot));
+        let mut from = 0;
+        while let Some((slot, _)) = self.host.replication.replicas.range(from..).next() {
+            let slot = *slot;
+            self.check_output_limit(slot);
+            from = slot + 1;
+        }
     }
 
     /// Gives up the replicas that have not gone on for too long.

@@ -279,7 +279,15 @@ async fn pump_pipe(
     loop {
         wait_for_room(node, number, room).await;
         let mut piece = BytesMut::with_capacity(PIECE);
-        match reader.read_buf(&mut piece).await {
+        // Also while the child writes nothing it is noticed that nobody waits for it any more.
+        let read = tokio::select! {
+            read = reader.read_buf(&mut piece) => read,
+            () = room.notified() => match node.borrow().awaiting(number) {
+                0 => Ok(1),
+                _ => continue,
+            },
+        };
+        match read {
             Ok(0) => {
                 let left = node.borrow().awaiting(number);
                 tracing::info!(

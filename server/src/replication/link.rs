@@ -24,7 +24,7 @@ use journal::{History, Kind, ReplicationId};
 use protocol::resp::{Batch, encode};
 use replica::handshake::{Handshake, HandshakeError, Introduction, Outcome, Step};
 use replica::intake::{Executed, Intake, StreamError, Target};
-use replica::retry::{Cause, Retry};
+use replica::retry::{Cause, Retry, SETTLED_MS};
 use replica::stream::Position;
 use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
@@ -94,7 +94,7 @@ pub struct Link {
     pub down_since_ms: Option<u64>,
     /// Since when it has carried the stream.
     up_since_ms: Option<u64>,
-    /// Why it is down, if an attempt has failed since it was up.
+    /// Why the last attempt failed, since the link was last up for long.
     pub reason: Option<String>,
     /// Attempts that failed.
     pub failed_attempts: u64,
@@ -236,6 +236,10 @@ impl Node {
             link.starts_over = true;
         } else if up_ms.is_some() {
             tracing::info!("Caching the disconnected master state.");
+        }
+        if up_ms.is_some_and(|up| up >= SETTLED_MS) {
+            // What failed before the link worked for so long is another story.
+            link.reason = None;
         }
         // Each reason once: what repeats is counted.
         if link.reason.as_ref() != Some(&failure.text) {
@@ -699,7 +703,7 @@ impl Node {
 impl Target for Node {
     fn execute(&mut self, start: u64, bytes: &[u8], batch: &Batch) -> Executed {
         self.begin_turn();
-        let Some(link) = &self.host.replication.link else { return Executed::all(batch) };
+        let link = self.host.replication.link.as_ref().expect("its stream ends with the link");
         let mut session = self.engine.take_session(link.slot);
         assert_eq!(session.peer, Peer::Primary);
         session.halts = !self.host.settings.replica_ignore_unsupported;
