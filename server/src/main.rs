@@ -24,14 +24,15 @@ mod rates;
 mod replication;
 mod shutdown;
 mod timer;
+mod version;
 
-use admin::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use config::{Loaded, Settings, ShutdownFlags};
 use node::{Node, SharedNode};
 use rand::TryRng;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::signal::unix::{SignalKind, signal};
+use version::{REDIS_VERSION, TIDEMARK_VERSION};
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
@@ -79,7 +80,7 @@ fn print_directives() {
 }
 
 fn fail(text: &str) -> ! {
-    eprintln!("{text}");
+    eprintln!("{}", log::plain(text));
     std::process::exit(1);
 }
 

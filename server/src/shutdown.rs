@@ -124,7 +124,7 @@ async fn end(node: &SharedNode, request: Request) {
     let result = node.borrow_mut().finish(request.flags);
     match result {
         Ok(()) => {
-            tracing::warn!("Redis is now ready to exit, bye bye...");
+            tracing::warn!("Tidemark is now ready to exit, bye bye...");
             std::process::exit(0);
         }
         Err(error) => {

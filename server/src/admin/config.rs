@@ -64,6 +64,7 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let changed = host.settings.set(&pairs, caller).map_err(refused)?;
     for name in &changed {
         if let Err(reason) = apply(host, ctx, name) {
+            let reason = crate::log::plain(&reason);
             host.settings = before;
             for name in &changed {
                 // The old value was in force before: it can be again.
@@ -117,7 +118,7 @@ pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
     }
     write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
         tracing::warn!("CONFIG REWRITE failed: {error}");
-        Refusal::new(format!("ERR Rewriting config file: {error}"))
+        Refusal::new(format!("ERR Rewriting config file: {}", crate::log::plain(&error)))
     })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())

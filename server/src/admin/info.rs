@@ -3,12 +3,12 @@
 //! # Source
 //! - names and order of fields: Redis 7.2
 
-use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::clock;
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
 use crate::replication::link::{Link, LinkState};
+use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use engine::context::{Context, Done};
 use engine::engine::Stats;
 use engine::refusal::Refusal;
@@ -396,7 +396,7 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
         );
     }
     if !link.is_up() {
-        line(out, "master_link_down_reason", link.reason.as_deref().unwrap_or(""));
+        line(out, "master_link_down_reason", crate::log::plain(link.reason.as_deref().unwrap_or("")));
         line(out, "master_link_failed_attempts", link.failed_attempts);
         let down = link.down_since_ms.filter(|_| link.was_up);
         let down = down.map_or(-1, |at| (now.saturating_sub(at) / 1000) as i64);
