@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::config::OutputLimit;
 use crate::node::{Node, SharedNode};
+use engine::engine::Pause;
 use engine::session::OutboxLimits;
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,8 +32,9 @@ pub async fn run(node: SharedNode) {
         }
         node_mut.begin_timer_turn();
         node_mut.look_at_append_queue();
-        // What goes is journaled: nothing does by itself while too much waits for the disk.
-        if !node_mut.host.persistence.append_queue_is_full() {
+        // What goes is journaled: nothing does by itself while too much waits for the disk, or while writes are paused.
+        let is_paused = node_mut.engine.conditions.pause != Pause::Nothing;
+        if !is_paused && !node_mut.host.persistence.append_queue_is_full() {
             node_mut.sweep();
             if node_mut.engine.eviction.unfinished {
                 node_mut.engine.make_room(&mut node_mut.host);
@@ -111,7 +113,7 @@ pub async fn alarms(node: SharedNode) {
         tokio::select! {
             _ = tokio::time::sleep(sleep) => {}
             _ = alarm.notified() => {}
-            _ = unpaused.notified() => node.borrow_mut().end_pause(),
+            _ = unpaused.notified() => node.borrow_mut().resume_paused(),
         }
         let node = &mut *node.borrow_mut();
         node.begin_timer_turn();

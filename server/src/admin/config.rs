@@ -2,6 +2,7 @@
 
 use crate::config::{Caller, SetError};
 use crate::node::Outside;
+use crate::process::places;
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -82,7 +83,14 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
 fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), String> {
     let settings = &host.settings;
     match name {
-        "dir" => std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?,
+        "dir" => {
+            std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?;
+            if let Some(text) =
+                places::unwritable(settings, Path::new("."), places::refusal_to_write)
+            {
+                tracing::warn!("{text}");
+            }
+        }
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
