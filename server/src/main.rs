@@ -30,6 +30,7 @@ mod version;
 
 use config::{Loaded, Settings};
 use node::{Node, SharedNode};
+use process::advice;
 use process::daemon::{self, Report};
 use process::places;
 use process::supervisor::Supervisor;
@@ -37,6 +38,7 @@ use rand::TryRng;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use version::{REDIS_VERSION, TIDEMARK_VERSION};
 
 #[global_allocator]
@@ -55,8 +57,12 @@ fn main() {
         Some("-h" | "--help") => {
             println!("Usage: tidemark-server [settings file] [--name value]...");
             println!("       tidemark-server -v | --version");
+            println!("       tidemark-server --check-config [settings file] [--name value]...");
             println!("       tidemark-server --directives");
             return;
+        }
+        Some("--check-config") => {
+            std::process::exit(i32::from(!advice::check(&args[1..])));
         }
         Some("--directives") => {
             print_directives();
@@ -91,12 +97,10 @@ fn fail(text: &str) -> ! {
 
 /// Prepares the process, then serves.
 fn start(mut loaded: Loaded) -> Result<(), String> {
-    let settings = &mut loaded.settings;
-    if !loaded.users.is_empty() || !settings.aclfile.is_empty() {
-        return Err(
-            "ACL users in the configuration are not supported by this version of Tidemark".into()
-        );
+    if let Some(reason) = advice::obstacle(&loaded) {
+        return Err(reason);
     }
+    let settings = &mut loaded.settings;
     std::env::set_current_dir(&settings.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", settings.dir))?;
     log::start(&settings.logfile, settings.loglevel)
@@ -126,6 +130,8 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
              /path/to/redis.conf"
         ),
     }
+    advice::log(&loaded);
+    let settings = &mut loaded.settings;
     settings.maxclients = limits::make_room_for(settings.maxclients)?;
     if let Some(text) = memory::too_little_for_snapshots(settings.maxmemory) {
         tracing::warn!("{text}");
@@ -156,6 +162,7 @@ async fn serve(
 ) -> Result<(), String> {
     let primary = loaded.settings.replicaof.clone();
     let node: SharedNode = Rc::new(RefCell::new(Node::new(loaded.settings, loaded.file)));
+    node.borrow_mut().engine.names = loaded.names.map(Arc::new);
     node.borrow_mut().host.myself = Rc::downgrade(&node);
     node.borrow_mut().host.supervisor = supervisor;
     net::listen::start(&node)?;

@@ -6,6 +6,7 @@
 use crate::arguments::is;
 use crate::command::{Group::Server as G, *};
 use crate::context::{Context, Done};
+use crate::engine::Engine;
 use crate::glob;
 use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
 use crate::grammar::syntax::{Argument, Kind};
@@ -115,22 +116,22 @@ fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal>
 
 /// `COMMAND` → all commands.
 fn command(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    let all = table().all();
+    let all = ctx.engine.commands();
     ctx.reply.array(all.len());
     all.iter().for_each(|spec| describe(&mut ctx.reply, spec));
     Ok(Done::NOTHING)
 }
 
 fn command_count(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    ctx.reply.int(table().all().len() as i64);
+    ctx.reply.int(ctx.engine.commands().len() as i64);
     Ok(Done::NOTHING)
 }
 
 /// The commands that some names stand for; unknown ones are `None`.
-fn named(args: Args<'_>) -> Vec<Option<&'static Spec>> {
+fn named(engine: &Engine, args: Args<'_>) -> Vec<Option<&'static Spec>> {
     let find = |name: &[u8]| {
         let mut parts = name.splitn(2, |byte| *byte == b'|');
-        let spec = table().find(parts.next()?)?;
+        let spec = engine.find_command(parts.next()?)?;
         match parts.next() {
             None => Some(spec),
             Some(own) => {
@@ -139,13 +140,13 @@ fn named(args: Args<'_>) -> Vec<Option<&'static Spec>> {
         }
     };
     match args.len() {
-        2 => table().all().iter().map(|spec| Some(*spec)).collect(),
+        2 => engine.commands().into_iter().map(Some).collect(),
         _ => args.iter_from(2).map(find).collect(),
     }
 }
 
 fn command_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let specs = named(args);
+    let specs = named(ctx.engine, args);
     ctx.reply.array(specs.len());
     for spec in specs {
         match spec {
@@ -293,7 +294,7 @@ pub fn categories(spec: &Spec) -> Vec<String> {
 }
 
 fn command_docs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let specs: Vec<&Spec> = named(args).into_iter().flatten().collect();
+    let specs: Vec<&Spec> = named(ctx.engine, args).into_iter().flatten().collect();
     ctx.reply.map(specs.len());
     specs.iter().for_each(|spec| document(&mut ctx.reply, spec));
     Ok(Done::NOTHING)
@@ -411,9 +412,13 @@ fn show_arguments(reply: &mut Reply<'_>, arguments: &[Argument<'_>]) {
 }
 
 /// The command that is asked about, its arguments, and where among them the keys are.
-fn located(args: Args<'_>) -> Result<(&'static Spec, Args<'_>, Vec<usize>), Refusal> {
+fn located<'a>(
+    engine: &Engine,
+    args: Args<'a>,
+) -> Result<(&'static Spec, Args<'a>, Vec<usize>), Refusal> {
     let inner = args.tail(2);
-    let Some(spec) = resolve(inner) else {
+    let Some(spec) = engine.find_command(inner.at(0)).and_then(|spec| subcommand(spec, inner))
+    else {
         return Err(Refusal::fixed("ERR Invalid command specified"));
     };
     if spec.keys == Keys::None {
@@ -429,7 +434,7 @@ fn located(args: Args<'_>) -> Result<(&'static Spec, Args<'_>, Vec<usize>), Refu
 }
 
 fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let (_, inner, positions) = located(args)?;
+    let (_, inner, positions) = located(ctx.engine, args)?;
     ctx.reply.array(positions.len());
     positions.iter().for_each(|at| ctx.reply.bulk(inner.at(*at)));
     Ok(Done::NOTHING)
@@ -437,7 +442,7 @@ fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
 
 /// `COMMAND GETKEYSANDFLAGS command [arg …]` → each key with what is done with it.
 fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let (spec, inner, positions) = located(args)?;
+    let (spec, inner, positions) = located(ctx.engine, args)?;
     ctx.reply.array(positions.len());
     for at in positions {
         ctx.reply.array(2);
@@ -509,7 +514,8 @@ fn covers(keys: &KeySpec, args: Args<'_>, position: usize) -> bool {
 
 /// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
 fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
+    let all = ctx.engine.commands();
+    let all = all.iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
     let names: Vec<&str> = if args.len() == 2 {
         all.map(|spec| spec.name).collect()
     } else if args.len() == 5 && is(args.at(2), "FILTERBY") {

@@ -1,6 +1,6 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, SetError};
+use crate::config::{Caller, Row, SetError};
 use crate::node::Outside;
 use crate::process::places;
 use engine::context::{Context, Done};
@@ -72,6 +72,12 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
                 let _ = apply(host, ctx, name);
             }
             return Err(Refusal::new(SetError::failed(name, &reason).text));
+        }
+    }
+    for (name, _) in &pairs {
+        let row = Row::find(&String::from_utf8_lossy(name));
+        if let Some(row) = row.filter(|row| host.settings.is_without_effect(row)) {
+            tracing::warn!("{}", row.advice(&host.settings));
         }
     }
     host.settings_changed = true;

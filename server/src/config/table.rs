@@ -93,6 +93,13 @@ impl Row {
         self.show(&Settings::default())
     }
 
+    /// That it has no effect though it was set, for the log.
+    pub fn advice(&self, settings: &Settings) -> String {
+        let (name, value) = (self.name, self.show(settings));
+        let reason = self.note.unwrap_or("it is not supported");
+        format!("WARNING The directive '{name} {value}' has no effect: {reason}.")
+    }
+
     /// Whether both settings have the same value.
     pub fn same(&self, a: &Settings, b: &Settings) -> bool {
         (self.same)(a, b)
@@ -210,7 +217,7 @@ settings! {
 
     // ---- Process
     "daemonize"              => daemonize: bool                    = false,                    Either,         IMMUTABLE;
-    "supervised"             => supervised: Supervision            = Supervision::No,          (),             IMMUTABLE | NO_EFFECT, "readiness is told by the log alone";
+    "supervised"             => supervised: Supervision            = Supervision::No,          (),             IMMUTABLE;
     "pidfile"                => pidfile: String                    = NONE,                     any,            IMMUTABLE;
     "loglevel"               => loglevel: LogLevel                 = LogLevel::Notice,         (),             MUTABLE;
     "logfile"                => logfile: String                    = NONE,                     any,            IMMUTABLE;
