@@ -34,6 +34,7 @@ use process::advice;
 use process::daemon::{self, Report};
 use process::places;
 use process::supervisor::Supervisor;
+use process::title::{self, Title};
 use rand::TryRng;
 use std::cell::RefCell;
 use std::path::Path;
@@ -113,6 +114,7 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
     if report.is_some() && settings.pidfile.is_empty() {
         settings.pidfile = places::PID_FILE.into();
     }
+    let title = take_title(settings, loaded.file.as_deref());
     keyspace::hashing::seed_hash(&hash_seed()?);
     memory::prepare();
     memory::note_start();
@@ -143,7 +145,16 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
-    runtime.block_on(serve(loaded, supervisor, report))
+    runtime.block_on(serve(loaded, title, supervisor, report))
+}
+
+/// Shows a title of ours instead of the command line, if that is wanted and allowed.
+fn take_title(settings: &Settings, file: Option<&Path>) -> Option<Title> {
+    if !settings.set_proc_title {
+        return None;
+    }
+    let taken = Title::take(&title::expand(settings, file));
+    taken.inspect_err(|error| tracing::info!("The process keeps its title: {error}")).ok()
 }
 
 /// The secret that names are hashed with: from the system's generator, for this process alone.
@@ -157,6 +168,7 @@ fn hash_seed() -> Result<[u8; keyspace::hashing::SEED_BYTES], String> {
 
 async fn serve(
     loaded: Loaded,
+    title: Option<Title>,
     supervisor: Supervisor,
     report: Option<Report>,
 ) -> Result<(), String> {
@@ -165,6 +177,7 @@ async fn serve(
     node.borrow_mut().engine.names = loaded.names.map(Arc::new);
     node.borrow_mut().host.myself = Rc::downgrade(&node);
     node.borrow_mut().host.supervisor = supervisor;
+    node.borrow_mut().host.title = title;
     net::listen::start(&node)?;
     if let Err(text) = places::write_pid_file(&node.borrow().host.settings) {
         tracing::warn!("{text}");

@@ -2,7 +2,7 @@
 
 use crate::config::{Caller, Row, SetError};
 use crate::node::Outside;
-use crate::process::places;
+use crate::process::{places, title};
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -111,6 +111,12 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "oom-score-adj" | "oom-score-adj-values" => {
             if !host.apply_oom_score() {
                 return Err("Failed to set current oom_score_adj. Check server logs.".into());
+            }
+        }
+        "proc-title-template" => {
+            let text = title::expand(settings, host.config_file.as_deref());
+            if let Some(title) = &mut host.title {
+                title.set(&text);
             }
         }
         "maxclients" => crate::limits::make_room_for_all(settings.maxclients)?,

@@ -43,7 +43,6 @@ const CLUSTER: &str = "cluster mode is not supported";
 const DEFRAG: &str = "active defragmentation is not supported";
 const CRASH: &str = "a crash leaves the operating system's core dump and the panic's message";
 const SYSLOG: &str = "logging to syslog is not supported";
-const TITLE: &str = "the process keeps its title";
 const CPULIST: &str = "threads and processes are not pinned to processors";
 const THREADS: &str = "one thread serves all connections";
 
@@ -233,8 +232,8 @@ settings! {
         "requests and replies are not recorded";
     "always-show-logo"       => always_show_logo: bool             = false,                    Either,         IMMUTABLE | NO_EFFECT,
         "there is no logo";
-    "set-proc-title"         => set_proc_title: bool               = true,                     Either,         IMMUTABLE | NO_EFFECT, TITLE;
-    "proc-title-template"    => proc_title_template: String        = text("{title} {listen-addr} {server-mode}"), title_template, MUTABLE | NO_EFFECT, TITLE;
+    "set-proc-title"         => set_proc_title: bool               = true,                     Either,         IMMUTABLE;
+    "proc-title-template"    => proc_title_template: String        = text("{title} {listen-addr} {server-mode}"), title_template, MUTABLE;
     "locale-collate"         => locale_collate: String             = NONE,                     any,            MUTABLE | NO_EFFECT,
         "texts are compared by their bytes";
     "ignore-warnings"        => ignore_warnings: String            = NONE,                     any,            MUTABLE | NO_EFFECT,

@@ -13,3 +13,4 @@ pub mod advice;
 pub mod daemon;
 pub mod places;
 pub mod supervisor;
+pub mod title;

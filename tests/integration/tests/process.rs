@@ -532,3 +532,38 @@ fn what_has_no_effect_is_named_at_the_start_and_when_it_is_set() {
     assert_eq!(warned("hz"), 1);
     assert_eq!(node.info("hz"), "10");
 }
+
+// ---- What ps shows
+
+#[test]
+fn the_title_says_where_it_listens() {
+    let title = |node: &Node| {
+        let line = fs::read(format!("/proc/{}/cmdline", node.pid())).expect("a process");
+        text(&line).trim_end_matches('\0').to_string()
+    };
+    let mut node = Node::start("node", &[]);
+    let program = server().to_string_lossy().into_owned();
+    let usual = format!("{program} 127.0.0.1:{}", node.port());
+    assert_eq!(title(&node), usual);
+    let set = |template: &str| {
+        let _: String = node.run(&["CONFIG", "SET", "proc-title-template", template]);
+    };
+    set("mine {port} {tls-port} {config-file}{unixsocket}");
+    let file = node.path("node.conf");
+    assert_eq!(title(&node), format!("mine {} 0 {}", node.port(), file.display()));
+    // Longer than the command line and the environment, and as short as can be.
+    set(&"long ".repeat(600));
+    assert_eq!(title(&node), "long ".repeat(600).trim_end());
+    set("x");
+    assert_eq!(title(&node), "x");
+    let error = node.refused(&["CONFIG", "SET", "proc-title-template", "{nonsense}"]);
+    assert!(error.contains("template format is invalid"), "{error}");
+    assert_eq!(title(&node), "x");
+    // The environment is what it was.
+    let environment = fs::read(format!("/proc/{}/environ", node.pid())).expect("a process");
+    assert!(text(&environment).contains("TZ=UTC"));
+    node.stop();
+    node.set_option("set-proc-title", "no");
+    node.launch();
+    assert_eq!(title(&node), format!("{program}\0{}", file.display()));
+}
