@@ -128,8 +128,7 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    let specs = engine::command::table().all().iter();
-    for spec in specs.flat_map(|spec| [*spec].into_iter().chain(spec.subcommands)) {
+    for spec in engine::command::table().with_subcommands() {
         let Some(calls) = engine.stats.calls.get(spec.index) else { continue };
         if *calls == Default::default() {
             continue;
