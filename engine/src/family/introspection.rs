@@ -7,7 +7,6 @@ use crate::arguments::is;
 use crate::command::*;
 use crate::context::{Context, Done};
 use crate::glob;
-use crate::grammar;
 use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
 use crate::grammar::syntax::{Argument, Kind};
 use crate::refusal::Refusal;
@@ -489,7 +488,7 @@ mod tests {
 
     #[test]
     fn positions_are_what_three_numbers_can_say() {
-        let of = |name: &str| positions(grammar::find(name).expect("a command").keys);
+        let of = |name: &str| positions(crate::grammar::find(name).expect("a command").keys);
         assert_eq!(of("get"), [1, 1, 1]);
         assert_eq!(of("mset"), [1, -1, 2]);
         assert_eq!(of("blpop"), [1, -2, 1]);
