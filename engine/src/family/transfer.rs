@@ -109,6 +109,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     let payload = verify_dump_payload(args.at(3))
         .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    ctx.engine.stats.dump_payload_sanitizations += 1;
     let value =
         decode(&payload, &ctx.engine.limits).ok_or(Refusal::fixed("ERR Bad data format"))?;
     let now = ctx.now();

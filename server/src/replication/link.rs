@@ -442,7 +442,7 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
             break;
         }
         let read = wire.fill().await?;
-        node.borrow_mut().host.stats.repl_input_bytes += read as u64;
+        node.borrow_mut().host.stats.note_link_input(read);
     }
     let done = wire.while_busy(move || file.sync_all().map(|()| temporary)).await?;
     done.map_err(cannot(
@@ -671,7 +671,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
 
 fn note_stream(node: &SharedNode, bytes: usize) {
     let host = &mut node.borrow_mut().host;
-    host.stats.repl_input_bytes += bytes as u64;
+    host.stats.note_link_input(bytes);
     if let Some(link) = &mut host.replication.link {
         link.last_io_ms = clock::monotonic_ms();
         link.received += bytes as u64;
