@@ -58,7 +58,7 @@ flags! {
     17, NO_ASYNC_LOADING, "no_async_loading", "Not while data is replaced in the background.";
     18, IN_SUBSCRIBED, "", "Allowed in RESP2 while the client has subscriptions.";
     19, NOT_QUEUED, "", "Executed at once even inside MULTI.";
-    21, UNSUPPORTED, "", "Known by name only: answered with an error that says so.";
+    21, OFF, "", "Of a family that this server does not have: answered as Redis does where it is off.";
     20, ANY_KEYS, "", "Comes upon keys that are not among its arguments, and may find them expired.";
 }
 
@@ -328,6 +328,14 @@ impl Table {
 pub fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| Table::build(crate::family::FAMILIES))
+}
+
+/// The lower-case name of a command that Redis has and this server has not.
+#[cold]
+pub fn missing(name: &str) -> Option<&'static str> {
+    let known = grammar::find(&name.to_ascii_lowercase())?.name;
+    let is_there = table().all().iter().any(|spec| spec.documented.name == known);
+    (!is_there && !known.contains('|')).then_some(known)
 }
 
 /// The command that a request names, the subcommand if there is one.

@@ -570,6 +570,9 @@ fn as_hset(args: Args<'_>) -> Option<Vec<Span>> {
 fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared), Refusal> {
     let Some(spec) = prepared.spec else {
         let name = String::from_utf8_lossy(clip(args.at(0))).into_owned();
+        if let Some(missing) = command::missing(&name) {
+            return Err(Refusal::not_supported(missing));
+        }
         let mut list = String::new();
         for arg in args.iter_from(1) {
             if list.len() >= 128 {

@@ -377,9 +377,12 @@ impl Node {
         let now_ms = clock::monotonic_ms() as i64;
         let mut client = Client::new(0, stream.addresses(), stream.number(), handle, now_ms);
         client.is_unix = matches!(stream, Stream::Unix(_));
-        let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
+        let settings = &self.host.settings;
+        let may_debug = settings.enable_debug_command.allows(client.is_local());
+        let may_load_modules = settings.enable_module_command.allows(client.is_local());
         let id = self.engine.session_mut(slot).map_or(0, |session| {
-            session.may_debug = allowed;
+            session.may_debug = may_debug;
+            session.may_load_modules = may_load_modules;
             session.address = client.monitor_address();
             session.id
         });

@@ -23,14 +23,11 @@ macro_rules! host_rows {
 }
 
 host_rows! {
-    acl => Acl;
     bgrewriteaof => BgRewriteAof;
     bgsave => BgSave;
     config => Config;
-    failover => Failover;
     info => Info;
     lastsave => LastSave;
-    latency => Latency;
     memory => Memory;
     psync => Psync;
     replconf => Replconf;
@@ -38,7 +35,6 @@ host_rows! {
     role => Role;
     save => Save;
     shutdown => Shutdown;
-    slowlog => Slowlog;
     wait => Wait;
     waitaof => WaitAof;
 }
@@ -46,18 +42,15 @@ host_rows! {
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
     //  name            arity        flags                                keys     handler
-    cmd("acl",          at_least(2), OPS_ANY | UNSUPPORTED,               NO_KEYS, acl),
     cmd("bgrewriteaof", exactly(1),  OPS | NO_ASYNC_LOADING,              NO_KEYS, bgrewriteaof),
     cmd("bgsave",       at_least(1), OPS | NO_ASYNC_LOADING,              NO_KEYS, bgsave),
     cmd("config",       at_least(2), 0,                                   NO_KEYS, config).with(CONFIG),
     cmd("dbsize",       exactly(1),  READ | FAST,                         NO_KEYS, dbsize),
     cmd("debug",        at_least(2), OPS_ANY,                             NO_KEYS, debug),
-    cmd("failover",     at_least(1), OPS | STALE | UNSUPPORTED,           NO_KEYS, failover),
     cmd("flushall",     at_least(1), WRITE,                               NO_KEYS, flushall),
     cmd("flushdb",      at_least(1), WRITE,                               NO_KEYS, flushdb),
     cmd("info",         at_least(1), ANY,                                 NO_KEYS, info),
     cmd("lastsave",     exactly(1),  ANY | FAST,                          NO_KEYS, lastsave),
-    cmd("latency",      at_least(2), OPS_ANY | UNSUPPORTED,               NO_KEYS, latency),
     cmd("memory",       at_least(2), 0,                                   NO_KEYS, memory).with(MEMORY),
     cmd("monitor",      exactly(1),  ADMIN | NO_SCRIPT | LOADING | STALE, NO_KEYS, monitor),
     cmd("psync",        at_least(3), OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, psync),
@@ -67,7 +60,6 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd("save",         exactly(1),  OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, save),
     cmd("shutdown",     at_least(1), OPS_ANY | NO_MULTI | ALLOW_BUSY,     NO_KEYS, shutdown),
     cmd("slaveof",      exactly(3),  OPS | STALE | NO_ASYNC_LOADING,      NO_KEYS, replicaof),
-    cmd("slowlog",      at_least(2), UNSUPPORTED,                         NO_KEYS, slowlog),
     cmd("swapdb",       exactly(3),  WRITE | FAST,                        NO_KEYS, swapdb),
     cmd("sync",         exactly(1),  OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, psync),
     cmd("time",         exactly(1),  ANY | FAST,                          NO_KEYS, time),

@@ -173,13 +173,22 @@ pub(super) const ROWS: &[Grammar] = &[
         .summary("Estimates the bytes that a key and its value take.")
         .syntax("key:key [SAMPLES count:int]")
         .keys(&[one(RO, 2)]),
-    row("module", "4.0.0", "By subcommand"),
-    row("module|help", "5.0.0", "O(1)"),
-    row("module|list", "4.0.0", "O(N) for N modules").tips(&["nondeterministic_output_order"]),
-    row("module|load", "4.0.0", "O(1)").syntax("path [arg...]"),
+    row("module", "4.0.0", "By subcommand")
+        .summary("Subcommands about loaded modules."),
+    row("module|help", "5.0.0", "O(1)")
+        .summary("Lists the subcommands of MODULE, each with a sentence about it."),
+    row("module|list", "4.0.0", "O(N) for N modules")
+        .summary("Lists the modules that are loaded: none.")
+        .tips(&["nondeterministic_output_order"]),
+    row("module|load", "4.0.0", "O(1)")
+        .summary("Loads a module.")
+        .syntax("path [arg...]"),
     row("module|loadex", "7.0.0", "O(1)")
+        .summary("Loads a module with its settings.")
         .syntax("path [CONFIG... configs={name value}] [ARGS args...]"),
-    row("module|unload", "4.0.0", "O(1)").syntax("name"),
+    row("module|unload", "4.0.0", "O(1)")
+        .summary("Unloads a module.")
+        .syntax("name"),
     row("monitor", "1.0.0", "")
         .summary("Shows the client every command that the server executes."),
     row("psync", "2.8.0", "")

@@ -252,8 +252,7 @@ settings! {
     "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE | NO_EFFECT, "there are no ACL users yet";
     "enable-protected-configs" => enable_protected_configs: Permission = Permission::No, (),              IMMUTABLE;
     "enable-debug-command"     => enable_debug_command: Permission     = Permission::No, (),              IMMUTABLE;
-    "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE | NO_EFFECT,
-        "modules are not supported";
+    "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE;
 
     // ---- Databases and memory
     "databases"                     => databases: u32                     = 16,                         within(1, INT),   IMMUTABLE;
