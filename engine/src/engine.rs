@@ -449,7 +449,9 @@ impl Engine {
             Some(entry) if self.is_due(scope, entry) => {}
             _ => return false,
         }
-        if !self.is_replica && !self.conditions.loading {
+        // While writes are paused nothing changes.
+        let stays = self.conditions.loading || self.conditions.pause != Pause::Nothing;
+        if !self.is_replica && !stays {
             self.expire(scope.db, key);
         }
         true

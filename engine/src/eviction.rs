@@ -12,7 +12,7 @@
 //! - which key is the worst: [`keyspace::eviction`]; how much is used: the host
 
 use crate::context::{Class, Key};
-use crate::engine::Engine;
+use crate::engine::{Engine, Pause};
 use crate::host::{EntryKind, Host};
 use keyspace::entry::Value;
 use keyspace::eviction::{Frequency, Order, Policy, Pool};
@@ -125,6 +125,10 @@ impl Engine {
         if !self.eviction.limited {
             // The limit was lifted before a round that was cut short could go on.
             self.eviction.note_room(self.tick_ns);
+            return;
+        }
+        if self.conditions.pause != Pause::Nothing {
+            // Nothing changes while writes are paused.
             return;
         }
         let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);

@@ -44,6 +44,9 @@ pub mod statistics;
 mod testing;
 pub mod tracking;
 
+/// The version of Redis whose behaviour is promised: for clients, peers and files that look at it. The one place that says it.
+pub const REDIS_VERSION: &str = "7.2.6";
+
 pub use dispatch::Flow;
 pub use engine::Engine;
 pub use host::Host;

@@ -21,11 +21,13 @@ use crate::net::handle::Handle;
 use crate::net::stream::Stream;
 use crate::oom::OomScore;
 use crate::persistence::Persistence;
+use crate::process::supervisor::Supervisor;
 use crate::rates::Rates;
 use crate::replication::Replication;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
+use engine::engine::Pause;
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
 use engine::session::Peer;
@@ -111,6 +113,8 @@ pub struct Outside {
     pub stats: HostStats,
     /// Slots of clients that wait for a pause to end, or for the disk.
     pub paused: Vec<usize>,
+    /// What CLIENT PAUSE asked for; what is in force is [`Outside::pause_in_force`].
+    pub client_pause: Pause,
     /// When CLIENT PAUSE ends: a moment of the steady clock, milliseconds; 0 if there is none.
     pub pause_until_ms: i64,
     /// Data at rest.
@@ -135,8 +139,8 @@ pub struct Outside {
     pub unpaused: Rc<Notify>,
     /// Wakes the task that acts at a certain moment.
     pub alarm: Rc<Notify>,
-    /// The slot of a client whose SHUTDOWN was taken back.
-    pub aborted: Option<usize>,
+    /// Who started us and wants to hear how we are.
+    pub supervisor: Supervisor,
     /// How soon the kernel ends this process.
     pub oom: OomScore,
     /// Connections that MIGRATE keeps.
@@ -194,6 +198,7 @@ impl Node {
                 scratch: Scratch { input: Vec::with_capacity(SCRATCH_KEPT), ..Scratch::default() },
                 stats: HostStats::default(),
                 paused: Vec::new(),
+                client_pause: Pause::Nothing,
                 pause_until_ms: 0,
                 flush: Rc::new(Notify::new()),
                 shutdown: Default::default(),
@@ -204,7 +209,7 @@ impl Node {
                 cron_paused: false,
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
-                aborted: None,
+                supervisor: Supervisor::Nobody,
                 oom: OomScore::default(),
                 other_servers: OtherServers::default(),
                 listeners: Vec::new(),
@@ -338,15 +343,16 @@ impl Node {
         }
     }
 
-    /// Lets all go on that waited for a pause.
+    /// The time of CLIENT PAUSE is over.
     pub fn end_pause(&mut self) {
-        self.engine.conditions.pause = Default::default();
+        self.host.client_pause = Pause::Nothing;
         self.host.pause_until_ms = 0;
+        self.host.apply_pause(&mut self.engine);
         self.resume_paused();
     }
 
     /// Lets all go on whose command had to wait. Those that have to all the same wait again.
-    fn resume_paused(&mut self) {
+    pub fn resume_paused(&mut self) {
         for slot in std::mem::take(&mut self.host.paused) {
             self.resume(slot);
         }
@@ -400,6 +406,7 @@ impl Node {
         self.host.gated.retain(|other| *other != slot);
         self.host.paused.retain(|other| *other != slot);
         self.host.replication.waits.retain(|wait| wait.slot != slot);
+        self.host.shutdown.forget(slot);
     }
 
     /// Says why a client is closed that sent rubbish.
@@ -567,6 +574,22 @@ impl Outside {
         self.scratch.input.shrink_to(SCRATCH_KEPT);
         self.scratch.output.shrink_to(SCRATCH_KEPT);
         self.scratch.batch.trim();
+    }
+
+    /// Which commands wait: CLIENT PAUSE says so, or an end that waits for replicas.
+    fn pause_in_force(&self) -> Pause {
+        match self.client_pause {
+            Pause::Nothing if self.shutdown.pauses() => Pause::Writes,
+            asked => asked,
+        }
+    }
+
+    /// Puts it in force. Clients that no longer have to wait go on.
+    pub fn apply_pause(&self, engine: &mut Engine) {
+        let before = std::mem::replace(&mut engine.conditions.pause, self.pause_in_force());
+        if before != Pause::Nothing {
+            self.unpaused.notify_one();
+        }
     }
 
     /// Up to which token replies may leave.

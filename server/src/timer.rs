@@ -4,6 +4,7 @@ use crate::clock;
 use crate::config::OutputLimit;
 use crate::eventloop;
 use crate::node::{Node, SharedNode};
+use engine::engine::Pause;
 use engine::session::OutboxLimits;
 use std::rc::Rc;
 use std::time::Duration;
@@ -92,7 +93,7 @@ pub async fn alarms(node: SharedNode) {
         tokio::select! {
             _ = tokio::time::sleep(sleep) => {}
             _ = alarm.notified() => {}
-            _ = unpaused.notified() => node.borrow_mut().end_pause(),
+            _ = unpaused.notified() => node.borrow_mut().resume_paused(),
         }
         let node = &mut *node.borrow_mut();
         node.begin_timer_turn();
@@ -111,8 +112,9 @@ impl Node {
     fn tick(&mut self, shared: &SharedNode, each_second: bool) {
         self.begin_timer_turn();
         self.look_at_append_queue();
-        // What goes is journaled: nothing does by itself while too much waits for the disk.
-        if !self.host.persistence.append_queue_is_full() {
+        // What goes is journaled: nothing does by itself while too much waits for the disk, or while writes are paused.
+        let is_paused = self.engine.conditions.pause != Pause::Nothing;
+        if !is_paused && !self.host.persistence.append_queue_is_full() {
             self.sweep();
             if self.engine.eviction.unfinished {
                 self.engine.make_room(&mut self.host);

@@ -61,7 +61,7 @@ impl fmt::Display for InKey {
             Some((key, object_type)) => {
                 let shown = key[..key.len().min(SHOWN_BYTES)].escape_ascii();
                 let more = if key.len() > SHOWN_BYTES { "…" } else { "" };
-                write!(f, ", key \"{shown}{more}\" of type {object_type:?}")
+                write!(f, ", key \"{shown}{more}\" of type {}", object_type.name())
             }
             None => Ok(()),
         }

@@ -399,7 +399,7 @@ fn a_stream_that_contradicts_itself_is_refused_by_name() {
     });
     let error = refusal(&bytes);
     let reason = "stream has another number of entries than announced";
-    assert!(error.contains(&format!("\"the key\" of type Stream2: {reason}")), "{error}");
+    assert!(error.contains(&format!("\"the key\" of type stream-v2: {reason}")), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::config::{Caller, SetError};
 use crate::node::Outside;
+use crate::process::places;
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -66,6 +67,7 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let changed = host.settings.set(&pairs, caller).map_err(refused)?;
     for name in &changed {
         if let Err(reason) = apply(host, ctx, name) {
+            let reason = crate::log::plain(&reason);
             host.settings = before;
             for name in &changed {
                 // The old value was in force before: it can be again.
@@ -83,7 +85,14 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
 fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), String> {
     let settings = &host.settings;
     match name {
-        "dir" => std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?,
+        "dir" => {
+            std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?;
+            if let Some(text) =
+                places::unwritable(settings, Path::new("."), places::refusal_to_write)
+            {
+                tracing::warn!("{text}");
+            }
+        }
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
@@ -119,7 +128,7 @@ pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
     }
     write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
         tracing::warn!("CONFIG REWRITE failed: {error}");
-        Refusal::new(format!("ERR Rewriting config file: {error}"))
+        Refusal::new(format!("ERR Rewriting config file: {}", crate::log::plain(&error)))
     })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())

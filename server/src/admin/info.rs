@@ -3,13 +3,13 @@
 //! # Source
 //! - names and order of fields: Redis 7.2
 
-use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::clock;
 use crate::eventloop;
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
 use crate::replication::link::{Link, LinkState};
+use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::statistics::Stats;
@@ -98,7 +98,7 @@ fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "atomicvar_api", "rust-core");
     line(out, "gcc_version", "0.0.0");
     line(out, "process_id", std::process::id());
-    line(out, "process_supervised", "no");
+    line(out, "process_supervised", host.supervisor.name());
     line(out, "run_id", &host.identity.run_id);
     line(out, "tcp_port", host.settings.port);
     line(out, "server_time_usec", engine.now_ms * 1000);
@@ -112,6 +112,9 @@ fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let file = host.config_file.as_ref();
     line(out, "config_file", file.map_or_else(String::new, |path| path.display().to_string()));
     line(out, "io_threads_active", 0);
+    if let Some(left_ms) = host.shutdown.left_ms(engine.steady_ms) {
+        line(out, "shutdown_in_milliseconds", left_ms);
+    }
     listeners(host, out);
 }
 
@@ -143,7 +146,11 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let most = host.clients.iter().map(|(_, client)| client.output_bytes).max().unwrap_or(0);
     line(out, "client_recent_max_output_buffer", most);
     let (waiting, waiting_for_a_time) = engine.waiters_len();
-    line(out, "blocked_clients", host.replication.waits.len() + waiting);
+    line(
+        out,
+        "blocked_clients",
+        host.replication.waits.len() + host.shutdown.waiting_len() + waiting,
+    );
     line(out, "tracking_clients", engine.tracking_counts().clients);
     let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
     line(out, "pubsub_clients", pubsub);
@@ -503,7 +510,11 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
         );
     }
     if !link.is_up() {
-        line(out, "master_link_down_reason", link.reason.as_deref().unwrap_or(""));
+        line(
+            out,
+            "master_link_down_reason",
+            crate::log::plain(link.reason.as_deref().unwrap_or("")),
+        );
         line(out, "master_link_failed_attempts", link.failed_attempts);
         let down = link.down_since_ms.filter(|_| link.was_up);
         let down = down.map_or(-1, |at| (now.saturating_sub(at) / 1000) as i64);

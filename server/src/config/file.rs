@@ -24,9 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::table::{Row, Settings};
-
-/// The version whose behaviour the errors announce.
-const REDIS_VERSION: &str = "7.2.6";
+use crate::version::REDIS_VERSION;
 
 /// How deep files may include each other; a file that includes itself ends here.
 const MAX_INCLUDE_DEPTH: usize = 16;

@@ -39,7 +39,9 @@ pub use compound::{OutputLimit, PrimaryAddress, ShutdownFlags};
 pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
 pub(crate) use types::bytes;
-pub use types::{AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment};
+pub use types::{
+    AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, Supervision,
+};
 
 /// Who asks for CONFIG SET, and when: some directives depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::LoadProgress;
 use crate::clock;
 use crate::config::Settings;
 use crate::node::{Node, SharedNode, new_replication_id};
+use crate::process::supervisor::PROGRESS_PERIOD_MS;
 use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
 use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
 use engine::Engine;
@@ -355,13 +356,18 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
     }
     let mut loading = tokio::task::spawn_blocking(task);
     let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut told_ms = 0;
     let loaded = loop {
         tokio::select! {
             loaded = &mut loading => break loaded.map_err(|error| error.to_string())?,
             _ = tick.tick() => {
                 let node = &mut *node.borrow_mut();
-                if let Some(loading) = &mut node.host.persistence.loading {
-                    loading.loaded_bytes = progress.load(Ordering::Relaxed);
+                let Some(loading) = &mut node.host.persistence.loading else { continue };
+                loading.loaded_bytes = progress.load(Ordering::Relaxed);
+                let now_ms = clock::monotonic_ms();
+                if now_ms >= told_ms + PROGRESS_PERIOD_MS {
+                    told_ms = now_ms;
+                    node.host.supervisor.loading(loading.loaded_bytes, total);
                 }
             }
         }

@@ -311,6 +311,7 @@ async fn converse(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failu
         Outcome::Continue { id } => {
             tracing::info!("Successful partial resynchronization with master.");
             node.borrow_mut().continue_history(id);
+            node.borrow().host.supervisor.synced("Partial Resynchronization accepted");
             stream_in(node, wire).await
         }
         Outcome::Full { id, offset } => {
@@ -514,6 +515,7 @@ async fn load(
     })?;
     node.borrow_mut().adopt(outcome, id, offset);
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+    node.borrow().host.supervisor.synced("Finished with success");
     Ok(())
 }
 
