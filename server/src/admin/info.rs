@@ -318,6 +318,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "rdb_last_bgsave_time_sec", state.figures.last_bgsave_s);
     line(out, "rdb_current_bgsave_time_sec", since(saving));
     line(out, "rdb_saves", state.figures.saves);
+    line(out, "rdb_snapshots_kept", state.figures.snapshots_kept);
     line(out, "rdb_last_cow_size", state.figures.last_cow_bytes);
     line(out, "rdb_last_load_keys_expired", state.figures.last_load_expired);
     line(out, "rdb_last_load_keys_loaded", state.figures.last_load_loaded);

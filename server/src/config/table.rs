@@ -302,6 +302,7 @@ settings! {
     "save"                                  => save: SavePoints                  = SavePoints::usual(), (),                MUTABLE;
     "dir"                                   => dir: String                       = text("./"),          any,               MUTABLE | PROTECTED | DENY_LOADING;
     "dbfilename"                            => dbfilename: String                = text("dump.rdb"),    snapshot_name,     MUTABLE | PROTECTED;
+    "rdb-keep-replaced"                     => rdb_keep_replaced: u32            = 3,                   within(0, INT),    MUTABLE;
     "rdbcompression"                        => rdbcompression: bool              = true,                Either,            MUTABLE;
     "rdbchecksum"                           => rdbchecksum: bool                 = true,                Either,            IMMUTABLE;
     "sanitize-dump-payload"                 => sanitize_dump_payload: SanitizePayload = SanitizePayload::No, (),                MUTABLE | NO_EFFECT, "every foreign payload is verified";
@@ -316,6 +317,7 @@ settings! {
     "appendonly"                    => appendonly: bool                    = false,                    Either,           MUTABLE | DENY_LOADING;
     "appendfilename"                => appendfilename: String              = text("appendonly.aof"),   append_file_name, IMMUTABLE;
     "appenddirname"                 => appenddirname: String               = text("appendonlydir"),    append_dir_name,  IMMUTABLE;
+    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           IMMUTABLE;
     "appendfsync"                   => appendfsync: AppendFsync            = AppendFsync::EverySecond, (),               MUTABLE;
     "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE | NO_EFFECT, "another thread fsyncs, a child does not hold up replies";
     "auto-aof-rewrite-percentage"   => auto_aof_rewrite_percentage: u32    = 100,                      within(0, INT),   MUTABLE;

@@ -275,7 +275,7 @@ async fn wait_for_room(node: &SharedNode, number: u64, room: &Notify) {
 }
 
 /// Follows the child: its reports are shown in INFO. The task ends when the child does.
-fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<(), String>> {
+fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<String, String>> {
     let node = Rc::downgrade(node);
     tokio::task::spawn_local(child::follow(child, move |progress| {
         let Some(node) = node.upgrade() else { return };
@@ -286,8 +286,8 @@ fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<(),
     }))
 }
 
-async fn wait_for(child: tokio::task::JoinHandle<Result<(), String>>) -> Result<(), String> {
-    child.await.map_err(|error| format!("waiting for the child: {error}"))?
+async fn wait_for(child: tokio::task::JoinHandle<Result<String, String>>) -> Result<(), String> {
+    child.await.map_err(|error| format!("waiting for the child: {error}"))?.map(|_| ())
 }
 
 const ALL_GONE: &str = "all replicas are gone";
