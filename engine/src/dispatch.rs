@@ -310,11 +310,10 @@ impl Engine {
         // One that waits is counted when it has been served.
         if !session.is_blocked() && !session.retrying || !session.suspended {
             self.tick_ns = host.ticks_ns();
-            let calls = self.stats.of(spec);
-            calls.calls += 1;
-            calls.ns += self.tick_ns.saturating_sub(start_ns);
-            calls.failed += u64::from(result.is_err());
+            let ns = self.tick_ns.saturating_sub(start_ns);
+            self.stats.of(spec).add(ns, result.is_err(), self.tracks_latency);
             self.stats.commands += 1;
+            self.stats.commands_ns += ns;
         }
         self.tracking.leave();
         if session.tracking.is_some() && spec.flags.has(command::READ) {
@@ -423,17 +422,11 @@ impl Engine {
 
     /// Writes an error reply and counts it.
     pub fn refuse(&mut self, session: &mut Session, refusal: &Refusal, out: &mut Vec<u8>) {
-        self.stats.error_replies += 1;
+        self.stats.note_error(&refusal.text);
         if session.peer == Peer::Primary {
             self.stats.unexpected_errors += 1;
         }
-        let text = &refusal.text;
-        let prefix = text.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
-        let prefix = String::from_utf8_lossy(&prefix[..prefix.len().min(32)]).into_owned();
-        if self.stats.errors.len() < 128 || self.stats.errors.contains_key(&prefix) {
-            *self.stats.errors.entry(prefix).or_insert(0) += 1;
-        }
-        Reply::new(out, session.resp3).error(text);
+        Reply::new(out, session.resp3).error(&refusal.text);
     }
 
     /// Whether a command may run now. The order of the checks is that of Redis.
@@ -583,6 +576,9 @@ fn as_hset(args: Args<'_>) -> Option<Vec<Span>> {
 fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared), Refusal> {
     let Some(spec) = prepared.spec else {
         let name = String::from_utf8_lossy(clip(args.at(0))).into_owned();
+        if let Some(missing) = command::missing(&name) {
+            return Err(Refusal::not_supported(missing));
+        }
         let mut list = String::new();
         for arg in args.iter_from(1) {
             if list.len() >= 128 {

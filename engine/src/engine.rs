@@ -8,7 +8,6 @@
 //! - the rules of what may run when: [`crate::dispatch`]
 
 use crate::blocking::Waiters;
-use crate::command::Spec;
 use crate::context::{Class, Key, Scope};
 use crate::eviction::Eviction;
 use crate::host::{EntryKind, Host, Receipt};
@@ -18,6 +17,7 @@ use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
 use crate::session::{OutboxLimits, Session, SessionId};
+use crate::statistics::Stats;
 use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef, Sum, WrongType};
 use keyspace::entry::Value;
@@ -58,48 +58,6 @@ pub enum Pause {
     Writes,
     /// All.
     All,
-}
-
-/// Counters of INFO.
-#[derive(Default, Debug)]
-#[expect(missing_docs, reason = "named after the fields of INFO")]
-pub struct Stats {
-    pub commands: u64,
-    pub keyspace_hits: u64,
-    pub keyspace_misses: u64,
-    pub expired_keys: u64,
-    pub expired_by_sweep: u64,
-    pub evicted_keys: u64,
-    pub error_replies: u64,
-    pub unexpected_errors: u64,
-    /// Error replies by their prefix.
-    pub errors: BTreeMap<String, u64>,
-    /// What commands did, by [`crate::command::Spec::index`].
-    pub calls: Vec<Calls>,
-}
-
-/// What one command did.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Calls {
-    /// How often it ran.
-    pub calls: u64,
-    /// How long, in nanoseconds.
-    pub ns: u64,
-    /// How often it was refused before it ran.
-    pub rejected: u64,
-    /// How often it answered with an error.
-    pub failed: u64,
-}
-
-impl Stats {
-    /// The counters of one command.
-    #[inline]
-    pub fn of(&mut self, spec: &Spec) -> &mut Calls {
-        if self.calls.len() <= spec.index {
-            self.calls.resize(crate::command::table().len(), Calls::default());
-        }
-        &mut self.calls[spec.index]
-    }
 }
 
 /// The effects of the request that is being executed.
@@ -160,6 +118,8 @@ pub struct Engine {
     pub eviction: Eviction,
     /// Counters.
     pub stats: Stats,
+    /// Whether it is recorded how long each command takes (`latency-tracking`).
+    pub tracks_latency: bool,
     /// Changes since the last save.
     pub dirty: u64,
     /// What clients may call commands, if that was changed (`rename-command`).
@@ -278,6 +238,7 @@ impl Engine {
             conditions: Conditions::default(),
             eviction: Eviction::default(),
             stats: Stats::default(),
+            tracks_latency: true,
             dirty: 0,
             names: None,
             password: Vec::new(),
@@ -723,6 +684,11 @@ impl Engine {
         }
         self.sweep = (db, position);
         more || !at_end
+    }
+
+    /// On a replica: how many keys with an expiry clients have written.
+    pub fn own_expiring_len(&self) -> usize {
+        self.own_expiring.len()
     }
 
     /// Keeps account of who wrote a command's keys last on a replica: keys with an expiry that a client wrote are ours

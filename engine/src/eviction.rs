@@ -42,6 +42,10 @@ pub struct Eviction {
     pub unfinished: bool,
     pool: Pool,
     next_db: usize,
+    /// Since when more is used than allowed, by [`Engine::tick_ns`].
+    exceeded_since_ns: Option<u64>,
+    /// For how long more was used than allowed, up to the last time that there was room again, nanoseconds.
+    exceeded_ns: u64,
 }
 
 impl Default for Eviction {
@@ -57,6 +61,8 @@ impl Default for Eviction {
             unfinished: false,
             pool: Pool::default(),
             next_db: 0,
+            exceeded_since_ns: None,
+            exceeded_ns: 0,
         }
     }
 }
@@ -80,6 +86,25 @@ impl Eviction {
         }
     }
 
+    /// No more is used than allowed.
+    #[inline]
+    fn note_room(&mut self, now_ns: u64) {
+        if let Some(since) = self.exceeded_since_ns.take() {
+            self.exceeded_ns += now_ns.saturating_sub(since);
+        }
+    }
+
+    /// For how long more was used than allowed in all, and for how long it has been now, milliseconds.
+    pub fn exceeded_ms(&self, now_ns: u64) -> (u64, u64) {
+        let present = self.exceeded_since_ns.map_or(0, |since| now_ns.saturating_sub(since));
+        ((self.exceeded_ns + present) / 1_000_000, present / 1_000_000)
+    }
+
+    /// Begins to count anew for how long more is used than allowed.
+    pub fn reset_stats(&mut self) {
+        self.exceeded_ns = 0;
+    }
+
     /// Whether access clocks count uses.
     #[inline]
     pub fn counts_uses(&self) -> bool {
@@ -99,6 +124,7 @@ impl Engine {
         self.eviction.unfinished = false;
         if !self.eviction.limited {
             // The limit was lifted before a round that was cut short could go on.
+            self.eviction.note_room(self.tick_ns);
             return;
         }
         if self.conditions.pause != Pause::Nothing {
@@ -106,10 +132,17 @@ impl Engine {
             return;
         }
         let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
-        self.conditions.out_of_memory = excess > 0 && !self.evict(host, excess);
-        if excess > 0 {
-            // The command that waits for the room is not to blame for the time.
-            self.tick_ns = host.ticks_ns();
+        if excess == 0 {
+            self.conditions.out_of_memory = false;
+            self.eviction.note_room(self.tick_ns);
+            return;
+        }
+        self.eviction.exceeded_since_ns.get_or_insert(self.tick_ns);
+        self.conditions.out_of_memory = !self.evict(host, excess);
+        // The command that waits for the room is not to blame for the time.
+        self.tick_ns = host.ticks_ns();
+        if !self.conditions.out_of_memory && !self.eviction.unfinished {
+            self.eviction.note_room(self.tick_ns);
         }
     }
 

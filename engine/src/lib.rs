@@ -41,6 +41,7 @@ pub mod random;
 pub mod refusal;
 pub mod refused;
 pub mod session;
+pub mod statistics;
 #[cfg(test)]
 mod testing;
 pub mod tracking;

@@ -11,10 +11,9 @@
 //! # Source
 //! - rules and errors: Redis 7.2
 
-use crate::command::{Spec, table};
+use crate::command::{self, Spec, table};
 
 use crate::engine::Engine;
-use crate::grammar;
 use crate::session::Session;
 use protocol::resp::Args;
 use protocol::resp::request::OwnedArgs;
@@ -76,12 +75,10 @@ impl Names {
     /// Lets clients find a command under `new` only, or not at all if that is empty.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<Renamed, &'static str> {
         let Ok(at) = self.place(old) else {
-            let lower = String::from_utf8_lossy(old).to_lowercase();
-            let known = !lower.contains('|') && grammar::find(&lower).is_some();
-            let ours = table().find(old).is_some();
-            return match known && !ours {
-                true => Ok(Renamed::NotThere),
-                false => Err("No such command in rename-command"),
+            let name = String::from_utf8_lossy(old);
+            return match command::missing(&name) {
+                Some(_) => Ok(Renamed::NotThere),
+                None => Err("No such command in rename-command"),
             };
         };
         let (_, spec) = self.0.remove(at);

@@ -183,19 +183,10 @@ fn timestamp(unix_ms: i64) -> String {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (seconds, ms) = (unix_ms.div_euclid(1000), unix_ms.rem_euclid(1000));
     let (days, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
-    // Days to a date by eras of 400 years that begin on the first of March (Gregorian calendar).
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12;
-    let year = era * 400 + year_of_era + i64::from(month < 2);
+    let (year, month, day) = backup::files::date(days);
     format!(
         "{day:02} {} {year} {:02}:{:02}:{:02}.{ms:03}",
-        MONTHS[month as usize],
+        MONTHS[month as usize - 1],
         second / 3600,
         second / 60 % 60,
         second % 60

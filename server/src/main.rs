@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod config_apply;
 mod conversation;
+mod eventloop;
 mod lazy;
 mod limits;
 mod log;
@@ -143,8 +144,11 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_unpark(eventloop::woke)
+        .on_thread_park(eventloop::parks)
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
+    eventloop::woke();
     runtime.block_on(serve(loaded, title, supervisor, report))
 }
 

@@ -15,6 +15,7 @@ use crate::clients::{Client, Clients, InputBytes};
 use crate::clock;
 use crate::config::{MemoryOrPercent, Settings};
 use crate::conversation::OtherServers;
+use crate::eventloop;
 use crate::lazy::LazyFree;
 use crate::net::handle::Handle;
 use crate::net::stream::Stream;
@@ -76,6 +77,25 @@ pub struct HostStats {
     pub query_buffer_limit_disconnections: u64,
     pub output_buffer_limit_disconnections: u64,
     pub evicted_clients: u64,
+    /// Reads from sockets that brought something, and writes to them that took something.
+    pub reads: u64,
+    pub writes: u64,
+    pub sweeps_cut_short: u64,
+    /// Time spent on removing expired keys, microseconds.
+    pub sweep_us: u64,
+}
+
+impl HostStats {
+    /// Bytes received in all: from clients, and from the primary.
+    pub fn all_input_bytes(&self) -> u64 {
+        self.input_bytes + self.repl_input_bytes
+    }
+
+    /// Bytes came from the primary.
+    pub fn note_link_input(&mut self, bytes: usize) {
+        self.repl_input_bytes += bytes as u64;
+        self.reads += 1;
+    }
 }
 
 /// Everything but the data.
@@ -279,10 +299,9 @@ impl Node {
             self.refresh_conditions();
             self.recount_clients();
             self.check_waits();
-            if self.engine.eviction.limited {
-                self.engine.make_room(&mut self.host);
-            }
+            self.engine.make_room(&mut self.host);
         }
+        eventloop::note_turn(self.engine.stats.commands);
         self.engine.end_tracking_turn();
         if !self.engine.woken.is_empty() {
             for slot in std::mem::take(&mut self.engine.woken) {
@@ -368,9 +387,12 @@ impl Node {
         let now_ms = clock::monotonic_ms() as i64;
         let mut client = Client::new(0, stream.addresses(), stream.number(), handle, now_ms);
         client.is_unix = matches!(stream, Stream::Unix(_));
-        let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
+        let settings = &self.host.settings;
+        let may_debug = settings.enable_debug_command.allows(client.is_local());
+        let may_load_modules = settings.enable_module_command.allows(client.is_local());
         let id = self.engine.session_mut(slot).map_or(0, |session| {
-            session.may_debug = allowed;
+            session.may_debug = may_debug;
+            session.may_load_modules = may_load_modules;
             session.address = client.monitor_address();
             session.id
         });
@@ -636,6 +658,7 @@ impl Outside {
     #[inline]
     pub fn note_input(&mut self, slot: usize, bytes: usize) {
         self.stats.input_bytes += bytes as u64;
+        self.stats.reads += 1;
         if let Some(client) = self.clients.get_mut(slot) {
             client.input_total += bytes as u64;
             client.active = true;
@@ -652,6 +675,7 @@ impl Outside {
     #[inline]
     pub fn note_output(&mut self, slot: usize, bytes: usize) {
         self.stats.output_bytes += bytes as u64;
+        self.stats.writes += 1;
         if let Some(client) = self.clients.get_mut(slot) {
             client.output_total += bytes as u64;
         }

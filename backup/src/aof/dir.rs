@@ -127,6 +127,21 @@ impl AofDir {
         files::rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
     }
 
+    /// Which of the files was written last, and when, unix milliseconds. Changes nothing, and takes what cannot be read for
+    /// nothing: for who does not load them.
+    pub fn newest(dir: &Path, directory_name: &OsStr, prefix: &OsStr) -> Option<(PathBuf, i64)> {
+        let directory = dir.join(directory_name);
+        let manifest =
+            files::read_small(&directory.join(join(prefix, ".manifest")), MANIFEST_MAX_BYTES);
+        let manifest = manifest.ok().and_then(|text| Manifest::parse(&text).ok());
+        let manifest = manifest.unwrap_or_default();
+        let named = manifest.base.iter().chain(&manifest.incremental);
+        let named = named.map(|entry| directory.join(OsStr::from_bytes(&entry.name)));
+        let all = named.chain(std::iter::once(dir.join(prefix)));
+        let dated = all.filter_map(|path| files::modified_ms(&path).map(|ms| (path, ms)));
+        dated.max_by_key(|(_, ms)| *ms)
+    }
+
     /// Makes the first set of files. Returns the incremental file, to be appended to.
     pub fn initialize(&mut self, base: FirstBase<'_>) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;

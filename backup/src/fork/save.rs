@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! to a file:    temp-<pid>.rdb ─► fsync ─► rename to the target ─► fsync of the directory
+//!               (the snapshot: what is in its place and not our own is kept first; the last report tells)
 //! to a reader:  everything into one descriptor; marks before and after are the caller's
 //! ```
 
 use super::{Child, Reporter, fork_child};
-use crate::files;
-use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, write_snapshot};
+use crate::files::{self, FileError, KeepRule};
+use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, save_snapshot, write_snapshot};
 use keyspace::db::Db;
 use protocol::rdb::Sink;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -28,8 +29,20 @@ pub struct SaveJob<'a> {
     pub clock_ms: fn() -> u64,
 }
 
-/// Forks a child that saves to `target`, by way of [`temporary_name`] in the same directory. A child that is killed
-/// leaves that file: the parent removes it.
+/// Forks a child that saves the snapshot `target`, by way of [`temporary_name`] in the same directory; one in its place
+/// that is not our own is kept as `rule` says. Its result is [`Replaced::to_text`](files::Replaced::to_text). A child that
+/// is killed leaves the temporary file: the parent removes it.
+pub fn save_snapshot_child(job: SaveJob<'_>, target: &Path, rule: &KeepRule) -> io::Result<Child> {
+    fork_child(&[], job.clock_ms, |reporter| {
+        let pid = std::process::id() as i32;
+        let temporary = files::parent(target).join(temporary_name(pid));
+        let (data, mut progress) = ((job.dbs, job.meta), |keys| reporter.progress(keys));
+        let saved = save_snapshot(target, &temporary, data, job.options, rule, &mut progress);
+        saved.map(|replaced| replaced.to_text()).map_err(|error| error.to_string())
+    })
+}
+
+/// The same for a file that is not the snapshot, and nobody else's.
 pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
     save_child(job, |pid| (files::parent(target).join(temporary_name(pid)), target.to_path_buf()))
 }
@@ -57,8 +70,8 @@ fn save_child(
         let (temporary, target) = paths(std::process::id() as i32);
         let mut progress = |keys| reporter.progress(keys);
         save_file(&target, &temporary, job.dbs, job.meta, job.options, &mut progress)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+            .map(|_| String::new())
+            .map_err(|error: FileError| error.to_string())
     })
 }
 
@@ -72,7 +85,7 @@ pub fn save_to_fd_child(job: SaveJob<'_>, fd: BorrowedFd<'_>) -> io::Result<Chil
     fork_child(&[fd], job.clock_ms, |reporter: &mut Reporter| {
         let mut progress = |keys| reporter.progress(keys);
         write_snapshot(FdSink(fd), job.dbs, job.meta, job.options, &mut progress)
-            .map(|_| ())
+            .map(|_| String::new())
             .map_err(|error| format!("write snapshot: {error}"))
     })
 }

@@ -5,7 +5,7 @@
 
 use super::load::{LoadError, LoadOptions, LoadedMeta, load_snapshot};
 use super::save::{SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
-use crate::files::{self, FileError, OnPath};
+use crate::files::{self, FileError, KeepRule, OnPath, Replaced};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use protocol::rdb::{Sink, Source};
@@ -71,7 +71,21 @@ impl Sink for FileSink {
     }
 }
 
-/// Saves to `target` by way of `temporary`, which is removed if that fails. What SAVE does.
+/// Saves as the snapshot `target`, by way of `temporary`, which is removed if that fails. What SAVE does. One in its place
+/// that is not our own is kept as `rule` says.
+pub fn save_snapshot(
+    target: &Path,
+    temporary: &Path,
+    (dbs, meta): (&[Db], &SnapshotMeta),
+    options: SaveOptions,
+    rule: &KeepRule,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Replaced, FileError> {
+    let place = || files::replace_snapshot(temporary, target, rule);
+    save_and(temporary, dbs, meta, options, progress, place).map(|(_, replaced)| replaced)
+}
+
+/// Saves to `target`, which is nobody else's, by way of `temporary`, which is removed if that fails.
 pub fn save_file(
     target: &Path,
     temporary: &Path,
@@ -80,13 +94,25 @@ pub fn save_file(
     options: SaveOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SaveStats, FileError> {
-    let mut write = || {
+    let place = || files::rename_synced(temporary, target);
+    save_and(temporary, dbs, meta, options, progress, place).map(|(stats, ())| stats)
+}
+
+/// Saves to `temporary`, and lets `place` do the rest when that is on disk.
+fn save_and<T>(
+    temporary: &Path,
+    dbs: &[Db],
+    meta: &SnapshotMeta,
+    options: SaveOptions,
+    progress: &mut dyn FnMut(u64),
+    place: impl FnOnce() -> Result<T, FileError>,
+) -> Result<(SaveStats, T), FileError> {
+    let write = || {
         let sink = &mut FileSink::new(files::create(temporary)?, true);
         let stats = write_snapshot(&mut *sink, dbs, meta, options, progress);
         let stats = stats.on("write", temporary)?;
         files::sync(&sink.file).on("fsync", temporary)?;
-        files::rename_synced(temporary, target)?;
-        Ok(stats)
+        Ok((stats, place()?))
     };
     let result = write();
     if result.is_err() {
@@ -130,7 +156,18 @@ pub fn load_file(
     options: LoadOptions<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<LoadedMeta, FileLoadError> {
-    let file = files::open(path)?;
+    load_opened(path, files::open(path)?, dbs, limits, options, progress)
+}
+
+/// The same of a file that is open already: whatever has its name by now.
+pub fn load_opened(
+    path: &Path,
+    file: File,
+    dbs: &mut [Db],
+    limits: &Limits,
+    options: LoadOptions<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<LoadedMeta, FileLoadError> {
     load_snapshot(FileSource(file), dbs, limits, options, progress)
         .map_err(|error| FileLoadError::at(path, error))
 }

@@ -4,109 +4,33 @@
 //! [`crate::grammar`].
 
 use crate::arguments::is;
-use crate::command::{Group::Server as G, *};
+use crate::command::*;
 use crate::context::{Context, Done};
 use crate::engine::Engine;
 use crate::glob;
 use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
 use crate::grammar::syntax::{Argument, Kind};
-use crate::grammar::{self, Grammar};
 use crate::refusal::Refusal;
 use protocol::resp::{Args, Reply};
 
 const ANY: Flags = LOADING | STALE;
 
-pub(super) const COMMANDS: &[Spec] = &[cmd(
-    "command",
-    at_least(1),
-    ANY,
-    NO_KEYS,
-    "2.8.13",
-    G,
-    "O(N) for N commands of the server.",
-    command,
-    "Describes all commands: arity, flags, where their keys are.",
-)
-.with(COMMAND)];
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[Spec] = &[
+    //  name       arity        flags  keys     handler
+    cmd("command", at_least(1), ANY,   NO_KEYS, command).with(COMMAND),
+];
 
+#[rustfmt::skip]
 const COMMAND: &[Spec] = &[
-    cmd(
-        "command|count",
-        exactly(2),
-        ANY,
-        NO_KEYS,
-        "2.8.13",
-        G,
-        "O(1)",
-        command_count,
-        "Counts the commands that the server has.",
-    ),
-    cmd(
-        "command|docs",
-        at_least(2),
-        ANY,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) for N commands asked for.",
-        command_docs,
-        "Returns what there is to read about some commands, or about all.",
-    ),
-    cmd(
-        "command|getkeys",
-        at_least(3),
-        ANY,
-        NO_KEYS,
-        "2.8.13",
-        G,
-        "O(N) for N arguments.",
-        command_getkeys,
-        "Tells which arguments of a whole request are keys.",
-    ),
-    cmd(
-        "command|help",
-        exactly(2),
-        ANY,
-        NO_KEYS,
-        "5.0.0",
-        G,
-        "O(1)",
-        command_help,
-        "Lists the subcommands of COMMAND, each with a sentence about it.",
-    ),
-    cmd(
-        "command|info",
-        at_least(2),
-        ANY,
-        NO_KEYS,
-        "2.8.13",
-        G,
-        "O(N) for N commands asked for.",
-        command_info,
-        "Describes some commands, or all: arity, flags, where their keys are.",
-    ),
-    cmd(
-        "command|list",
-        at_least(2),
-        ANY,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) for N commands of the server.",
-        command_list,
-        "Lists the names of all commands, or of those that pass a filter.",
-    ),
-    cmd(
-        "command|getkeysandflags",
-        at_least(3),
-        ANY,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) where N is the number of arguments.",
-        command_getkeysandflags,
-        "Finds the keys among the arguments of a command, and says what is done with each.",
-    ),
+    //  name                       arity        flags  keys     handler
+    cmd("command|count",           exactly(2),  ANY,   NO_KEYS, command_count),
+    cmd("command|docs",            at_least(2), ANY,   NO_KEYS, command_docs),
+    cmd("command|getkeys",         at_least(3), ANY,   NO_KEYS, command_getkeys),
+    cmd("command|help",            exactly(2),  ANY,   NO_KEYS, command_help),
+    cmd("command|info",            at_least(2), ANY,   NO_KEYS, command_info),
+    cmd("command|list",            at_least(2), ANY,   NO_KEYS, command_list),
+    cmd("command|getkeysandflags", at_least(3), ANY,   NO_KEYS, command_getkeysandflags),
 ];
 
 fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
@@ -157,14 +81,9 @@ fn command_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> 
     Ok(Done::NOTHING)
 }
 
-/// What Redis 7.2 documents about a command.
-fn documented(spec: &Spec) -> &'static Grammar {
-    grammar::find(spec.name).expect("every command is documented: a test looks")
-}
-
 /// One command as COMMAND INFO shows it.
 fn describe(reply: &mut Reply<'_>, spec: &Spec) {
-    let documented = documented(spec);
+    let documented = spec.documented;
     reply.array(10);
     reply.bulk(spec.name.as_bytes());
     reply.int(spec.arity.0 as i64);
@@ -271,7 +190,7 @@ fn step(reply: &mut Reply<'_>, kind: &str, fields: &[(&str, i16)]) {
 
 /// The ACL categories of a command: those that are written down, and those that follow from its flags.
 pub fn categories(spec: &Spec) -> Vec<String> {
-    let documented = documented(spec);
+    let documented = spec.documented;
     let mut all = documented.categories.to_vec();
     let scripting = documented.categories.contains(&"scripting");
     let flags = [
@@ -301,7 +220,7 @@ fn command_docs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> 
 }
 
 fn document(reply: &mut Reply<'_>, spec: &Spec) {
-    let documented = documented(spec);
+    let documented = spec.documented;
     reply.bulk(spec.name.as_bytes());
     let map = reply.open();
     let mut fields = 0;
@@ -312,10 +231,10 @@ fn document(reply: &mut Reply<'_>, spec: &Spec) {
             fields += 1;
         }
     };
-    text(reply, "summary", spec.summary);
-    text(reply, "since", spec.since);
-    text(reply, "group", spec.group.name());
-    text(reply, "complexity", spec.complexity);
+    text(reply, "summary", documented.summary);
+    text(reply, "since", documented.since);
+    text(reply, "group", spec.group);
+    text(reply, "complexity", documented.complexity);
     let mut flags = Vec::new();
     flags.extend(documented.deprecated.map(|_| "deprecated"));
     flags.extend(documented.internal.then_some("syscmd"));
@@ -455,7 +374,7 @@ fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done
 /// What a command does with the key at a position.
 fn flags_of(spec: &Spec, args: Args<'_>, position: usize) -> KeyFlags {
     use key_spec::{ACCESS, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
-    let specs = documented(spec).keys;
+    let specs = spec.documented.keys;
     let known = specs.iter().find(|keys| covers(keys, args, position)).map(|keys| keys.flags);
     // A key that no rule finds is one that an option names: where a result is stored.
     let flags = known.unwrap_or(OW | UPDATE);
@@ -547,19 +466,6 @@ mod tests {
     use crate::testing::{expect, with};
 
     #[test]
-    fn every_command_is_documented_as_it_is() {
-        let all = table().all().iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
-        for spec in all {
-            let documented = grammar::find(spec.name).unwrap_or_else(|| panic!("{}", spec.name));
-            assert_eq!(documented.arity, spec.arity.0, "{}", spec.name);
-            assert_eq!(documented.since, spec.since, "{}", spec.name);
-            let of_group = grammar::GROUPS.iter().find(|(name, _)| *name == spec.group.name());
-            let rows = of_group.expect("a group of Redis").1;
-            assert!(rows.iter().any(|row| row.name == spec.name), "{}: group", spec.name);
-        }
-    }
-
-    #[test]
     fn keys_are_found_with_what_is_done_with_them() {
         expect(
             &mut with(&[]),
@@ -588,7 +494,7 @@ mod tests {
 
     #[test]
     fn positions_are_what_three_numbers_can_say() {
-        let of = |name: &str| positions(grammar::find(name).expect("a command").keys);
+        let of = |name: &str| positions(crate::grammar::find(name).expect("a command").keys);
         assert_eq!(of("get"), [1, 1, 1]);
         assert_eq!(of("mset"), [1, -1, 2]);
         assert_eq!(of("blpop"), [1, -2, 1]);

@@ -74,7 +74,7 @@ fn help(ctx: &mut Context<'_>) {
     ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
     for row in rows {
         ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.summary));
+        ctx.reply.simple(&format!("    {}", row.documented.summary));
     }
 }
 

@@ -16,7 +16,9 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "set" => set(host, ctx, args)?,
         "resetstat" => {
             ctx.engine.stats = Default::default();
+            ctx.engine.eviction.reset_stats();
             host.stats = Default::default();
+            crate::eventloop::reset();
             host.reset_lazy_freed();
             host.persistence.reset_stats();
             ctx.reply.ok();

@@ -24,6 +24,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 fn check(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), Refusal> {
     let known = &ctx.engine.password;
     if user != b"default" || !(known.is_empty() || same(password, known)) {
+        ctx.engine.stats.acl_access_denied_auth += 1;
         return Err(WRONG);
     }
     ctx.session.authenticated = true;

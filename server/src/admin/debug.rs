@@ -83,10 +83,14 @@ fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(
         host.save_here(ctx.engine)
             .map_err(|_| Refusal::fixed("ERR Error trying to save the DB, check server logs"))?;
     }
-    Node::reload_in_place(ctx.engine, ctx.session, &host.settings, None).map_err(|error| {
+    let loaded = Node::reload_in_place(ctx.engine, ctx.session, &host.settings, None);
+    let file = loaded.map_err(|error| {
         tracing::warn!("DEBUG RELOAD: {error}");
         Refusal::fixed("ERR Error trying to load the RDB dump, check server logs")
     })?;
+    if let Some(file) = file {
+        host.persistence.note_own(file);
+    }
     tracing::warn!("DB reloaded by DEBUG RELOAD");
     Ok(())
 }

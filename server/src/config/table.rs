@@ -258,8 +258,7 @@ settings! {
     "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE | NO_EFFECT, "there are no ACL users yet";
     "enable-protected-configs" => enable_protected_configs: Permission = Permission::No, (),              IMMUTABLE;
     "enable-debug-command"     => enable_debug_command: Permission     = Permission::No, (),              IMMUTABLE;
-    "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE | NO_EFFECT,
-        "modules are not supported";
+    "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE;
 
     // ---- Databases and memory
     "databases"                     => databases: u32                     = 16,                         within(1, INT),   IMMUTABLE;
@@ -309,6 +308,7 @@ settings! {
     "save"                                  => save: SavePoints                  = SavePoints::usual(), (),                MUTABLE;
     "dir"                                   => dir: String                       = text("./"),          any,               MUTABLE | PROTECTED | DENY_LOADING;
     "dbfilename"                            => dbfilename: String                = text("dump.rdb"),    snapshot_name,     MUTABLE | PROTECTED;
+    "rdb-keep-replaced"                     => rdb_keep_replaced: u32            = 3,                   within(0, INT),    MUTABLE;
     "rdbcompression"                        => rdbcompression: bool              = true,                Either,            MUTABLE;
     "rdbchecksum"                           => rdbchecksum: bool                 = true,                Either,            IMMUTABLE;
     "sanitize-dump-payload"                 => sanitize_dump_payload: SanitizePayload = SanitizePayload::No, (),                MUTABLE | NO_EFFECT, "every foreign payload is verified";
@@ -323,6 +323,7 @@ settings! {
     "appendonly"                    => appendonly: bool                    = false,                    Either,           MUTABLE | DENY_LOADING;
     "appendfilename"                => appendfilename: String              = text("appendonly.aof"),   append_file_name, IMMUTABLE;
     "appenddirname"                 => appenddirname: String               = text("appendonlydir"),    append_dir_name,  IMMUTABLE;
+    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           IMMUTABLE;
     "appendfsync"                   => appendfsync: AppendFsync            = AppendFsync::EverySecond, (),               MUTABLE;
     "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE | NO_EFFECT, "another thread fsyncs, a child does not hold up replies";
     "auto-aof-rewrite-percentage"   => auto_aof_rewrite_percentage: u32    = 100,                      within(0, INT),   MUTABLE;
@@ -366,8 +367,8 @@ settings! {
     "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE | NO_EFFECT, "there is no slow log yet";
     "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE | NO_EFFECT, "there is no slow log yet";
     "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE | NO_EFFECT, "latencies are not recorded yet";
-    "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE | NO_EFFECT, "latencies are not recorded yet";
-    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
+    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
     "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
 
     // ---- Cluster mode: refused; what only tunes it is accepted, so that files made for Redis load

@@ -135,7 +135,7 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 
 impl Outside {
     /// Begins to append to `file` of `dir`.
-    fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+    pub(super) fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -620,14 +620,14 @@ impl Outside {
 }
 
 /// A child that made a base has ended.
-pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>) {
+pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<String, String>) {
     let node = &mut *node.borrow_mut();
     node.begin_timer_turn();
     let now = node.engine.steady_ms;
     let Some(child) = node.host.persistence.child.take() else { return };
     node.host.persistence.figures.last_rewrite_s = (now - child.started_ms) / 1000;
     node.host.persistence.figures.last_rewrite_cow_bytes = child.copied_bytes;
-    let result = result.and_then(|()| {
+    let result = result.and_then(|_| {
         tracing::info!("Background AOF rewrite terminated with success");
         node.install_base(pid)
     });

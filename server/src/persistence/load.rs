@@ -1,15 +1,17 @@
 //! What is loaded at the start, and where it leaves us in the stream.
 //!
 //! Another thread loads into an engine of its own, so that clients get `-LOADING` meanwhile instead of silence; the databases
-//! are put in place when all is well. Both files there: the append-only file counts.
+//! are put in place when all is well. Both files there: the append-only file counts. What the other one is good for:
+//! [`super::beside`].
 
-use super::LoadProgress;
+use super::{LoadProgress, beside};
 use crate::clock;
 use crate::config::Settings;
 use crate::node::{Node, SharedNode, new_replication_id};
 use crate::process::supervisor::PROGRESS_PERIOD_MS;
 use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
-use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
+use backup::files::Identity;
+use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
@@ -24,6 +26,7 @@ use keyspace::limits::Limits;
 use protocol::rdb::KeyMeta;
 use protocol::resp::{Args, Batch};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +51,10 @@ pub struct Outcome {
     pub point: Option<Point>,
     source: &'static str,
     aof: Option<AofDir>,
-    meta: Option<LoadedMeta>,
+    /// What the snapshot said.
+    pub(super) meta: Option<LoadedMeta>,
+    /// Which file the snapshot is.
+    file: Option<Identity>,
     loaded: u64,
     /// Commands that did not fit the data.
     failed: u64,
@@ -279,6 +285,7 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
         source: "append only file",
         aof: Some(dir),
         meta: loaded.base,
+        file: None,
         loaded: keys,
         failed: loader.failures.count,
     })
@@ -304,7 +311,9 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         clock: &access,
     };
     let mut progress = |bytes| job.progress.store(bytes, Ordering::Relaxed);
-    let meta = load_file(path, &mut dbs, &job.limits, options, &mut progress)
+    let opened = backup::files::open(path).map_err(|error| error.to_string())?;
+    let file = Identity::of(&opened).map_err(|error| format!("{}: {error}", path.display()))?;
+    let meta = load_opened(path, opened, &mut dbs, &job.limits, options, &mut progress)
         .map_err(|error| error.to_string())?;
     Ok(Outcome {
         dbs,
@@ -312,6 +321,7 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         point: point_of(Some(&meta)),
         source: "disk",
         aof: None,
+        file: Some(file),
         loaded: meta.keys_loaded,
         meta: Some(meta),
         failed: 0,
@@ -359,12 +369,48 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
             Some(LoadProgress { started_ms, started_at_ms, total_bytes: total, loaded_bytes: 0 });
         node.refresh_conditions();
     }
-    let mut loading = tokio::task::spawn_blocking(task);
+    let outcome = on_another_thread(node, &progress, task).await?;
+    let seconds = clock::since(start).as_secs_f64();
+    let mut first_files = None;
+    let outcome = match outcome {
+        Some(mut outcome) => {
+            tracing::info!("DB loaded from {}: {seconds:.3} seconds", outcome.source);
+            if outcome.aof.is_none() && node.borrow().host.settings.appendonly {
+                let base = node.borrow_mut().begin_base_of_dump(&mut outcome)?;
+                let make = move || base.make(&outcome).map(|files| (files, outcome));
+                let (files, outcome) = on_another_thread(node, &progress, make).await?;
+                first_files = Some(files);
+                Some(outcome)
+            } else {
+                Some(outcome)
+            }
+        }
+        None => None,
+    };
+    let node = &mut *node.borrow_mut();
+    node.host.persistence.loading = None;
+    if let Some(outcome) = outcome {
+        node.take_over(outcome, first_files)?;
+    }
+    if node.host.settings.appendonly && !node.host.persistence.aof_is_on() {
+        node.host.open_aof(&node.engine, None)?;
+    }
+    node.refresh_conditions();
+    Ok(())
+}
+
+/// Does what takes long, while INFO tells how far it is.
+async fn on_another_thread<T: Send + 'static>(
+    node: &SharedNode,
+    progress: &AtomicU64,
+    task: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let mut task = tokio::task::spawn_blocking(task);
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut told_ms = 0;
-    let loaded = loop {
+    loop {
         tokio::select! {
-            loaded = &mut loading => break loaded.map_err(|error| error.to_string())?,
+            done = &mut task => return done.map_err(|error| error.to_string())?,
             _ = tick.tick() => {
                 let node = &mut *node.borrow_mut();
                 let Some(loading) = &mut node.host.persistence.loading else { continue };
@@ -372,24 +418,11 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
                 let now_ms = clock::monotonic_ms();
                 if now_ms >= told_ms + PROGRESS_PERIOD_MS {
                     told_ms = now_ms;
-                    node.host.supervisor.loading(loading.loaded_bytes, total);
+                    node.host.supervisor.loading(loading.loaded_bytes, loading.total_bytes);
                 }
             }
         }
-    };
-    let outcome = loaded?;
-    let node = &mut *node.borrow_mut();
-    node.host.persistence.loading = None;
-    let seconds = clock::since(start).as_secs_f64();
-    if let Some(outcome) = outcome {
-        tracing::info!("DB loaded from {}: {seconds:.3} seconds", outcome.source);
-        node.take_over(outcome)?;
     }
-    if node.host.settings.appendonly && !node.host.persistence.aof_is_on() {
-        node.host.open_aof(&node.engine, None)?;
-    }
-    node.refresh_conditions();
-    Ok(())
 }
 
 type Task = Box<dyn FnOnce() -> Result<Option<Outcome>, String> + Send>;
@@ -399,11 +432,19 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     if settings.appendonly {
         let (dir, opened) = node.host.aof_to_load()?;
         if opened == Opened::Nothing {
-            return Ok((Box::new(|| Ok(None)), 0));
+            return Ok(match beside::dump_for_base(settings)? {
+                None => (Box::new(|| Ok(None)), 0),
+                Some((path, size)) => {
+                    let refused = |path: &Path, error: String| beside::refused_dump(path, &error);
+                    let load = move || load_rdb(&job, &path).map_err(|error| refused(&path, error));
+                    (Box::new(move || load().map(Some)), size)
+                }
+            });
         }
         let total = dir.sizes().map_or(0, |(_, all)| all);
         return Ok((Box::new(move || load_aof(&job, dir).map(Some)), total));
     }
+    beside::warn_of_younger_aof(settings);
     let path = PathBuf::from(&settings.dbfilename);
     match backup::files::size(&path).map_err(|error| error.to_string())? {
         None => Ok((Box::new(|| Ok(None)), 0)),
@@ -412,7 +453,12 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
 }
 
 impl Node {
-    fn take_over(&mut self, outcome: Outcome) -> Result<(), String> {
+    /// Puts what was loaded in place. `first_files`: those of the append-only file that were made of it.
+    fn take_over(
+        &mut self,
+        outcome: Outcome,
+        first_files: Option<(AofDir, File)>,
+    ) -> Result<(), String> {
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
@@ -428,14 +474,23 @@ impl Node {
         if let Some(point) = outcome.point {
             self.continue_from(point, outcome.meta.as_ref());
         }
+        if let Some(file) = outcome.file {
+            self.host.persistence.note_own(file);
+        }
+        if let Some(files) = first_files {
+            return self.host.append_to_first(files);
+        }
         if self.host.settings.appendonly {
+            if outcome.loaded == 0 {
+                beside::warn_of_empty_aof(&self.host.settings);
+            }
             self.host.open_aof(&self.engine, outcome.aof)?;
         }
         Ok(())
     }
 
     /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
-    fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
+    pub(super) fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
         if point.offset > replica::handshake::OFFSET_MAX {
             tracing::warn!(
                 "The files end at offset {}, which is none: it is not gone on with",
@@ -472,18 +527,19 @@ impl Node {
     }
 
     /// DEBUG RELOAD and LOADAOF: loads what is on disk in the place of the data, while nothing else happens.
+    /// Returns which file was loaded, if it is a snapshot.
     pub fn reload_in_place(
         engine: &mut Engine,
         executing: &Session,
         settings: &Settings,
         aof: Option<AofDir>,
-    ) -> Result<(), String> {
+    ) -> Result<Option<Identity>, String> {
         let job = Job { drop_expired: false, ..job(engine, settings, &Arc::default()) };
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
         engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
-        Ok(())
+        Ok(outcome.file)
     }
 }

@@ -4,11 +4,13 @@
 //! - [`append`]: the append-only file: shipping the journal to it, rewriting it, switching it on and off
 //! - [`queue`]: what waits for the disk, and when writers wait for it
 //! - [`load`]: what is loaded at the start, and where it leaves us in the stream
+//! - [`beside`]: what lies beside the files that are loaded: a dump that was never loaded, an append-only file that is younger
 //!
 //! # Not here
 //! - formats and files: `backup`
 
 pub mod append;
+pub mod beside;
 pub mod load;
 pub mod queue;
 pub mod snapshots;
@@ -16,6 +18,7 @@ pub mod snapshots;
 use crate::config::{AppendFsync, Settings};
 use append::Aof;
 use backup::aof::{FsyncPolicy, Order};
+use backup::files::OwnFiles;
 use engine::Engine;
 use journal::History;
 use protocol::aof::HistoryMark;
@@ -83,6 +86,8 @@ pub struct Figures {
     pub last_rewrite_s: i64,
     pub last_rewrite_cow_bytes: u64,
     pub rewrite_failures: u32,
+    /// Snapshots that were kept because they were not our own (`rdb_snapshots_kept`).
+    pub snapshots_kept: u64,
     pub last_load_loaded: u64,
     pub last_load_expired: u64,
     /// Commands of the append-only file that did not fit the data.
@@ -133,6 +138,8 @@ pub struct Persistence {
     pub queue_has_room: Rc<Notify>,
     /// The child at work was told to stop: its end is no failure.
     pub killed: bool,
+    /// The snapshots that this process has loaded or written: no other is overwritten.
+    own_files: OwnFiles,
 }
 
 impl Persistence {
@@ -159,6 +166,7 @@ impl Persistence {
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
             killed: false,
+            own_files: OwnFiles::default(),
         }
     }
 
@@ -277,6 +285,7 @@ impl Persistence {
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&mut self) {
         self.figures.saves = 0;
+        self.figures.snapshots_kept = 0;
         self.figures.rewrites = 0;
         self.figures.delayed_fsyncs = 0;
         self.figures.queue_stalls = 0;

@@ -160,6 +160,11 @@ impl Node {
         self.has_served = true;
     }
 
+    /// Starts the process and waits for nothing: it may be killed while it loads.
+    pub fn launch_unattended(&mut self) {
+        self.spawn();
+    }
+
     /// Starts the process, which is to end by itself with an error. Returns all that it said.
     pub fn launch_refused(&mut self) -> String {
         self.spawn();
