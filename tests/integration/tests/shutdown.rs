@@ -250,3 +250,36 @@ fn a_second_interrupt_does_not_wait_for_the_snapshot() {
     assert!(log.contains("signal-handler") && log.contains("You insist... exiting now."), "{log}");
     assert!(!log.contains("bye bye"), "{log}");
 }
+
+// ---- Pauses
+
+#[test]
+fn who_is_held_up_by_a_pause_is_counted_and_who_is_refused_is_not_held_up() {
+    let node = Node::start("node", &[]);
+    let _: String = node.run(&["SET", "short", "1", "PX", "1"]);
+    let _: String = node.run(&["CLIENT", "PAUSE", "3600000", "WRITE"]);
+    assert_eq!(node.number("blocked_clients"), 0);
+    for words in [&["SET", "key"][..], &["NOSUCH"], &["LPUSH", "key"]] {
+        assert!(node.refused(words).starts_with("ERR "), "{words:?}");
+    }
+    let writers: Vec<_> = (0..3)
+        .map(|number: i32| {
+            let mut writer = node.connect();
+            thread::spawn(move || {
+                redis::cmd("SET").arg(number).arg("1").query::<String>(&mut writer)
+            })
+        })
+        .collect();
+    eventually(TIMEOUT, "they wait", || node.number("blocked_clients") == 3);
+    // Nothing changes meanwhile: what has expired is hidden, and stays.
+    eventually(TIMEOUT, "its time has come", || {
+        node.run::<Option<String>>(&["GET", "short"]).is_none()
+    });
+    assert_eq!((node.number("expired_keys"), node.run::<i64>(&["DBSIZE"])), (0, 1));
+    let _: String = node.run(&["CLIENT", "UNPAUSE"]);
+    for writer in writers {
+        writer.join().expect("a thread").expect("it goes on");
+    }
+    eventually(TIMEOUT, "it is removed", || node.number("expired_keys") == 1);
+    assert_eq!((node.number("blocked_clients"), node.run::<i64>(&["DBSIZE"])), (0, 3));
+}
