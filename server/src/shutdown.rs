@@ -28,7 +28,8 @@ use engine::engine::Pause;
 use engine::refusal::Refusal;
 use protocol::resp::Args;
 use replica::feed::Feed;
-use std::path::Path;
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -186,7 +187,7 @@ impl Outside {
     /// Whether all replicas have acknowledged all that there is.
     fn replicas_have_all(&self) -> bool {
         let end = self.journal.end();
-        self.shown_replicas().all(|replica| replica.acked() == end)
+        self.shown_replicas().all(|replica| has_all(replica, end))
     }
 
     fn shown_replicas(&self) -> impl Iterator<Item = &Feed> {
@@ -203,6 +204,11 @@ impl Outside {
         self.shutdown.cancel();
         self.apply_pause(engine);
     }
+}
+
+/// Whether a replica has all up to `end`. One that still gets its snapshot has not, wherever we are in the stream.
+fn has_all(replica: &Feed, end: u64) -> bool {
+    replica.is_online() && replica.acked() == end
 }
 
 /// Waits until somebody asks, and ends the process. Returns never but for the process's end.
@@ -298,7 +304,7 @@ impl Outside {
         let (mut all, mut lagging) = (0, 0);
         for replica in self.shown_replicas() {
             all += 1;
-            if replica.acked() == end {
+            if has_all(replica, end) {
                 continue;
             }
             lagging += 1;
@@ -323,6 +329,16 @@ impl Outside {
             self.kill_child();
             let temporary = backup::fork::temporary_name(child.pid);
             let _ = backup::files::remove(Path::new(&temporary));
+        }
+        if let Some(sync) = &self.replication.sync {
+            tracing::warn!("There is a child saving an .rdb. Killing it!");
+            if let Some(pid) = Pid::from_raw(sync.child) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            let temporary = PathBuf::from(backup::fork::temporary_name(sync.child));
+            for path in std::iter::once(&temporary).chain(&sync.file) {
+                let _ = backup::files::remove(path);
+            }
         }
         if self.persistence.lacks_base() {
             if !flags.force {

@@ -230,6 +230,26 @@ fn an_unfinished_snapshot_of_a_child_does_not_stay() {
     assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("temp-")), "{names:?}");
 }
 
+#[test]
+fn an_unfinished_snapshot_for_a_replica_does_not_stay() {
+    let options = [("repl-diskless-sync", "no"), ("rdb-key-save-delay", "100000000")];
+    let mut primary = Node::start("primary", &options);
+    let _: String = primary.run(&["SET", "key", "value"]);
+    let replica = Node::start("replica", &[]);
+    replica.follow(&primary);
+    let unfinished = |node: &Node| {
+        let names = fs::read_dir(node.folder()).expect("a folder");
+        let names = names.map(|entry| entry.expect("an entry").file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("temp-")).count()
+    };
+    eventually(TIMEOUT, "it is there", || unfinished(&primary) == 1);
+    let asked = send(primary.connect(), &["SHUTDOWN", "NOW"]);
+    asked.join().expect("the connection is closed");
+    primary.wait_for_end();
+    assert_eq!(unfinished(&primary), 0);
+    assert!(primary.log().contains("0 of 1 replicas are in sync when shutting down."));
+}
+
 /// The main thread writes the snapshot and does nothing else: only a signal's handler can end it.
 #[test]
 fn a_second_interrupt_does_not_wait_for_the_snapshot() {
