@@ -51,7 +51,7 @@ pub struct Outcome {
     source: &'static str,
     aof: Option<AofDir>,
     /// What the snapshot said.
-    pub(super) meta: Option<LoadedMeta>,
+    pub(crate) meta: Option<LoadedMeta>,
     /// Which file the snapshot is.
     file: Option<Identity>,
     loaded: u64,
@@ -447,6 +447,26 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     }
 }
 
+/// Says what of loaded data is not as it might be expected.
+pub(crate) fn remark_on(meta: Option<&LoadedMeta>, functions: &[Vec<u8>]) {
+    if let Some((count @ 1.., names)) = meta.map(|meta| &meta.streams_mended) {
+        let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+        let more = if *count > names.len() as u64 { " and others" } else { "" };
+        tracing::warn!(
+            "Streams that said something wrong of their own entries (their number, the last ID, or how many were ever \
+             added), which was made out anew from the entries: {count}, {}{more}",
+            names.join(", ")
+        );
+    }
+    if !functions.is_empty() {
+        tracing::warn!(
+            "Libraries of functions loaded: {}. They are kept, and written to snapshots and to replicas, but this version of \
+             Tidemark cannot call their functions.",
+            functions.len()
+        );
+    }
+}
+
 impl Node {
     /// Puts what was loaded in place. `first_files`: those of the append-only file that were made of it.
     fn take_over(
@@ -455,6 +475,7 @@ impl Node {
         first_files: Option<(AofDir, File)>,
     ) -> Result<(), String> {
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
         figures.last_load_failed = outcome.failed;
@@ -535,6 +556,7 @@ impl Node {
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
         engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
+        remark_on(outcome.meta.as_ref(), &engine.functions);
         Ok(outcome.file)
     }
 }
