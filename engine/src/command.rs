@@ -338,9 +338,8 @@ pub fn missing(name: &str) -> Option<&'static str> {
     (!is_there && !known.contains('|')).then_some(known)
 }
 
-/// The command that a request names, the subcommand if there is one.
-pub fn resolve(args: Args<'_>) -> Option<&'static Spec> {
-    let spec = table().find(args.at(0))?;
+/// The subcommand that a request for `spec` names, the command itself if it has none.
+pub fn subcommand(spec: &'static Spec, args: Args<'_>) -> Option<&'static Spec> {
     if spec.subcommands.is_empty() {
         return Some(spec);
     }

@@ -69,7 +69,7 @@ impl Engine {
         while next < requests.len() {
             let chunk = &requests[next..requests.len().min(next + AHEAD)];
             for (slot, request) in prepared.iter_mut().zip(chunk) {
-                *slot = self.prepare(session.db, batch.args(buffer, request));
+                *slot = self.prepare(session, batch.args(buffer, request));
             }
             if chunk.len() > 1 {
                 for slot in &prepared[..chunk.len()] {
@@ -134,7 +134,7 @@ impl Engine {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Flow {
-        let prepared = self.prepare(session.db, args);
+        let prepared = self.prepare(session, args);
         self.execute(host, session, prepared, args, None, out)
     }
 
@@ -149,14 +149,14 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Flow {
         let args = batch.args(buffer, request);
-        let prepared = self.prepare(session.db, args);
+        let prepared = self.prepare(session, args);
         let raw = request.array.then(|| &buffer[request.start as usize..request.end as usize]);
         self.execute(host, session, prepared, args, raw, out)
     }
 
     #[inline]
-    fn prepare(&self, db: usize, args: Args<'_>) -> Prepared {
-        let spec = command::table().find(args.at(0));
+    fn prepare(&self, session: &Session, args: Args<'_>) -> Prepared {
+        let (db, spec) = (session.db, self.command_for(session, args.at(0)));
         let first = spec.and_then(|spec| spec.keys.first());
         let hash = first.and_then(|at| args.get(at)).map(hash_bytes);
         if let Some(hash) = hash {
@@ -182,6 +182,12 @@ impl Engine {
             let spec = command::table().find(b"hset");
             let prepared = Prepared { spec, hash: Some(hash_bytes(args.at(1))) };
             return self.execute(host, session, prepared, args, raw, out);
+        }
+        if self.names.is_some()
+            && let Some(spec) = prepared.spec
+            && let Some(own) = Engine::under_own_name(spec, args)
+        {
+            return self.execute(host, session, prepared, own.args(), None, out);
         }
         let mut before = out.len();
         session.commands += 1;

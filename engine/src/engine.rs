@@ -12,6 +12,7 @@ use crate::context::{Class, Key, Scope};
 use crate::eviction::Eviction;
 use crate::host::{EntryKind, Host, Receipt};
 use crate::messages::{EventSettings, Message};
+use crate::names::Names;
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
@@ -24,6 +25,7 @@ use keyspace::eviction::Frequency;
 use keyspace::limits::Limits;
 use protocol::resp::encode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What the outside allows; a refusal here stops commands before they run.
 #[derive(Default)]
@@ -120,6 +122,8 @@ pub struct Engine {
     pub tracks_latency: bool,
     /// Changes since the last save.
     pub dirty: u64,
+    /// What clients may call commands, if that was changed (`rename-command`).
+    pub names: Option<Arc<Names>>,
     /// Password that clients need, if any.
     pub password: Vec<u8>,
     /// The longest string, in bytes (`proto-max-bulk-len`).
@@ -236,6 +240,7 @@ impl Engine {
             stats: Stats::default(),
             tracks_latency: true,
             dirty: 0,
+            names: None,
             password: Vec::new(),
             string_max: 512 << 20,
             unlinks_removed: false,

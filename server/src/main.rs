@@ -31,13 +31,16 @@ mod version;
 
 use config::{Loaded, Settings};
 use node::{Node, SharedNode};
+use process::advice;
 use process::daemon::{self, Report};
 use process::places;
 use process::supervisor::Supervisor;
+use process::title::{self, Title};
 use rand::TryRng;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use version::{REDIS_VERSION, TIDEMARK_VERSION};
 
 #[global_allocator]
@@ -56,8 +59,12 @@ fn main() {
         Some("-h" | "--help") => {
             println!("Usage: tidemark-server [settings file] [--name value]...");
             println!("       tidemark-server -v | --version");
+            println!("       tidemark-server --check-config [settings file] [--name value]...");
             println!("       tidemark-server --directives");
             return;
+        }
+        Some("--check-config") => {
+            std::process::exit(i32::from(!advice::check(&args[1..])));
         }
         Some("--directives") => {
             print_directives();
@@ -92,12 +99,10 @@ fn fail(text: &str) -> ! {
 
 /// Prepares the process, then serves.
 fn start(mut loaded: Loaded) -> Result<(), String> {
-    let settings = &mut loaded.settings;
-    if !loaded.users.is_empty() || !settings.aclfile.is_empty() {
-        return Err(
-            "ACL users in the configuration are not supported by this version of Tidemark".into()
-        );
+    if let Some(reason) = advice::obstacle(&loaded) {
+        return Err(reason);
     }
+    let settings = &mut loaded.settings;
     std::env::set_current_dir(&settings.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", settings.dir))?;
     log::start(&settings.logfile, settings.loglevel)
@@ -110,6 +115,7 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
     if report.is_some() && settings.pidfile.is_empty() {
         settings.pidfile = places::PID_FILE.into();
     }
+    let title = take_title(settings, loaded.file.as_deref());
     keyspace::hashing::seed_hash(&hash_seed()?);
     memory::prepare();
     memory::note_start();
@@ -127,6 +133,8 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
              /path/to/redis.conf"
         ),
     }
+    advice::log(&loaded);
+    let settings = &mut loaded.settings;
     settings.maxclients = limits::make_room_for(settings.maxclients)?;
     if let Some(text) = memory::too_little_for_snapshots(settings.maxmemory) {
         tracing::warn!("{text}");
@@ -141,7 +149,16 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
     eventloop::woke();
-    runtime.block_on(serve(loaded, supervisor, report))
+    runtime.block_on(serve(loaded, title, supervisor, report))
+}
+
+/// Shows a title of ours instead of the command line, if that is wanted and allowed.
+fn take_title(settings: &Settings, file: Option<&Path>) -> Option<Title> {
+    if !settings.set_proc_title {
+        return None;
+    }
+    let taken = Title::take(&title::expand(settings, file));
+    taken.inspect_err(|error| tracing::info!("The process keeps its title: {error}")).ok()
 }
 
 /// The secret that names are hashed with: from the system's generator, for this process alone.
@@ -155,13 +172,16 @@ fn hash_seed() -> Result<[u8; keyspace::hashing::SEED_BYTES], String> {
 
 async fn serve(
     loaded: Loaded,
+    title: Option<Title>,
     supervisor: Supervisor,
     report: Option<Report>,
 ) -> Result<(), String> {
     let primary = loaded.settings.replicaof.clone();
     let node: SharedNode = Rc::new(RefCell::new(Node::new(loaded.settings, loaded.file)));
+    node.borrow_mut().engine.names = loaded.names.map(Arc::new);
     node.borrow_mut().host.myself = Rc::downgrade(&node);
     node.borrow_mut().host.supervisor = supervisor;
+    node.borrow_mut().host.title = title;
     net::listen::start(&node)?;
     if let Err(text) = places::write_pid_file(&node.borrow().host.settings) {
         tracing::warn!("{text}");

@@ -22,6 +22,7 @@ use crate::net::stream::Stream;
 use crate::oom::OomScore;
 use crate::persistence::Persistence;
 use crate::process::supervisor::Supervisor;
+use crate::process::title::Title;
 use crate::rates::Rates;
 use crate::replication::Replication;
 use bytes::Bytes;
@@ -139,6 +140,8 @@ pub struct Outside {
     pub unpaused: Rc<Notify>,
     /// Wakes the task that acts at a certain moment.
     pub alarm: Rc<Notify>,
+    /// What `ps` shows of us, if that is ours to say.
+    pub title: Option<Title>,
     /// Who started us and wants to hear how we are.
     pub supervisor: Supervisor,
     /// How soon the kernel ends this process.
@@ -209,6 +212,7 @@ impl Node {
                 cron_paused: false,
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
+                title: None,
                 supervisor: Supervisor::Nobody,
                 oom: OomScore::default(),
                 other_servers: OtherServers::default(),

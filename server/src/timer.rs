@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Milliseconds between two ticks.
-const TICK_MS: u64 = 100;
+pub const TICK_MS: u64 = 100;
 /// The longest time to sleep at once.
 const HOUR: Duration = Duration::from_secs(3600);
 /// The most that waits for a client that has not proven who it is: one piece of replies and a kilobyte. Source: Redis 7.2.8

@@ -6,6 +6,7 @@
 use crate::arguments::is;
 use crate::command::*;
 use crate::context::{Context, Done};
+use crate::engine::Engine;
 use crate::glob;
 use crate::grammar::Grammar;
 use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
@@ -40,22 +41,22 @@ fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal>
 
 /// `COMMAND` → all commands.
 fn command(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    let all = table().all();
+    let all = ctx.engine.commands();
     ctx.reply.array(all.len());
     all.iter().for_each(|spec| describe(&mut ctx.reply, spec));
     Ok(Done::NOTHING)
 }
 
 fn command_count(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    ctx.reply.int(table().all().len() as i64);
+    ctx.reply.int(ctx.engine.commands().len() as i64);
     Ok(Done::NOTHING)
 }
 
 /// The commands that some names stand for; unknown ones are `None`.
-fn named(args: Args<'_>) -> Vec<Option<&'static Spec>> {
+fn named(engine: &Engine, args: Args<'_>) -> Vec<Option<&'static Spec>> {
     let find = |name: &[u8]| {
         let mut parts = name.splitn(2, |byte| *byte == b'|');
-        let spec = table().find(parts.next()?)?;
+        let spec = engine.find_command(parts.next()?)?;
         match parts.next() {
             None => Some(spec),
             Some(own) => {
@@ -64,13 +65,13 @@ fn named(args: Args<'_>) -> Vec<Option<&'static Spec>> {
         }
     };
     match args.len() {
-        2 => table().all().iter().map(|spec| Some(*spec)).collect(),
+        2 => engine.commands().into_iter().map(Some).collect(),
         _ => args.iter_from(2).map(find).collect(),
     }
 }
 
 fn command_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let specs = named(args);
+    let specs = named(ctx.engine, args);
     ctx.reply.array(specs.len());
     for spec in specs {
         match spec {
@@ -213,7 +214,7 @@ pub fn categories(spec: &Spec) -> Vec<String> {
 }
 
 fn command_docs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let specs: Vec<&Spec> = named(args).into_iter().flatten().collect();
+    let specs: Vec<&Spec> = named(ctx.engine, args).into_iter().flatten().collect();
     ctx.reply.map(specs.len());
     specs.iter().for_each(|spec| document(&mut ctx.reply, spec));
     Ok(Done::NOTHING)
@@ -340,11 +341,12 @@ struct Located<'a> {
 
 /// The request behind `COMMAND GETKEYS`. Commands that Redis has and we have not are located as well: programs ask for the
 /// keys of what they send to other nodes.
-fn located(args: Args<'_>) -> Result<Located<'_>, Refusal> {
+fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> {
     let inner = args.tail(2);
     let no_keys = Refusal::fixed("ERR The command has no key arguments");
     let invalid = || Refusal::fixed("ERR Invalid arguments specified for command");
-    let Some(spec) = resolve(inner) else {
+    let found = engine.find_command(inner.at(0)).and_then(|spec| subcommand(spec, inner));
+    let Some(spec) = found else {
         let name = String::from_utf8_lossy(inner.at(0));
         let command = missing(&name).and_then(crate::grammar::find);
         let command = command.ok_or(Refusal::fixed("ERR Invalid command specified"))?;
@@ -382,7 +384,7 @@ fn documented_positions(command: &Grammar, args: Args<'_>) -> Option<Vec<usize>>
 }
 
 fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let Located { args, positions, .. } = located(args)?;
+    let Located { args, positions, .. } = located(ctx.engine, args)?;
     ctx.reply.array(positions.len());
     positions.iter().for_each(|at| ctx.reply.bulk(args.at(*at)));
     Ok(Done::NOTHING)
@@ -390,7 +392,7 @@ fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
 
 /// `COMMAND GETKEYSANDFLAGS command [arg …]` → each key with what is done with it.
 fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let Located { command, args, positions } = located(args)?;
+    let Located { command, args, positions } = located(ctx.engine, args)?;
     ctx.reply.array(positions.len());
     for at in positions {
         ctx.reply.array(2);
@@ -462,7 +464,8 @@ fn covers(keys: &KeySpec, args: Args<'_>, position: usize) -> bool {
 
 /// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
 fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let all = table().with_subcommands();
+    let all = ctx.engine.commands();
+    let all = all.iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands));
     let names: Vec<&str> = if args.len() == 2 {
         all.map(|spec| spec.name).collect()
     } else if args.len() == 5 && is(args.at(2), "FILTERBY") {

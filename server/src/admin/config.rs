@@ -1,8 +1,8 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, SetError};
+use crate::config::{Caller, Row, SetError};
 use crate::node::Outside;
-use crate::process::places;
+use crate::process::{places, title};
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -76,6 +76,12 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
             return Err(Refusal::new(SetError::failed(name, &reason).text));
         }
     }
+    for (name, _) in &pairs {
+        let row = Row::find(&String::from_utf8_lossy(name));
+        if let Some(row) = row.filter(|row| host.settings.is_without_effect(row)) {
+            tracing::warn!("{}", row.advice(&host.settings));
+        }
+    }
     host.settings_changed = true;
     ctx.reply.ok();
     Ok(())
@@ -107,6 +113,12 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "oom-score-adj" | "oom-score-adj-values" => {
             if !host.apply_oom_score() {
                 return Err("Failed to set current oom_score_adj. Check server logs.".into());
+            }
+        }
+        "proc-title-template" => {
+            let text = title::expand(settings, host.config_file.as_deref());
+            if let Some(title) = &mut host.title {
+                title.set(&text);
             }
         }
         "maxclients" => crate::limits::make_room_for_all(settings.maxclients)?,

@@ -104,7 +104,7 @@ fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "server_time_usec", engine.now_ms * 1000);
     line(out, "uptime_in_seconds", uptime);
     line(out, "uptime_in_days", uptime / 86400);
-    line(out, "hz", host.settings.hz);
+    line(out, "hz", 1000 / crate::timer::TICK_MS);
     line(out, "configured_hz", host.settings.hz);
     line(out, "lru_clock", engine.seconds());
     let executable = std::env::current_exe();

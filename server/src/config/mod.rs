@@ -111,6 +111,16 @@ impl Settings {
         found.into_values().map(|(name, row)| (name, row.show(self))).collect()
     }
 
+    /// The directives that have another value than their default, and no effect.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static Row> {
+        ROWS.iter().filter(|row| self.is_without_effect(row))
+    }
+
+    /// Whether a directive has another value than its default, and no effect.
+    pub fn is_without_effect(&self, row: &Row) -> bool {
+        row.is(NO_EFFECT) && !row.same(self, &Settings::default())
+    }
+
     /// CONFIG SET: all pairs or none. Returns the names of the directives that now differ, in the
     /// order of the pairs; the caller applies them.
     pub fn set(

@@ -80,9 +80,6 @@ pub fn start(node: &SharedNode) -> Result<(), String> {
         tasks.push(tokio::task::spawn_local(accept(listener, Rc::clone(node))).abort_handle());
     }
     let path = &host.settings.unixsocket;
-    if tasks.is_empty() && path.is_empty() {
-        return Err("Configured to not listen anywhere, exiting.".into());
-    }
     host.listeners = tasks;
     if !path.is_empty() {
         let mode = Some(host.settings.unixsocketperm).filter(|mode| *mode > 0);

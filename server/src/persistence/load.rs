@@ -15,6 +15,7 @@ use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
+use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
 use engine::refused::Refusals;
 use engine::session::{Peer, Session};
@@ -115,6 +116,7 @@ impl Loader<'_> {
     fn begin(job: &Job) -> (Engine, Box<Session>) {
         let mut engine = Engine::new(job.databases, 0);
         engine.limits = job.limits;
+        engine.names = job.names.clone();
         engine.now_ms = clock::unix_ms();
         engine.active_expire = false;
         engine.eviction.set_policy(job.policy);
@@ -207,6 +209,8 @@ impl Apply for Loader<'_> {
 /// What a loading thread needs to know.
 struct Job {
     databases: usize,
+    /// What clients may call commands: Redis writes what was typed.
+    names: Option<Arc<Names>>,
     limits: Limits,
     checksum: bool,
     truncated: bool,
@@ -327,6 +331,7 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
 fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
     Job {
         databases: engine.dbs.len(),
+        names: engine.names.clone(),
         limits: engine.limits,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,

@@ -9,6 +9,8 @@
 //! # Not here
 //! - signals: [`crate::signals`]; the end: [`crate::shutdown`]
 
+pub mod advice;
 pub mod daemon;
 pub mod places;
 pub mod supervisor;
+pub mod title;

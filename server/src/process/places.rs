@@ -23,6 +23,11 @@ pub fn forbidden(folder: &Path) -> Option<io::Error> {
     access(folder, Access::WRITE_OK | Access::EXEC_OK).err().map(io::Error::from)
 }
 
+/// Why a file cannot be written, as far as its permissions tell.
+pub fn forbidden_file(path: &Path) -> Option<io::Error> {
+    access(path, Access::WRITE_OK).err().map(io::Error::from)
+}
+
 /// Why files cannot be made in a folder: one is made, and removed. Permissions tell root nothing.
 pub fn refusal_to_write(folder: &Path) -> Option<io::Error> {
     let path = folder.join(format!("temp-{}.try", std::process::id()));

@@ -443,3 +443,127 @@ fn a_folder_that_cannot_be_written_to_is_named_at_the_start() {
     let _: String = node.run(&["CONFIG", "SET", "dir", "/proc"]);
     assert!(node.log().contains("WARNING The folder '/proc' cannot be written to"));
 }
+
+// ---- What of a configuration is wrong, and what has no effect
+
+#[test]
+fn a_configuration_is_checked_without_starting_anything() {
+    let folder = folder();
+    let port = free_port();
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).expect("a port");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    write("dump.rdb", "no snapshot at all");
+    write(
+        "good.conf",
+        &format!("port {port}\nbind 127.0.0.1\nrename-command CONFIG \"\"\nappendonly yes\n"),
+    );
+    let check = |words: &[&str]| {
+        let output = run(folder.path(), &[&["--check-config"], words].concat());
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, said) = check(&["good.conf"]);
+    assert_eq!((code, said.as_str()), (Some(0), "0 error(s), 0 warning(s)\n"));
+    let (code, said) = check(&["good.conf", "--io-threads", "4", "--supervised", "systemd"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("'io-threads 4' has no effect: one thread serves all"), "{said}");
+    write(
+        "bad.conf",
+        "port many\nhz 50\nno-such-directive 1\ninclude good.conf\nrename-command GET SET\ninclude missing.conf\n\
+         logfile /nowhere/at/all\ncluster-enabled yes\nrename-command EVAL run\nuser somebody on\n",
+    );
+    let (code, said) = check(&["bad.conf", "--maxmemory", "lots"]);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        "ERROR bad.conf:1: 'port many'",
+        "ERROR bad.conf:3: 'no-such-directive 1'",
+        "ERROR bad.conf:5: 'rename-command GET SET': Target command name already exists",
+        "ERROR missing.conf: No such file or directory",
+        "ERROR bad.conf:8: 'cluster-enabled yes'",
+        "ERROR option 1: 'maxmemory \"lots\"'",
+        "ERROR Can't open the log file '/nowhere/at/all': No such file or directory",
+        "ERROR ACL users in the configuration are not supported",
+        "WARNING The directive 'hz 50' has no effect",
+        "WARNING The directive 'rename-command EVAL run' has no effect",
+        "8 error(s), 2 warning(s)",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    let (code, said) = check(&["good.conf", "--dir", "/nowhere/at/all"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Can't chdir to '/nowhere/at/all': No such file"), "{said}");
+    drop(listener);
+    let mut names: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
+    names.retain(|entry| entry.as_ref().is_ok_and(|entry| !entry.path().ends_with(".conf")));
+    assert_eq!(names.len(), 3, "nothing was made: {names:?}");
+}
+
+#[test]
+fn what_has_no_effect_is_named_at_the_start_and_when_it_is_set() {
+    let options = [
+        ("io-threads", "4"),
+        ("cluster-node-timeout", "15000"),
+        ("active-expire-effort", "5"),
+        ("repl-diskless-load", "swapdb"),
+        ("maxclients", "50"),
+    ];
+    let node = Node::start("node", &options);
+    let warned = |name: &str| {
+        let start = format!("WARNING The directive '{name} ");
+        node.log().lines().filter(|line| line.contains(&start)).count()
+    };
+    for (name, lines) in [
+        ("io-threads", 1),
+        ("cluster-node-timeout", 0),
+        ("active-expire-effort", 1),
+        ("repl-diskless-load", 1),
+        ("maxclients", 0),
+    ] {
+        assert_eq!(warned(name), lines, "{name}: {}", node.log());
+    }
+    let set = |pairs: &[&str]| {
+        let reply: String = node.run(&[&["CONFIG", "SET"], pairs].concat());
+        assert_eq!(reply, "OK");
+    };
+    set(&["hz", "100", "maxclients", "60", "list-compress-depth", "2"]);
+    assert_eq!((warned("hz"), warned("maxclients"), warned("list-compress-depth")), (1, 0, 1));
+    // Its default is nothing to warn of, nor what was refused.
+    set(&["hz", "10"]);
+    node.refused(&["CONFIG", "SET", "hz", "200", "maxclients", "many"]);
+    assert_eq!(warned("hz"), 1);
+    assert_eq!(node.info("hz"), "10");
+}
+
+// ---- What ps shows
+
+#[test]
+fn the_title_says_where_it_listens() {
+    let title = |node: &Node| {
+        let line = fs::read(format!("/proc/{}/cmdline", node.pid())).expect("a process");
+        text(&line).trim_end_matches('\0').to_string()
+    };
+    let mut node = Node::start("node", &[]);
+    let program = server().to_string_lossy().into_owned();
+    let usual = format!("{program} 127.0.0.1:{}", node.port());
+    assert_eq!(title(&node), usual);
+    let set = |template: &str| {
+        let _: String = node.run(&["CONFIG", "SET", "proc-title-template", template]);
+    };
+    set("mine {port} {tls-port} {config-file}{unixsocket}");
+    let file = node.path("node.conf");
+    assert_eq!(title(&node), format!("mine {} 0 {}", node.port(), file.display()));
+    // Longer than the command line and the environment, and as short as can be.
+    set(&"long ".repeat(600));
+    assert_eq!(title(&node), "long ".repeat(600).trim_end());
+    set("x");
+    assert_eq!(title(&node), "x");
+    let error = node.refused(&["CONFIG", "SET", "proc-title-template", "{nonsense}"]);
+    assert!(error.contains("template format is invalid"), "{error}");
+    assert_eq!(title(&node), "x");
+    // The environment is what it was.
+    let environment = fs::read(format!("/proc/{}/environ", node.pid())).expect("a process");
+    assert!(text(&environment).contains("TZ=UTC"));
+    node.stop();
+    node.set_option("set-proc-title", "no");
+    node.launch();
+    assert_eq!(title(&node), format!("{program}\0{}", file.display()));
+}
