@@ -14,7 +14,7 @@
 //! # Map
 //! - [`AofDir`] (`dir`): manifest, names, the steps of start and rewrite
 //! - [`load`] (`load`): a whole directory into an [`Apply`]; `scan` reads one file, `window` its bytes, `repair` cuts
-//!   a torn tail
+//!   a torn tail, `edited` judges and marks anew what a person has edited
 //! - [`Appender`] (`append`): one file and its marks; [`AppendThread`] (`thread`): policy, group commit, retries
 //!
 //! # Invariants
@@ -26,6 +26,7 @@
 
 mod append;
 mod dir;
+mod edited;
 mod load;
 mod repair;
 mod scan;
@@ -36,13 +37,14 @@ mod window;
 
 pub use append::{Appender, Block, Disk};
 pub use dir::{AofDir, FirstBase, Opened};
+pub use edited::Edited;
 pub use load::{Apply, CommandRefused, LoadLimits, Loaded, load};
 pub use repair::Cut;
 pub use scan::{Progress, ScanSummary};
 pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
 
 pub(crate) use repair::cut_offset;
-pub(crate) use scan::{Handler, is_snapshot, scan_file};
+pub(crate) use scan::{Handler, Tolerance, is_snapshot, scan_file};
 
 use crate::files::FileError;
 use crate::snapshot::FileLoadError;
@@ -95,6 +97,20 @@ pub enum AofError {
         reason: &'static str,
         /// Why it is not cut here.
         why_not_cut: &'static str,
+    },
+    /// The file is not as long as it was written: somebody has edited it.
+    #[error(
+        "{}, byte {offset}: {reason}. The file was edited, or put together from parts of files. If that was meant, start \
+         once with 'aof-load-edited yes': it is loaded as it is and its marks are written anew, but its replication position \
+         is unknown from there", .path.display()
+    )]
+    Edited {
+        /// The file.
+        path: PathBuf,
+        /// Where that shows.
+        offset: u64,
+        /// By what.
+        reason: String,
     },
     /// A command that the host cannot execute.
     #[error("{}, byte {offset}: {reason}", .path.display())]

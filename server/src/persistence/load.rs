@@ -214,6 +214,8 @@ struct Job {
     limits: Limits,
     checksum: bool,
     truncated: bool,
+    /// The name of a new history, if edited files may be loaded.
+    edited: Option<[u8; 40]>,
     drop_expired: bool,
     progress: Arc<AtomicU64>,
     policy: Option<Policy>,
@@ -246,7 +248,8 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let access = |meta: &KeyMeta| job.clock(now_ms, meta);
     let snapshot =
         LoadOptions { now_ms, drop_expired: false, checksum: job.checksum, clock: &access };
-    let options = LoadLimits { truncated: job.truncated, limits: &job.limits, snapshot };
+    let options =
+        LoadLimits { truncated: job.truncated, edited: job.edited, limits: &job.limits, snapshot };
     let mut loader = Loader::new(job);
     let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
     if let Some(cut) = &loaded.cut {
@@ -258,6 +261,22 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
             cut.bytes,
             cut.offset,
             cut.aside.display()
+        );
+        if cut.bytes == 0 {
+            tracing::warn!(
+                "It ended between two commands of its last block: by a crash, or because it was edited. The replication \
+                 position is unknown from there"
+            );
+        }
+    }
+    if let Some(edited) = &loaded.edited {
+        tracing::warn!(
+            "AOF loaded although it was edited, because aof-load-edited is enabled: {}, from byte {} on. {} file(s) have new \
+             marks now. The replication position is unknown from there: replicas need a full sync. Set aof-load-edited back to \
+             'no'",
+            edited.path.display(),
+            edited.offset,
+            edited.files
         );
     }
     loader.failures.log();
@@ -335,6 +354,7 @@ fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
         limits: engine.limits,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,
+        edited: settings.aof_load_edited.then(|| *new_replication_id().as_bytes()),
         drop_expired: settings.replicaof.is_none(),
         progress: Arc::clone(progress),
         policy: engine.eviction.policy,
@@ -555,7 +575,9 @@ impl Node {
         settings: &Settings,
         aof: Option<AofDir>,
     ) -> Result<Option<Identity>, String> {
-        let job = Job { drop_expired: false, ..job(engine, settings, &Arc::default()) };
+        // What is appended to meanwhile must not be replaced.
+        let job =
+            Job { drop_expired: false, edited: None, ..job(engine, settings, &Arc::default()) };
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,

@@ -315,7 +315,12 @@ fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
                 let (loaded, again) =
                     again.unwrap_or_else(|error| panic!("{fault:?} at {at} of {len}: {error}"));
                 assert_eq!(again.commands, host.commands, "{fault:?} at {at} of {len}");
-                assert_eq!(loaded.position, expected.position, "{fault:?} at {at} of {len}");
+                // What ends between two commands, as the repair left it, might have been edited.
+                let unknown = fired && loaded.position.is_none();
+                assert!(
+                    unknown || loaded.position == expected.position,
+                    "{fault:?} at {at}: {len}"
+                );
                 // All that was cut is kept somewhere.
                 let kept = fs::read(dir.directory().join("P.1.incr.aof")).expect("read").len();
                 let aside = files::list(dir.directory()).expect("listed").into_iter().any(|name| {
