@@ -30,6 +30,12 @@ print_help() {
 is_number() { [[ $1 =~ ^[0-9]{1,9}$ ]]; }
 is_port() { is_number "$1" && ((10#$1 >= 1 && 10#$1 <= 65535)); }
 
+# A word of a configuration file.
+quoted() { # TEXT
+    local text=${1//\\/\\\\}
+    printf '"%s"\n' "${text//\"/\\\"}"
+}
+
 # ---- the server binary ---------------------------------------------------------------------
 
 # Programs run in folders of their own, where a relative path would mean something else. Links stay
@@ -179,7 +185,7 @@ wait_until() { # SECONDS CONDITION [ARGUMENT…]
 
 # ---- our processes -------------------------------------------------------------------------
 
-# Whether PID is the server that runs in FOLDER with FOLDER/node.conf. Pids are used again by the
+# Whether PID is the server that runs in FOLDER with FOLDER/node.conf (sentinel.conf). Pids are used again by the
 # system, so a pid file alone is no proof. Some servers replace their command line by a title such
 # as "redis-server 127.0.0.1:7379"; then the port in it and the working directory are the proof.
 is_our_server() { # PID FOLDER PORT
@@ -187,7 +193,7 @@ is_our_server() { # PID FOLDER PORT
     { mapfile -d '' -t arguments <"/proc/$1/cmdline"; } 2>/dev/null || return 1
     ((${#arguments[@]} > 0)) || return 1 # a process that has ended but is not yet collected
     for argument in "${arguments[@]}"; do
-        [[ $argument != "$2/node.conf" ]] || return 0
+        [[ $argument != "$2/node.conf" && $argument != "$2/sentinel.conf" ]] || return 0
     done
     directory=$(readlink "/proc/$1/cwd" 2>/dev/null) || return 1
     [[ $directory == "$2" && " ${arguments[*]} " == *":$3 "* ]]
