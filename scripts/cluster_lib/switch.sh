@@ -24,6 +24,7 @@
 
 pause_seconds=${TIDEMARK_PAUSE:-10}
 near_bytes=1000000
+answer_seconds=2 # how long an answer may take while writes wait
 
 switch_step=none
 switch_hook=()
@@ -256,6 +257,7 @@ cmd_switch() {
         $(info_field "$info" master_replid) == "$(info_field "$old_info" master_replid)" ]] ||
         die "$switch_new has no link to $switch_old: it does not have its data"
 
+    RESP_TIMEOUT_SECONDS=$answer_seconds
     trap '' PIPE
     trap 'switch_failed interrupted' INT TERM HUP
     trap 'switch_failed "ended by an error"' EXIT
@@ -283,6 +285,7 @@ cmd_switch() {
     if has_sentinels; then promote_by_sentinels; else promote_by_order; fi
     trap '' INT TERM HUP
     trap - EXIT
+    RESP_TIMEOUT_SECONDS=5
     ended=${EPOCHREALTIME/[.,]/}
 
     # There is no way back from here, so all is tried, and what does not work is named.
