@@ -59,8 +59,8 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "unblock" => unblock(host, ctx, args)?,
         "unpause" => {
             host.pause_until_ms = 0;
-            ctx.engine.conditions.pause = Pause::Nothing;
-            host.unpaused.notify_one();
+            host.client_pause = Pause::Nothing;
+            host.apply_pause(ctx.engine);
             ctx.reply.ok();
         }
         _ => help(ctx),
@@ -74,7 +74,7 @@ fn help(ctx: &mut Context<'_>) {
     ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
     for row in rows {
         ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.summary));
+        ctx.reply.simple(&format!("    {}", row.documented.summary));
     }
 }
 
@@ -338,9 +338,10 @@ fn pause(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<()
     // A pause is only ever made longer and stricter.
     let until = ctx.engine.steady_ms.saturating_add(ms);
     host.pause_until_ms = host.pause_until_ms.max(until);
-    if ctx.engine.conditions.pause != Pause::All {
-        ctx.engine.conditions.pause = mode;
+    if host.client_pause != Pause::All {
+        host.client_pause = mode;
     }
+    host.apply_pause(ctx.engine);
     host.set_alarm();
     ctx.reply.ok();
     Ok(())

@@ -1,7 +1,8 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, SetError};
+use crate::config::{Caller, Row, SetError};
 use crate::node::Outside;
+use crate::process::{places, title};
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -15,7 +16,9 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "set" => set(host, ctx, args)?,
         "resetstat" => {
             ctx.engine.stats = Default::default();
+            ctx.engine.eviction.reset_stats();
             host.stats = Default::default();
+            crate::eventloop::reset();
             host.reset_lazy_freed();
             host.persistence.reset_stats();
             ctx.reply.ok();
@@ -64,12 +67,19 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let changed = host.settings.set(&pairs, caller).map_err(refused)?;
     for name in &changed {
         if let Err(reason) = apply(host, ctx, name) {
+            let reason = crate::log::plain(&reason);
             host.settings = before;
             for name in &changed {
                 // The old value was in force before: it can be again.
                 let _ = apply(host, ctx, name);
             }
             return Err(Refusal::new(SetError::failed(name, &reason).text));
+        }
+    }
+    for (name, _) in &pairs {
+        let row = Row::find(&String::from_utf8_lossy(name));
+        if let Some(row) = row.filter(|row| host.settings.is_without_effect(row)) {
+            tracing::warn!("{}", row.advice(&host.settings));
         }
     }
     host.settings_changed = true;
@@ -81,7 +91,14 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
 fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), String> {
     let settings = &host.settings;
     match name {
-        "dir" => std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?,
+        "dir" => {
+            std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?;
+            if let Some(text) =
+                places::unwritable(settings, Path::new("."), places::refusal_to_write)
+            {
+                tracing::warn!("{text}");
+            }
+        }
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
@@ -97,6 +114,12 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "oom-score-adj" | "oom-score-adj-values" => {
             if !host.apply_oom_score() {
                 return Err("Failed to set current oom_score_adj. Check server logs.".into());
+            }
+        }
+        "proc-title-template" => {
+            let text = title::expand(settings, host.config_file.as_deref());
+            if let Some(title) = &mut host.title {
+                title.set(&text);
             }
         }
         "maxclients" => crate::limits::make_room_for_all(settings.maxclients)?,
@@ -118,7 +141,7 @@ pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
     }
     write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
         tracing::warn!("CONFIG REWRITE failed: {error}");
-        Refusal::new(format!("ERR Rewriting config file: {error}"))
+        Refusal::new(format!("ERR Rewriting config file: {}", crate::log::plain(&error)))
     })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())

@@ -405,7 +405,8 @@ fn wrong_options_are_shown_with_their_reason() {
             ">>> 'cluster-enabled \"yes\"'",
             "cluster mode is not supported",
         ),
-        (&["--rename-command", "a", "b"], "rename-command", "is not supported"),
+        (&["--rename-command", "a", "b"], "rename-command", "No such command in rename-command"),
+        (&["--rename-command", "get"], "rename-command", "wrong number of arguments"),
         (&["-"], ">>> '\"-\"'", "Bad directive"),
     ] {
         let text = refused(args);

@@ -8,6 +8,7 @@ use super::{LoadProgress, beside};
 use crate::clock;
 use crate::config::Settings;
 use crate::node::{Node, SharedNode, new_replication_id};
+use crate::process::supervisor::PROGRESS_PERIOD_MS;
 use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
 use backup::files::Identity;
 use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
@@ -15,6 +16,7 @@ use engine::Engine;
 use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
+use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
 use engine::refused::{Refusals, Refused};
 use engine::session::{Peer, Session};
@@ -51,7 +53,7 @@ pub struct Outcome {
     source: &'static str,
     aof: Option<AofDir>,
     /// What the snapshot said.
-    pub(super) meta: Option<LoadedMeta>,
+    pub(crate) meta: Option<LoadedMeta>,
     /// Which file the snapshot is.
     file: Option<Identity>,
     loaded: u64,
@@ -118,6 +120,7 @@ impl Loader<'_> {
     fn begin(job: &Job) -> (Engine, Box<Session>) {
         let mut engine = Engine::new(job.databases, 0);
         engine.limits = job.limits;
+        engine.names = job.names.clone();
         engine.now_ms = clock::unix_ms();
         engine.active_expire = false;
         engine.eviction.set_policy(job.policy);
@@ -224,6 +227,8 @@ impl Apply for Loader<'_> {
 /// What a loading thread needs to know.
 struct Job {
     databases: usize,
+    /// What clients may call commands: Redis writes what was typed.
+    names: Option<Arc<Names>>,
     limits: Limits,
     checksum: bool,
     truncated: bool,
@@ -365,6 +370,7 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
 fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
     Job {
         databases: engine.dbs.len(),
+        names: engine.names.clone(),
         limits: engine.limits,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,
@@ -441,13 +447,18 @@ async fn on_another_thread<T: Send + 'static>(
 ) -> Result<T, String> {
     let mut task = tokio::task::spawn_blocking(task);
     let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut told_ms = 0;
     loop {
         tokio::select! {
             done = &mut task => return done.map_err(|error| error.to_string())?,
             _ = tick.tick() => {
                 let node = &mut *node.borrow_mut();
-                if let Some(loading) = &mut node.host.persistence.loading {
-                    loading.loaded_bytes = progress.load(Ordering::Relaxed);
+                let Some(loading) = &mut node.host.persistence.loading else { continue };
+                loading.loaded_bytes = progress.load(Ordering::Relaxed);
+                let now_ms = clock::monotonic_ms();
+                if now_ms >= told_ms + PROGRESS_PERIOD_MS {
+                    told_ms = now_ms;
+                    node.host.supervisor.loading(loading.loaded_bytes, loading.total_bytes);
                 }
             }
         }
@@ -481,6 +492,26 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     }
 }
 
+/// Says what of loaded data is not as it might be expected.
+pub(crate) fn remark_on(meta: Option<&LoadedMeta>, functions: &[Vec<u8>]) {
+    if let Some((count @ 1.., names)) = meta.map(|meta| &meta.streams_mended) {
+        let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+        let more = if *count > names.len() as u64 { " and others" } else { "" };
+        tracing::warn!(
+            "Streams that said something wrong of their own entries (their number, the last ID, or how many were ever \
+             added), which was made out anew from the entries: {count}, {}{more}",
+            names.join(", ")
+        );
+    }
+    if !functions.is_empty() {
+        tracing::warn!(
+            "Libraries of functions loaded: {}. They are kept, and written to snapshots and to replicas, but this version of \
+             Tidemark cannot call their functions.",
+            functions.len()
+        );
+    }
+}
+
 impl Node {
     /// Puts what was loaded in place. `first_files`: those of the append-only file that were made of it.
     fn take_over(
@@ -489,6 +520,7 @@ impl Node {
         first_files: Option<(AofDir, File)>,
     ) -> Result<(), String> {
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
         figures.last_load_failed = outcome.failed;
@@ -571,6 +603,7 @@ impl Node {
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
         engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
+        remark_on(outcome.meta.as_ref(), &engine.functions);
         Ok(outcome.file)
     }
 }

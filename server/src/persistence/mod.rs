@@ -218,11 +218,10 @@ impl Persistence {
 
     /// Why writes are refused, after `MISCONF `.
     pub fn refusal(&self, settings: &Settings) -> Option<String> {
-        if let Some(error) = self.aof.as_ref().and_then(|aof| aof.thread.status().error()) {
-            return Some(format!("Errors writing to the AOF file: {error}"));
-        }
-        if let Some(missing) = &self.missing_aof {
-            return Some(format!("Errors writing to the AOF file: {}", missing.error));
+        let error = self.aof.as_ref().and_then(|aof| aof.thread.status().error());
+        let error = error.or_else(|| Some(self.missing_aof.as_ref()?.error.clone()));
+        if let Some(error) = error {
+            return Some(format!("Errors writing to the AOF file: {}", crate::log::plain(&error)));
         }
         let saves = !settings.save.0.is_empty();
         (saves && settings.stop_writes_on_bgsave_error && !self.last_bgsave_ok).then(|| {

@@ -42,7 +42,7 @@ impl Outside {
             stream_db: journal.selected() as u64,
         });
         SnapshotMeta {
-            redis_ver: crate::admin::connection::REDIS_VERSION.into(),
+            redis_ver: crate::version::REDIS_VERSION.into(),
             ctime_s: engine.now_ms / 1000,
             used_mem_bytes: crate::memory::used() as u64,
             replication,

@@ -312,6 +312,7 @@ async fn converse(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failu
         Outcome::Continue { id } => {
             tracing::info!("Successful partial resynchronization with master.");
             node.borrow_mut().continue_history(id);
+            node.borrow().host.supervisor.synced("Partial Resynchronization accepted");
             stream_in(node, wire).await
         }
         Outcome::Full { id, offset } => {
@@ -443,7 +444,7 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
             break;
         }
         let read = wire.fill().await?;
-        node.borrow_mut().host.stats.repl_input_bytes += read as u64;
+        node.borrow_mut().host.stats.note_link_input(read);
     }
     let done = wire.while_busy(move || file.sync_all().map(|()| temporary)).await?;
     done.map_err(cannot(
@@ -524,6 +525,7 @@ async fn load(
     node.borrow_mut().host.note_replaced(&replaced);
     node.borrow_mut().adopt(outcome, id, offset);
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+    node.borrow().host.supervisor.synced("Finished with success");
     Ok(())
 }
 
@@ -577,6 +579,7 @@ impl Node {
         self.close_replicas();
         let db = outcome.selected();
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        load::remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let journal = &mut self.host.journal;
         journal.seal();
         journal.history = History::new(id);
@@ -681,7 +684,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
 
 fn note_stream(node: &SharedNode, bytes: usize) {
     let host = &mut node.borrow_mut().host;
-    host.stats.repl_input_bytes += bytes as u64;
+    host.stats.note_link_input(bytes);
     if let Some(link) = &mut host.replication.link {
         link.last_io_ms = clock::monotonic_ms();
         link.received += bytes as u64;
