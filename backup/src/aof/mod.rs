@@ -3,7 +3,7 @@
 //! ```text
 //! appendonlydir/
 //!   P.manifest        which files, in which order
-//!   P.2.base.rdb      the state to begin with: a snapshot
+//!   P.2.base.rdb      the state to begin with: a snapshot (or P.2.base.aof: commands)
 //!   P.3.incr.aof      #tm-history … | #tm mark, block of commands | #tm mark, block | …
 //!
 //! start:  AofDir::open ─► load (base, incremental files, repair of the tail) ─► AppendThread on the last file
@@ -15,6 +15,7 @@
 //! - [`AofDir`] (`dir`): manifest, names, the steps of start and rewrite
 //! - [`load`] (`load`): a whole directory into an [`Apply`]; `scan` reads one file, `window` its bytes, `repair` cuts
 //!   a torn tail, `edited` judges and marks anew what a person has edited
+//! - [`BaseForm`] (`base`): the base as a snapshot or as commands
 //! - [`Appender`] (`append`): one file and its marks; [`AppendThread`] (`thread`): policy, group commit, retries
 //!
 //! # Invariants
@@ -25,6 +26,7 @@
 //! - the syntax of manifest, records and marks: [`protocol::aof`]; what commands mean: the host's [`Apply`]
 
 mod append;
+mod base;
 mod dir;
 mod edited;
 mod load;
@@ -36,13 +38,15 @@ mod thread;
 mod window;
 
 pub use append::{Appender, Block, Disk};
-pub use dir::{AofDir, FirstBase, Opened};
+pub use base::{BaseForm, BaseJob};
+pub use dir::{AofDir, Opened};
 pub use edited::Edited;
 pub use load::{Apply, CommandRefused, LoadLimits, Loaded, load};
 pub use repair::Cut;
 pub use scan::{Progress, ScanSummary};
 pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
 
+pub(crate) use base::save_base;
 pub(crate) use repair::cut_offset;
 pub(crate) use scan::{Handler, Tolerance, is_snapshot, scan_file};
 

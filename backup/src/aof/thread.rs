@@ -63,6 +63,8 @@ pub enum Order<D = File> {
         end: u64,
         /// The caller's number of this order, for the published positions; ascending.
         sequence: u64,
+        /// The unix second in which they were executed, if it is another than that of the order before and to be said.
+        timestamp_s: Option<i64>,
     },
     /// Whose offsets follow.
     History(HistoryMark),
@@ -330,16 +332,20 @@ impl<D: Disk> Worker<D> {
         let mut blocks: Vec<Block> = Vec::new();
         let (mut count, mut up_to, mut total, mut last_bytes) = (0, 0, 0, 0);
         for order in &self.pending {
-            let Order::Append { bytes, start, end, sequence } = order else { break };
+            let Order::Append { bytes, start, end, sequence, timestamp_s } = order else { break };
             let len: usize = bytes.iter().map(Bytes::len).sum();
+            let joins = |block: &Block| {
+                block.end == *start && timestamp_s.is_none() && last_bytes + len <= BLOCK_BYTES
+            };
             match blocks.last_mut() {
-                Some(block) if block.end == *start && last_bytes + len <= BLOCK_BYTES => {
+                Some(block) if joins(block) => {
                     block.bytes.extend(bytes.iter().cloned());
                     block.end = *end;
                     last_bytes += len;
                 }
                 _ => {
-                    blocks.push(Block { bytes: bytes.clone(), start: *start, end: *end });
+                    let (bytes, timestamp_s) = (bytes.clone(), *timestamp_s);
+                    blocks.push(Block { bytes, start: *start, end: *end, timestamp_s });
                     last_bytes = len;
                 }
             }

@@ -82,6 +82,13 @@ pub enum Annotation {
     Other,
 }
 
+/// Appends the whole line that says in which unix second the commands behind it were executed.
+pub fn encode_timestamp(seconds: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"#TS:");
+    out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A line that begins like one of ours and is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("annotation is damaged: {reason}")]
@@ -335,7 +342,10 @@ mod tests {
 
     #[test]
     fn timestamps_and_foreign_lines() {
-        assert_eq!(read(b"#TS:1700000000\r\n"), Ok(Annotation::Timestamp(1_700_000_000)));
+        let mut line = Vec::new();
+        encode_timestamp(1_700_000_000, &mut line);
+        assert_eq!(line, b"#TS:1700000000\r\n");
+        assert_eq!(read(&line), Ok(Annotation::Timestamp(1_700_000_000)));
         for line in [&b"#TS:x\r\n"[..], b"#\r\n", b"# a comment\r\n", b"#Tm 1\r\n"] {
             assert_eq!(read(line), Ok(Annotation::Other));
         }

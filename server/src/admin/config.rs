@@ -103,6 +103,7 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
         "aof-disable-auto-gc" => host.collect_history(),
+        "aof-timestamp-enabled" => host.begin_second(ctx.now()),
         "appendfsync" => host.persistence.set_policy(settings),
         "port" => return host.relisten(),
         "bind" => {

@@ -13,11 +13,12 @@ use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
 use backup::files::Identity;
 use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
+use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
 use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
-use engine::refused::Refusals;
+use engine::refused::{Refusals, Refused};
 use engine::session::{Peer, Session};
 use journal::{History, ReplicationId};
 use keyspace::db::Db;
@@ -101,6 +102,8 @@ struct Loader<'a> {
     replies: Vec<u8>,
     report: Box<dyn FnMut(u64) + Send>,
     failures: Failures,
+    /// Sources of function libraries that commands load.
+    functions: Vec<Vec<u8>>,
 }
 
 impl Loader<'_> {
@@ -109,7 +112,8 @@ impl Loader<'_> {
         let counter = Arc::clone(&job.progress);
         let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
         let failures = Failures::default();
-        Loader { job, engine, session, replies: Vec::new(), report, failures }
+        let (replies, functions) = (Vec::new(), Vec::new());
+        Loader { job, engine, session, replies, report, failures, functions }
     }
 
     /// An engine without data, and the session of the file.
@@ -158,6 +162,22 @@ impl Failures {
     }
 }
 
+fn cannot_execute(refused: Refused) -> CommandRefused {
+    let name = &refused.name;
+    let reason = match refused.kind {
+        Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
+        _ => format!("Command '{name}' cannot be executed: {}", refused.text),
+    };
+    let may_be_torn = refused.kind == Kind::Shape;
+    CommandRefused { index: refused.index, reason, may_be_torn }
+}
+
+/// The source of a function library, if a command loads one. As those of a snapshot it is kept, not run.
+fn library<'a>(args: Args<'a>) -> Option<&'a [u8]> {
+    let loads = args.len() == 3 && is(args.at(0), "FUNCTION") && is(args.at(1), "LOAD");
+    (loads && args.at(2).starts_with(b"#!")).then(|| args.at(2))
+}
+
 impl Apply for Loader<'_> {
     fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64)) {
         (&mut self.engine.dbs, &mut self.report)
@@ -166,6 +186,7 @@ impl Apply for Loader<'_> {
     fn restart(&mut self) {
         (self.engine, self.session) = Self::begin(self.job);
         self.failures = Failures::default();
+        self.functions.clear();
     }
 
     fn begin_file(&mut self, _path: &Path) {
@@ -173,30 +194,27 @@ impl Apply for Loader<'_> {
     }
 
     fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
-        self.replies.clear();
-        self.engine.execute_batch(
-            &mut NoHost,
-            &mut self.session,
-            buffer,
-            batch,
-            0,
-            &mut self.replies,
-        );
-        self.engine.garbage.clear();
-        self.engine.garbage_dbs.clear();
-        self.engine.emptied = false;
-        let refusals = self.engine.take_refused();
-        if let Some(refused) = refusals.list.iter().find(|refused| refused.is_difference()) {
-            let name = &refused.name;
-            let reason = match refused.kind {
-                Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
-                _ => format!("Command '{name}' cannot be executed: {}", refused.text),
-            };
-            let may_be_torn = refused.kind == Kind::Shape;
-            return Err(CommandRefused { index: refused.index, reason, may_be_torn });
-        }
-        if !refusals.list.is_empty() {
-            self.failures.add(refusals);
+        let mut next = 0;
+        while next < batch.requests().len() {
+            self.replies.clear();
+            let (engine, session) = (&mut self.engine, &mut self.session);
+            let replies = &mut self.replies;
+            (next, _) = engine.execute_batch(&mut NoHost, session, buffer, batch, next, replies);
+            self.engine.garbage.clear();
+            self.engine.garbage_dbs.clear();
+            self.engine.emptied = false;
+            let mut refusals = self.engine.take_refused();
+            if let Some(at) = refusals.list.iter().position(Refused::is_difference) {
+                let refused = refusals.list.remove(at);
+                let request = &batch.requests()[refused.index];
+                match library(batch.args(buffer, request)) {
+                    Some(source) => self.functions.push(source.to_vec()),
+                    None => return Err(cannot_execute(refused)),
+                }
+            }
+            if !refusals.list.is_empty() {
+                self.failures.add(refusals);
+            }
         }
         Ok(())
     }
@@ -297,9 +315,11 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
         _ => None,
     };
     let keys = loader.engine.dbs.iter().map(|db| db.len() as u64).sum();
+    let mut functions = loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone());
+    functions.append(&mut loader.functions);
     Ok(Outcome {
         dbs: std::mem::take(&mut loader.engine.dbs),
-        functions: loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone()),
+        functions,
         point,
         source: "append only file",
         aof: Some(dir),

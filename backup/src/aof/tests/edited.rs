@@ -49,7 +49,7 @@ fn sample(blocks: &[Vec<String>], start: u64) -> Sample {
     for lines in blocks {
         let bytes: Vec<Bytes> = lines.iter().map(|line| Bytes::from(command(line))).collect();
         let end = start + bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-        appender.append([Block { bytes, start, end }].iter()).expect("appended");
+        appender.append([Block { bytes, start, end, timestamp_s: None }].iter()).expect("appended");
         start = end;
     }
     let bytes = fs::read(&path).expect("read");

@@ -73,7 +73,12 @@ impl Server {
                 Err(error) => panic!("{error}"),
             };
             server.dir = dir;
-            let base = FirstBase { dbs: &[], meta: &meta(), options: SaveOptions::default() };
+            let base = BaseJob {
+                dbs: &[],
+                meta: &meta(),
+                options: SaveOptions::default(),
+                form: BaseForm::Snapshot,
+            };
             match opened {
                 Opened::Nothing => server.dir.initialize(base),
                 _ => server.dir.open_last(),
@@ -269,7 +274,12 @@ fn whatever_call_fails_the_base_of_a_dump_is_there_as_a_whole_or_the_dump_is_loa
         for at in 0.. {
             let folder = tempfile::tempdir().expect("a folder");
             let mut dir = open(folder.path()).0;
-            let base = FirstBase { dbs: &dbs, meta: &meta(), options: SaveOptions::default() };
+            let base = BaseJob {
+                dbs: &dbs,
+                meta: &meta(),
+                options: SaveOptions::default(),
+                form: BaseForm::Snapshot,
+            };
             arm(at, fault);
             let path = folder.path().to_path_buf();
             look_before_calls(Box::new(move || {
