@@ -30,23 +30,44 @@ print_help() {
 is_number() { [[ $1 =~ ^[0-9]{1,9}$ ]]; }
 is_port() { is_number "$1" && ((10#$1 >= 1 && 10#$1 <= 65535)); }
 
+# A word of a configuration file.
+quoted() { # TEXT
+    local text=${1//\\/\\\\}
+    printf '"%s"\n' "${text//\"/\\\"}"
+}
+
 # ---- the server binary ---------------------------------------------------------------------
+
+# Programs run in folders of their own, where a relative path would mean something else. Links stay
+# as they are: some programs are told by the name they are called by what to be.
+absolute() { # PATH
+    if [[ $1 == /* ]]; then printf '%s\n' "$1"; else printf '%s\n' "$PWD/$1"; fi
+}
+
+# Prints the path of a program: a file that can be run, by its path or a name in PATH.
+runnable() { # PROGRAM
+    local path
+    if [[ $1 == */* ]]; then path=$1; else path=$(type -P -- "$1") || return 1; fi
+    [[ -f $path && -x $path ]] || return 1
+    absolute "$path"
+}
 
 # Prints the path of the server: TIDEMARK_SERVER, or the release build, which is brought up to
 # date first if `build` is given, and made if it is not there.
 server_binary() {
-    local root=$1 build=${2:-} binary
+    local root=$1 build=${2:-} binary target
     if [[ -n ${TIDEMARK_SERVER:-} ]]; then
-        binary=$(command -v -- "$TIDEMARK_SERVER") || die "TIDEMARK_SERVER: cannot run $TIDEMARK_SERVER"
-        # Nodes run in folders of their own, so a relative path would mean something else there.
-        [[ $binary == /* ]] || binary=$PWD/$binary
+        binary=$(runnable "$TIDEMARK_SERVER") || die "TIDEMARK_SERVER: cannot run $TIDEMARK_SERVER"
         printf '%s\n' "$binary"
         return
     fi
-    binary=${CARGO_TARGET_DIR:-$root/target}/release/tidemark-server
+    target=$(absolute "${CARGO_TARGET_DIR:-$root/target}")
+    binary=$target/release/tidemark-server
     if [[ $build == build || ! -x $binary ]]; then
         if command -v cargo >/dev/null; then
-            (cd "$root" && cargo build --release --bin tidemark-server) >&2 || die "the build failed"
+            [[ -x $binary ]] || note "building the server: the first time takes some minutes"
+            (cd "$root" && cargo build --release --bin tidemark-server --target-dir "$target") >&2 ||
+                die "the build failed"
         elif [[ ! -x $binary ]]; then
             die "no server at $binary, and no cargo to build it"
         fi
@@ -164,7 +185,7 @@ wait_until() { # SECONDS CONDITION [ARGUMENT…]
 
 # ---- our processes -------------------------------------------------------------------------
 
-# Whether PID is the server that runs in FOLDER with FOLDER/node.conf. Pids are used again by the
+# Whether PID is the server that runs in FOLDER with FOLDER/node.conf (sentinel.conf). Pids are used again by the
 # system, so a pid file alone is no proof. Some servers replace their command line by a title such
 # as "redis-server 127.0.0.1:7379"; then the port in it and the working directory are the proof.
 is_our_server() { # PID FOLDER PORT
@@ -172,7 +193,7 @@ is_our_server() { # PID FOLDER PORT
     { mapfile -d '' -t arguments <"/proc/$1/cmdline"; } 2>/dev/null || return 1
     ((${#arguments[@]} > 0)) || return 1 # a process that has ended but is not yet collected
     for argument in "${arguments[@]}"; do
-        [[ $argument != "$2/node.conf" ]] || return 0
+        [[ $argument != "$2/node.conf" && $argument != "$2/sentinel.conf" ]] || return 0
     done
     directory=$(readlink "/proc/$1/cwd" 2>/dev/null) || return 1
     [[ $directory == "$2" && " ${arguments[*]} " == *":$3 "* ]]

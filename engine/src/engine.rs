@@ -312,8 +312,15 @@ impl Engine {
     ///
     /// While a child shares the memory, readers must not make it copy page after page for the sake of the clocks.
     #[inline]
-    fn using(&mut self, scope: Scope) -> Use {
-        Use { unnoticed: scope.no_touch || self.memory_shared, clock: self.use_clock() }
+    fn using(&mut self, scope: Scope, key: Key<'_>) -> Use {
+        let unnoticed = scope.no_touch || self.memory_shared || self.is_counted(key);
+        Use { unnoticed, clock: self.use_clock() }
+    }
+
+    /// Whether the command has used the key before, and that is counted.
+    #[inline]
+    fn is_counted(&mut self, key: Key<'_>) -> bool {
+        self.eviction.counts_uses() && self.eviction.is_counted(key.bytes)
     }
 
     #[inline]
@@ -484,7 +491,7 @@ impl Engine {
             self.notify(scope.db, Class::KeyMiss, "keymiss", key.bytes);
             return None;
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         let db = &self.dbs[scope.db];
         let Some(entry) = db.get(key.hash, key.bytes) else {
             self.stats.keyspace_misses += 1;
@@ -514,7 +521,7 @@ impl Engine {
         if self.hides(scope, key) {
             return None;
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         let db = &self.dbs[scope.db];
         let entry = db.get(key.hash, key.bytes)?;
         db.touch(entry, using.after(entry));
@@ -527,7 +534,7 @@ impl Engine {
         if self.hides(scope, key) {
             return Sum::NoKey;
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         self.dbs[scope.db].add_to_int(key.hash, key.bytes, by, |entry| using.after(entry))
     }
 
@@ -558,7 +565,7 @@ impl Engine {
         if self.hides(scope, key) {
             return Ok(None);
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         let db = &mut self.dbs[scope.db];
         let found = db.use_collection::<T>(key.hash, key.bytes, |entry| using.after(entry));
         found.transpose().map_err(|WrongType| Refusal::WRONG_TYPE)
@@ -587,7 +594,7 @@ impl Engine {
             self.delete(scope.db, key);
         }
         self.notify_new(scope.db, key);
-        let (using, limits) = (self.using(scope), &self.limits);
+        let (using, limits) = (self.using(scope, key), &self.limits);
         self.dbs[scope.db]
             .use_collection_or_put(
                 key.hash,
@@ -601,7 +608,7 @@ impl Engine {
     /// The access clock of a key that is about to be set: counted uses go on.
     #[inline]
     fn clock_of(&mut self, db: usize, key: Key<'_>) -> u32 {
-        let using = Use { unnoticed: false, clock: self.use_clock() };
+        let using = Use { unnoticed: self.is_counted(key), clock: self.use_clock() };
         match using.clock {
             UseClock::At(seconds) => seconds,
             UseClock::Counted { .. } => match self.dbs[db].get(key.hash, key.bytes) {

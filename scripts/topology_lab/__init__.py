@@ -12,6 +12,6 @@
 Python's standard library only. Nothing here compiles, and nothing listens but on loopback.
 """
 
+from servers import Failure
 
-class Failure(Exception):
-    """Something is wrong with a server under test: the message is for the operator."""
+__all__ = ["Failure"]

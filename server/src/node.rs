@@ -235,6 +235,7 @@ impl Node {
         crate::memory::set_background_thread(settings.jemalloc_bg_thread);
         crate::config_apply::to_engine(settings, &mut self.engine);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
+        self.host.begin_second(self.engine.now_ms);
         self.refresh_conditions();
     }
 
@@ -280,6 +281,9 @@ impl Node {
         // Asking the allocator takes longer than a command: in between, this thread's own use is counted.
         if now_ms != self.engine.now_ms && self.engine.eviction.limited {
             crate::memory::refresh();
+        }
+        if now_ms >= self.host.persistence.second.ends_ms {
+            self.host.begin_second(now_ms);
         }
         self.engine.now_ms = now_ms;
     }
@@ -490,7 +494,7 @@ impl Node {
             if let (Some(client), Some(session)) =
                 (self.host.clients.get(slot), self.engine.session(slot))
             {
-                let line = crate::admin::client::line(client, session, self.engine.steady_ms);
+                let line = crate::admin::client::line(client, session, self.engine.steady_ms, 0);
                 tracing::info!("Evicting client: {line}");
                 client.handle.kill();
             }

@@ -7,14 +7,15 @@
 //! ```
 
 use super::{Child, Reporter, fork_child};
-use crate::files::{self, FileError, KeepRule};
+use crate::aof::{BaseJob, save_base};
+use crate::files::{self, KeepRule};
 use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, save_snapshot, write_snapshot};
 use keyspace::db::Db;
 use protocol::rdb::Sink;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a child is to save.
 #[derive(Clone, Copy)]
@@ -44,35 +45,31 @@ pub fn save_snapshot_child(job: SaveJob<'_>, target: &Path, rule: &KeepRule) -> 
 
 /// The same for a file that is not the snapshot, and nobody else's.
 pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
-    save_child(job, |pid| (files::parent(target).join(temporary_name(pid)), target.to_path_buf()))
+    fork_child(&[], job.clock_ms, |reporter| {
+        let pid = std::process::id() as i32;
+        let temporary = files::parent(target).join(temporary_name(pid));
+        let mut progress = |keys| reporter.progress(keys);
+        save_file(target, &temporary, job.dbs, job.meta, job.options, &mut progress)
+            .map(|_| String::new())
+            .map_err(|error| error.to_string())
+    })
 }
 
 /// Forks a child that writes the base of a rewrite into `dir`, under the first of [`rewrite_names`], and renames it to
 /// the second when it is complete. The parent moves that one into the append-only file's directory.
-pub fn rewrite_child(job: SaveJob<'_>, dir: &Path) -> io::Result<Child> {
-    save_child(job, |pid| {
-        let (temporary, complete) = rewrite_names(pid);
-        (dir.join(temporary), dir.join(complete))
+pub fn rewrite_child(job: BaseJob<'_>, clock_ms: fn() -> u64, dir: &Path) -> io::Result<Child> {
+    fork_child(&[], clock_ms, |reporter| {
+        let (temporary, complete) = rewrite_names(std::process::id() as i32);
+        let mut progress = |keys| reporter.progress(keys);
+        save_base(&dir.join(complete), &dir.join(temporary), job, &mut progress)
+            .map(|()| String::new())
+            .map_err(|error| error.to_string())
     })
 }
 
 /// The names of the file that a rewriting child with this process number writes, before and after it is complete.
 pub fn rewrite_names(pid: i32) -> (String, String) {
     (format!("temp-rewriteaof-{pid}.aof"), format!("temp-rewriteaof-bg-{pid}.aof"))
-}
-
-/// Forks a child that saves to the second of two paths by way of the first; both may depend on its process number.
-fn save_child(
-    job: SaveJob<'_>,
-    paths: impl FnOnce(i32) -> (PathBuf, PathBuf),
-) -> io::Result<Child> {
-    fork_child(&[], job.clock_ms, |reporter: &mut Reporter| {
-        let (temporary, target) = paths(std::process::id() as i32);
-        let mut progress = |keys| reporter.progress(keys);
-        save_file(&target, &temporary, job.dbs, job.meta, job.options, &mut progress)
-            .map(|_| String::new())
-            .map_err(|error: FileError| error.to_string())
-    })
 }
 
 /// The name of the file that a saving child with this process number writes.

@@ -81,8 +81,9 @@ pub fn save_snapshot(
     rule: &KeepRule,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replaced, FileError> {
+    let write = |sink: &mut FileSink| write_snapshot(sink, dbs, meta, options, progress);
     let place = || files::replace_snapshot(temporary, target, rule);
-    save_and(temporary, dbs, meta, options, progress, place).map(|(_, replaced)| replaced)
+    save_and(temporary, write, place).map(|(_, replaced)| replaced)
 }
 
 /// Saves to `target`, which is nobody else's, by way of `temporary`, which is removed if that fails.
@@ -94,27 +95,33 @@ pub fn save_file(
     options: SaveOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SaveStats, FileError> {
+    let write = |sink: &mut FileSink| write_snapshot(sink, dbs, meta, options, progress);
     let place = || files::rename_synced(temporary, target);
-    save_and(temporary, dbs, meta, options, progress, place).map(|(stats, ())| stats)
+    save_and(temporary, write, place).map(|(stats, ())| stats)
+}
+
+/// The same for what is not a snapshot.
+pub(crate) fn save_commands(
+    target: &Path,
+    temporary: &Path,
+    write: impl FnOnce(&mut FileSink) -> io::Result<()>,
+) -> Result<(), FileError> {
+    save_and(temporary, write, || files::rename_synced(temporary, target)).map(|_| ())
 }
 
 /// Saves to `temporary`, and lets `place` do the rest when that is on disk.
-fn save_and<T>(
+fn save_and<T, P>(
     temporary: &Path,
-    dbs: &[Db],
-    meta: &SnapshotMeta,
-    options: SaveOptions,
-    progress: &mut dyn FnMut(u64),
-    place: impl FnOnce() -> Result<T, FileError>,
-) -> Result<(SaveStats, T), FileError> {
-    let write = || {
+    write: impl FnOnce(&mut FileSink) -> io::Result<T>,
+    place: impl FnOnce() -> Result<P, FileError>,
+) -> Result<(T, P), FileError> {
+    let save = || {
         let sink = &mut FileSink::new(files::create(temporary)?, true);
-        let stats = write_snapshot(&mut *sink, dbs, meta, options, progress);
-        let stats = stats.on("write", temporary)?;
+        let written = write(sink).on("write", temporary)?;
         files::sync(&sink.file).on("fsync", temporary)?;
-        Ok((stats, place()?))
+        Ok((written, place()?))
     };
-    let result = write();
+    let result = save();
     if result.is_err() {
         // The error that matters is the first one.
         let _ = files::remove(temporary);

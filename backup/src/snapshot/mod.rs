@@ -20,6 +20,7 @@ mod save;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use file::save_commands;
 pub use file::{
     FileLoadError, FileSink, FileSource, load_file, load_opened, save_file, save_snapshot,
 };

@@ -178,6 +178,7 @@ fn set_fields(ctx: &mut Context<'_>, args: Args<'_>) -> Result<usize, Refusal> {
     let fields = args.len() / 2 - 1;
     let make = |limits: &_| Hash::with_capacity(fields, limits);
     let mut hash = ctx.engine.change_or_put::<Hash>(ctx.scope, key, make)?;
+    hash.expect(fields, &limits);
     let new = match fields {
         1 => hash.set(args.at(2), args.at(3), &limits) as usize,
         _ => {

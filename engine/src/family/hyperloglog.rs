@@ -113,10 +113,6 @@ fn pfcount(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     let (count, len) = (hll::count(bytes).map_err(corrupted)?, bytes.len());
     ctx.reply.int(count as i64);
-    if ctx.engine.is_replica && !ctx.session.is_trusted() {
-        // The data is the primary's, byte for byte: what a reader counts here is not kept.
-        return Ok(Done::NOTHING);
-    }
     let db = &mut ctx.engine.dbs[ctx.scope.db];
     let bytes = db.bytes_mut(key.hash, key.bytes, len).expect("looked at above");
     hll::set_cached_count(bytes, count);

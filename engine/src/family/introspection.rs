@@ -8,6 +8,7 @@ use crate::command::*;
 use crate::context::{Context, Done};
 use crate::engine::Engine;
 use crate::glob;
+use crate::grammar::Grammar;
 use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
 use crate::grammar::syntax::{Argument, Kind};
 use crate::refusal::Refusal;
@@ -330,59 +331,89 @@ fn show_arguments(reply: &mut Reply<'_>, arguments: &[Argument<'_>]) {
     }
 }
 
-/// The command that is asked about, its arguments, and where among them the keys are.
-fn located<'a>(
-    engine: &Engine,
+/// A request that is asked about, and where its keys are.
+struct Located<'a> {
+    /// The command, without its container's name.
+    command: &'static Grammar,
     args: Args<'a>,
-) -> Result<(&'static Spec, Args<'a>, Vec<usize>), Refusal> {
+    positions: Vec<usize>,
+}
+
+/// The request behind `COMMAND GETKEYS`. Commands that Redis has and we have not are located as well: programs ask for the
+/// keys of what they send to other nodes.
+fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> {
     let inner = args.tail(2);
-    let Some(spec) = engine.find_command(inner.at(0)).and_then(|spec| subcommand(spec, inner))
-    else {
-        return Err(Refusal::fixed("ERR Invalid command specified"));
+    let no_keys = Refusal::fixed("ERR The command has no key arguments");
+    let invalid = || Refusal::fixed("ERR Invalid arguments specified for command");
+    let found = engine.find_command(inner.at(0)).and_then(|spec| subcommand(spec, inner));
+    let Some(spec) = found else {
+        let name = String::from_utf8_lossy(inner.at(0));
+        let command = missing(&name).and_then(crate::grammar::find);
+        let command = command.ok_or(Refusal::fixed("ERR Invalid command specified"))?;
+        if command.keys.is_empty() {
+            return Err(no_keys);
+        }
+        let positions = documented_positions(command, inner).ok_or_else(invalid)?;
+        return Ok(Located { command, args: inner, positions });
     };
     if spec.keys == Keys::None {
-        return Err(Refusal::fixed("ERR The command has no key arguments"));
+        return Err(no_keys);
     }
     if !spec.arity.fits(inner.len()) {
         return Err(Refusal::fixed("ERR Invalid number of arguments specified for command"));
     }
-    let Some(positions) = spec.keys.positions(inner) else {
-        return Err(Refusal::fixed("ERR Invalid arguments specified for command"));
-    };
-    Ok((spec, inner, positions))
+    let positions = spec.keys.positions(inner).ok_or_else(invalid)?;
+    Ok(Located { command: spec.documented, args: inner, positions })
+}
+
+/// Where the keys are, by what is documented. `None` if a count is no good.
+fn documented_positions(command: &Grammar, args: Args<'_>) -> Option<Vec<usize>> {
+    for keys in command.keys {
+        if let (Begin::Index(first), Find::Count { at, first: behind, .. }) =
+            (keys.begin, keys.find)
+        {
+            let count = protocol::number::parse_i64(args.get((first + at) as usize)?)?;
+            let room = args.len() as i64 - i64::from(first + behind);
+            if !(0..=room).contains(&count) {
+                return None;
+            }
+        }
+    }
+    let is_key = |at: &usize| command.keys.iter().any(|keys| covers(keys, args, *at));
+    Some((1..args.len()).filter(is_key).collect())
 }
 
 fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let (_, inner, positions) = located(ctx.engine, args)?;
+    let Located { args, positions, .. } = located(ctx.engine, args)?;
     ctx.reply.array(positions.len());
-    positions.iter().for_each(|at| ctx.reply.bulk(inner.at(*at)));
+    positions.iter().for_each(|at| ctx.reply.bulk(args.at(*at)));
     Ok(Done::NOTHING)
 }
 
 /// `COMMAND GETKEYSANDFLAGS command [arg …]` → each key with what is done with it.
 fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let (spec, inner, positions) = located(ctx.engine, args)?;
+    let Located { command, args, positions } = located(ctx.engine, args)?;
     ctx.reply.array(positions.len());
     for at in positions {
         ctx.reply.array(2);
-        ctx.reply.bulk(inner.at(at));
-        show_flags(&mut ctx.reply, flags_of(spec, inner, at));
+        ctx.reply.bulk(args.at(at));
+        show_flags(&mut ctx.reply, flags_of(command, args, at));
     }
     Ok(Done::NOTHING)
 }
 
 /// What a command does with the key at a position.
-fn flags_of(spec: &Spec, args: Args<'_>, position: usize) -> KeyFlags {
-    use key_spec::{ACCESS, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
-    let specs = spec.documented.keys;
+fn flags_of(command: &Grammar, args: Args<'_>, position: usize) -> KeyFlags {
+    use key_spec::{ACCESS, INCOMPLETE, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
+    let specs = command.keys;
     let known = specs.iter().find(|keys| covers(keys, args, position)).map(|keys| keys.flags);
-    // A key that no rule finds is one that an option names: where a result is stored.
-    let flags = known.unwrap_or(OW | UPDATE);
+    // A key that no rule finds is one that an option names: where a result is stored. Here all are found.
+    let flags = known.unwrap_or(OW | UPDATE) & !INCOMPLETE;
     if flags & VARIABLE_FLAGS == 0 {
         return flags;
     }
     let any = |words: &[&str]| args.iter_from(2).any(|arg| words.iter().any(|word| is(arg, word)));
-    match spec.name {
+    match command.name {
         "set" if !any(&["GET"]) => OW | UPDATE,
         "bitfield" if !any(&["SET", "INCRBY"]) => RO | ACCESS,
         _ => RW | ACCESS | UPDATE,
@@ -488,6 +519,16 @@ mod tests {
                 ),
                 ("COMMAND GETKEYSANDFLAGS SORT a STORE b", "[[a [+RO +access]] [b [+OW +update]]]"),
                 ("COMMAND GETKEYSANDFLAGS BITFIELD a GET u8 0", "[[a [+RO +access]]]"),
+                (
+                    "COMMAND GETKEYSANDFLAGS MIGRATE h 1 '' 0 10 KEYS a",
+                    "[[a [+RW +access +delete]]]",
+                ),
+                // Scripts are not executed, but asked about.
+                ("COMMAND GETKEYS EVAL text 2 a b c", "[a b]"),
+                ("COMMAND GETKEYS EVAL text 0", "[]"),
+                ("COMMAND GETKEYS EVAL text 2 a", "-ERR Invalid arguments specified for command"),
+                ("COMMAND GETKEYS EVAL", "-ERR Invalid arguments specified for command"),
+                ("COMMAND GETKEYSANDFLAGS FCALL_RO f 1 a", "[[a [+RO +access]]]"),
             ],
         );
     }

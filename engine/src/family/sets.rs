@@ -46,6 +46,7 @@ fn sadd(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let (key, limits) = (ctx.key(args, 1), ctx.engine.limits);
     let make = |limits: &Limits| Set::for_member(args.at(2), args.len() - 2, limits);
     let set = ctx.engine.change_or_put::<Set>(ctx.scope, key, make)?;
+    set.expect(args.len() - 2, &limits);
     let added = args.iter_from(2).filter(|member| set.add(member, &limits)).count();
     if added > 0 {
         ctx.changed(key, Class::Set, "sadd");

@@ -105,6 +105,7 @@ fn add(ctx: &mut Context<'_>, args: Args<'_>, terms: Terms, first: usize) -> Res
         return Ok(Done::NOTHING);
     }
     let zset = ctx.engine.change_or_put(ctx.scope, key, |limits| empty_for(args, first, limits))?;
+    zset.expect((args.len() - first) / 2, &limits);
     let (mut added, mut updated, mut last) = (0, 0, None);
     for at in (first..args.len()).step_by(2) {
         let score = if at == first { first_score } else { float(args.at(at))? };

@@ -1,6 +1,6 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, Row, SetError};
+use crate::config::{Caller, Row, SetError, Settings};
 use crate::node::Outside;
 use crate::process::{places, title};
 use engine::context::{Context, Done};
@@ -24,7 +24,7 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             ctx.reply.ok();
         }
         _ => {
-            rewrite(host)?;
+            rewrite(host, Settings::rewrite)?;
             ctx.reply.ok();
         }
     }
@@ -103,6 +103,7 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
         "aof-disable-auto-gc" => host.collect_history(),
+        "aof-timestamp-enabled" => host.begin_second(ctx.now()),
         "appendfsync" => host.persistence.set_policy(settings),
         "port" => return host.relisten(),
         "bind" => {
@@ -129,7 +130,7 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
 }
 
 /// Writes the configuration in force into its file.
-pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
+pub fn rewrite(host: &mut Outside, contents: fn(&Settings, &str) -> String) -> Result<(), Refusal> {
     let Some(path) = host.config_file.clone() else {
         return Err(Refusal::fixed("ERR The server is running without a config file"));
     };
@@ -138,7 +139,7 @@ pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
     if let Ok(dir) = std::env::current_dir() {
         settings.dir = dir.display().to_string();
     }
-    write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
+    write_rewritten(&path, |original| contents(&settings, original)).map_err(|error| {
         tracing::warn!("CONFIG REWRITE failed: {error}");
         Refusal::new(format!("ERR Rewriting config file: {}", crate::log::plain(&error)))
     })?;

@@ -323,14 +323,15 @@ settings! {
     "appendonly"                    => appendonly: bool                    = false,                    Either,           MUTABLE | DENY_LOADING;
     "appendfilename"                => appendfilename: String              = text("appendonly.aof"),   append_file_name, IMMUTABLE;
     "appenddirname"                 => appenddirname: String               = text("appendonlydir"),    append_dir_name,  IMMUTABLE;
-    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           IMMUTABLE;
+    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           MUTABLE;
     "appendfsync"                   => appendfsync: AppendFsync            = AppendFsync::EverySecond, (),               MUTABLE;
     "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE | NO_EFFECT, "another thread fsyncs, a child does not hold up replies";
     "auto-aof-rewrite-percentage"   => auto_aof_rewrite_percentage: u32    = 100,                      within(0, INT),   MUTABLE;
     "auto-aof-rewrite-min-size"     => auto_aof_rewrite_min_size: u64      = 64 << 20,                 memory(0, LONG),  MUTABLE;
     "aof-load-truncated"            => aof_load_truncated: bool            = true,                     Either,           MUTABLE;
-    "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE | NO_EFFECT, "the base is always written as RDB";
-    "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE | NO_EFFECT, "positions are written instead of times";
+    "aof-load-edited"               => aof_load_edited: bool               = false,                    Either,           MUTABLE;
+    "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE;
+    "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE;
     "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true,                     Either,           MUTABLE | NO_EFFECT, "long files are always fsynced in parts";
     "aof-buffer-limit"              => aof_buffer_limit: u64               = 256 << 20,                memory(1 << 20, LONG), MUTABLE;
     "aof-disable-auto-gc"           => aof_disable_auto_gc: bool           = false,                    Either,           MUTABLE | HIDDEN;

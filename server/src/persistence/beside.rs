@@ -22,7 +22,7 @@ use super::load::Outcome;
 use crate::clock;
 use crate::config::Settings;
 use crate::node::{Node, Outside};
-use backup::aof::{AofDir, FirstBase};
+use backup::aof::{AofDir, BaseForm, BaseJob};
 use backup::snapshot::{SaveOptions, SnapshotMeta};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -96,14 +96,16 @@ pub struct NewBase {
     dir: AofDir,
     meta: SnapshotMeta,
     options: SaveOptions,
+    form: BaseForm,
 }
 
 impl NewBase {
     /// Makes the files. The manifest is the last of them: without it a start loads the dump again.
-    pub fn make(mut self, outcome: &Outcome) -> Result<(AofDir, File), String> {
-        let base = FirstBase { dbs: &outcome.dbs, meta: &self.meta, options: self.options };
-        let file = self.dir.initialize(base).map_err(|error| error.to_string())?;
-        Ok((self.dir, file))
+    pub fn make(self, outcome: &Outcome) -> Result<(AofDir, File), String> {
+        let Self { mut dir, meta, options, form } = self;
+        let base = BaseJob { dbs: &outcome.dbs, meta: &meta, options, form };
+        let file = dir.initialize(base).map_err(|error| error.to_string())?;
+        Ok((dir, file))
     }
 }
 
@@ -120,7 +122,8 @@ impl Node {
         let meta = self.host.snapshot_meta(&self.engine, true);
         let meta = SnapshotMeta { functions: outcome.functions.clone(), ..meta };
         let options = self.host.save_options();
-        Ok(NewBase { dir: self.host.aof_to_load()?.0, meta, options })
+        let form = self.host.base_form();
+        Ok(NewBase { dir: self.host.aof_to_load()?.0, meta, options, form })
     }
 }
 

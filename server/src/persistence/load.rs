@@ -13,11 +13,12 @@ use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
 use backup::files::Identity;
 use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
+use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
 use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
-use engine::refused::Refusals;
+use engine::refused::{Refusals, Refused};
 use engine::session::{Peer, Session};
 use journal::{History, ReplicationId};
 use keyspace::db::Db;
@@ -52,7 +53,7 @@ pub struct Outcome {
     source: &'static str,
     aof: Option<AofDir>,
     /// What the snapshot said.
-    pub(super) meta: Option<LoadedMeta>,
+    pub(crate) meta: Option<LoadedMeta>,
     /// Which file the snapshot is.
     file: Option<Identity>,
     loaded: u64,
@@ -101,6 +102,8 @@ struct Loader<'a> {
     replies: Vec<u8>,
     report: Box<dyn FnMut(u64) + Send>,
     failures: Failures,
+    /// Sources of function libraries that commands load.
+    functions: Vec<Vec<u8>>,
 }
 
 impl Loader<'_> {
@@ -109,7 +112,8 @@ impl Loader<'_> {
         let counter = Arc::clone(&job.progress);
         let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
         let failures = Failures::default();
-        Loader { job, engine, session, replies: Vec::new(), report, failures }
+        let (replies, functions) = (Vec::new(), Vec::new());
+        Loader { job, engine, session, replies, report, failures, functions }
     }
 
     /// An engine without data, and the session of the file.
@@ -158,6 +162,22 @@ impl Failures {
     }
 }
 
+fn cannot_execute(refused: Refused) -> CommandRefused {
+    let name = &refused.name;
+    let reason = match refused.kind {
+        Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
+        _ => format!("Command '{name}' cannot be executed: {}", refused.text),
+    };
+    let may_be_torn = refused.kind == Kind::Shape;
+    CommandRefused { index: refused.index, reason, may_be_torn }
+}
+
+/// The source of a function library, if a command loads one. As those of a snapshot it is kept, not run.
+fn library<'a>(args: Args<'a>) -> Option<&'a [u8]> {
+    let loads = args.len() == 3 && is(args.at(0), "FUNCTION") && is(args.at(1), "LOAD");
+    (loads && args.at(2).starts_with(b"#!")).then(|| args.at(2))
+}
+
 impl Apply for Loader<'_> {
     fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64)) {
         (&mut self.engine.dbs, &mut self.report)
@@ -166,6 +186,7 @@ impl Apply for Loader<'_> {
     fn restart(&mut self) {
         (self.engine, self.session) = Self::begin(self.job);
         self.failures = Failures::default();
+        self.functions.clear();
     }
 
     fn begin_file(&mut self, _path: &Path) {
@@ -173,30 +194,27 @@ impl Apply for Loader<'_> {
     }
 
     fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
-        self.replies.clear();
-        self.engine.execute_batch(
-            &mut NoHost,
-            &mut self.session,
-            buffer,
-            batch,
-            0,
-            &mut self.replies,
-        );
-        self.engine.garbage.clear();
-        self.engine.garbage_dbs.clear();
-        self.engine.emptied = false;
-        let refusals = self.engine.take_refused();
-        if let Some(refused) = refusals.list.iter().find(|refused| refused.is_difference()) {
-            let name = &refused.name;
-            let reason = match refused.kind {
-                Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
-                _ => format!("Command '{name}' cannot be executed: {}", refused.text),
-            };
-            let may_be_torn = refused.kind == Kind::Shape;
-            return Err(CommandRefused { index: refused.index, reason, may_be_torn });
-        }
-        if !refusals.list.is_empty() {
-            self.failures.add(refusals);
+        let mut next = 0;
+        while next < batch.requests().len() {
+            self.replies.clear();
+            let (engine, session) = (&mut self.engine, &mut self.session);
+            let replies = &mut self.replies;
+            (next, _) = engine.execute_batch(&mut NoHost, session, buffer, batch, next, replies);
+            self.engine.garbage.clear();
+            self.engine.garbage_dbs.clear();
+            self.engine.emptied = false;
+            let mut refusals = self.engine.take_refused();
+            if let Some(at) = refusals.list.iter().position(Refused::is_difference) {
+                let refused = refusals.list.remove(at);
+                let request = &batch.requests()[refused.index];
+                match library(batch.args(buffer, request)) {
+                    Some(source) => self.functions.push(source.to_vec()),
+                    None => return Err(cannot_execute(refused)),
+                }
+            }
+            if !refusals.list.is_empty() {
+                self.failures.add(refusals);
+            }
         }
         Ok(())
     }
@@ -214,6 +232,8 @@ struct Job {
     limits: Limits,
     checksum: bool,
     truncated: bool,
+    /// The name of a new history, if edited files may be loaded.
+    edited: Option<[u8; 40]>,
     drop_expired: bool,
     progress: Arc<AtomicU64>,
     policy: Option<Policy>,
@@ -246,7 +266,8 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let access = |meta: &KeyMeta| job.clock(now_ms, meta);
     let snapshot =
         LoadOptions { now_ms, drop_expired: false, checksum: job.checksum, clock: &access };
-    let options = LoadLimits { truncated: job.truncated, limits: &job.limits, snapshot };
+    let options =
+        LoadLimits { truncated: job.truncated, edited: job.edited, limits: &job.limits, snapshot };
     let mut loader = Loader::new(job);
     let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
     if let Some(cut) = &loaded.cut {
@@ -258,6 +279,22 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
             cut.bytes,
             cut.offset,
             cut.aside.display()
+        );
+        if cut.bytes == 0 {
+            tracing::warn!(
+                "It ended between two commands of its last block: by a crash, or because it was edited. The replication \
+                 position is unknown from there"
+            );
+        }
+    }
+    if let Some(edited) = &loaded.edited {
+        tracing::warn!(
+            "AOF loaded although it was edited, because aof-load-edited is enabled: {}, from byte {} on. {} file(s) have new \
+             marks now. The replication position is unknown from there: replicas need a full sync. Set aof-load-edited back to \
+             'no'",
+            edited.path.display(),
+            edited.offset,
+            edited.files
         );
     }
     loader.failures.log();
@@ -278,9 +315,11 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
         _ => None,
     };
     let keys = loader.engine.dbs.iter().map(|db| db.len() as u64).sum();
+    let mut functions = loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone());
+    functions.append(&mut loader.functions);
     Ok(Outcome {
         dbs: std::mem::take(&mut loader.engine.dbs),
-        functions: loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone()),
+        functions,
         point,
         source: "append only file",
         aof: Some(dir),
@@ -335,6 +374,7 @@ fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
         limits: engine.limits,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,
+        edited: settings.aof_load_edited.then(|| *new_replication_id().as_bytes()),
         drop_expired: settings.replicaof.is_none(),
         progress: Arc::clone(progress),
         policy: engine.eviction.policy,
@@ -452,6 +492,26 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     }
 }
 
+/// Says what of loaded data is not as it might be expected.
+pub(crate) fn remark_on(meta: Option<&LoadedMeta>, functions: &[Vec<u8>]) {
+    if let Some((count @ 1.., names)) = meta.map(|meta| &meta.streams_mended) {
+        let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+        let more = if *count > names.len() as u64 { " and others" } else { "" };
+        tracing::warn!(
+            "Streams that said something wrong of their own entries (their number, the last ID, or how many were ever \
+             added), which was made out anew from the entries: {count}, {}{more}",
+            names.join(", ")
+        );
+    }
+    if !functions.is_empty() {
+        tracing::warn!(
+            "Libraries of functions loaded: {}. They are kept, and written to snapshots and to replicas, but this version of \
+             Tidemark cannot call their functions.",
+            functions.len()
+        );
+    }
+}
+
 impl Node {
     /// Puts what was loaded in place. `first_files`: those of the append-only file that were made of it.
     fn take_over(
@@ -460,6 +520,7 @@ impl Node {
         first_files: Option<(AofDir, File)>,
     ) -> Result<(), String> {
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
         figures.last_load_failed = outcome.failed;
@@ -534,12 +595,15 @@ impl Node {
         settings: &Settings,
         aof: Option<AofDir>,
     ) -> Result<Option<Identity>, String> {
-        let job = Job { drop_expired: false, ..job(engine, settings, &Arc::default()) };
+        // What is appended to meanwhile must not be replaced.
+        let job =
+            Job { drop_expired: false, edited: None, ..job(engine, settings, &Arc::default()) };
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
         engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
+        remark_on(outcome.meta.as_ref(), &engine.functions);
         Ok(outcome.file)
     }
 }

@@ -76,6 +76,26 @@ pub struct MissingAof {
     pub retry_ms: u64,
 }
 
+/// The second in which commands are executed, for the file (`aof-timestamp-enabled`).
+#[derive(Clone, Copy, Debug)]
+pub struct Second {
+    /// Which, unix seconds; `None` if it is not to be said.
+    now_s: Option<i64>,
+    /// When it ends, unix milliseconds.
+    pub ends_ms: i64,
+}
+
+impl Second {
+    /// The one of this moment.
+    fn of(now_ms: i64, enabled: bool) -> Second {
+        let now_s = now_ms.div_euclid(1000);
+        match enabled {
+            true => Second { now_s: Some(now_s), ends_ms: (now_s + 1) * 1000 },
+            false => Second { now_s: None, ends_ms: i64::MAX },
+        }
+    }
+}
+
 /// Figures of INFO.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -106,6 +126,8 @@ pub struct Persistence {
     pub child: Option<RunningChild>,
     /// What the child at work on a base is for.
     pub rewriting: Option<append::Rewriting>,
+    /// Whether that base is an RDB file: what was configured when it was begun.
+    pub base_is_rdb: bool,
     /// Loading at the start.
     pub loading: Option<LoadProgress>,
     /// When data was last saved, unix milliseconds; the start if never. For LASTSAVE.
@@ -138,6 +160,8 @@ pub struct Persistence {
     pub queue_has_room: Rc<Notify>,
     /// The child at work was told to stop: its end is no failure.
     pub killed: bool,
+    /// The second in which commands are executed.
+    pub second: Second,
     /// The snapshots that this process has loaded or written: no other is overwritten.
     own_files: OwnFiles,
 }
@@ -150,6 +174,7 @@ impl Persistence {
             aof: None,
             child: None,
             rewriting: None,
+            base_is_rdb: true,
             loading: None,
             saved_unix_ms: engine.now_ms,
             saved_at_ms: engine.steady_ms,
@@ -166,6 +191,7 @@ impl Persistence {
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
             killed: false,
+            second: Second::of(0, false),
             own_files: OwnFiles::default(),
         }
     }

@@ -579,6 +579,7 @@ impl Node {
         self.close_replicas();
         let db = outcome.selected();
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        load::remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let journal = &mut self.host.journal;
         journal.seal();
         journal.history = History::new(id);

@@ -73,7 +73,12 @@ impl Server {
                 Err(error) => panic!("{error}"),
             };
             server.dir = dir;
-            let base = FirstBase { dbs: &[], meta: &meta(), options: SaveOptions::default() };
+            let base = BaseJob {
+                dbs: &[],
+                meta: &meta(),
+                options: SaveOptions::default(),
+                form: BaseForm::Snapshot,
+            };
             match opened {
                 Opened::Nothing => server.dir.initialize(base),
                 _ => server.dir.open_last(),
@@ -269,7 +274,12 @@ fn whatever_call_fails_the_base_of_a_dump_is_there_as_a_whole_or_the_dump_is_loa
         for at in 0.. {
             let folder = tempfile::tempdir().expect("a folder");
             let mut dir = open(folder.path()).0;
-            let base = FirstBase { dbs: &dbs, meta: &meta(), options: SaveOptions::default() };
+            let base = BaseJob {
+                dbs: &dbs,
+                meta: &meta(),
+                options: SaveOptions::default(),
+                form: BaseForm::Snapshot,
+            };
             arm(at, fault);
             let path = folder.path().to_path_buf();
             look_before_calls(Box::new(move || {
@@ -315,7 +325,12 @@ fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
                 let (loaded, again) =
                     again.unwrap_or_else(|error| panic!("{fault:?} at {at} of {len}: {error}"));
                 assert_eq!(again.commands, host.commands, "{fault:?} at {at} of {len}");
-                assert_eq!(loaded.position, expected.position, "{fault:?} at {at} of {len}");
+                // What ends between two commands, as the repair left it, might have been edited.
+                let unknown = fired && loaded.position.is_none();
+                assert!(
+                    unknown || loaded.position == expected.position,
+                    "{fault:?} at {at}: {len}"
+                );
                 // All that was cut is kept somewhere.
                 let kept = fs::read(dir.directory().join("P.1.incr.aof")).expect("read").len();
                 let aside = files::list(dir.directory()).expect("listed").into_iter().any(|name| {
