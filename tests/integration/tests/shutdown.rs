@@ -195,7 +195,7 @@ fn what_cannot_be_saved_refuses_a_signal_unless_it_is_forced() {
 }
 
 #[test]
-fn the_first_base_of_an_append_only_file_refuses_the_end() {
+fn the_first_base_of_an_append_only_file_puts_a_signal_off_and_refuses_a_client() {
     let mut node = Node::start("node", &[("rdb-key-save-delay", "100000000")]);
     let _: String = node.run(&["SET", "key", "value"]);
     let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
@@ -203,11 +203,38 @@ fn the_first_base_of_an_append_only_file_refuses_the_end() {
     eventually(TIMEOUT, "it is refused", || {
         node.log().contains("Writing initial AOF, can't exit.")
     });
+    let _: String = node.run(&["SHUTDOWN", "ABORT"]);
     assert!(node.refused(&["SHUTDOWN"]).contains("Errors trying to SHUTDOWN. Check logs."));
     let forced = send(node.connect(), &["SHUTDOWN", "FORCE"]);
     node.wait_for_end();
     forced.join().expect("the connection is closed");
     assert!(node.log().contains("Writing initial AOF. Exit anyway."));
+}
+
+/// A service manager sends SIGTERM once, and then SIGKILL: what came in between would be lost.
+#[test]
+fn a_signal_that_was_put_off_is_obeyed_when_the_base_is_there() {
+    let mut node = Node::start("node", &[("rdb-key-save-delay", "1500000")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    signal(&node, Signal::TERM);
+    eventually(TIMEOUT, "it is put off", || {
+        node.log().contains("Writing initial AOF, can't exit.")
+    });
+    let _: String = node.run(&["SET", "meanwhile", "1"]);
+    // That another one is refused does not take the signal back.
+    let error = send(node.connect(), &["SHUTDOWN"]).join().expect("a reply");
+    assert!(
+        error.contains("Errors trying to SHUTDOWN") || node.log().contains("bye bye"),
+        "{error}"
+    );
+    node.wait_for_end();
+    assert!(node.log().contains("Tidemark is now ready to exit"), "{}", node.log());
+    node.set_option("appendonly", "yes");
+    node.set_option("rdb-key-save-delay", "0");
+    node.launch();
+    let kept = command(&["MGET", "key", "meanwhile"]).query::<Vec<String>>(&mut node.connect());
+    assert_eq!(kept.expect("a reply"), ["value", "1"]);
 }
 
 #[test]
