@@ -4,6 +4,7 @@
 //! - [`peer`]: the Redis or Valkey servers of this machine, and Redis's file checkers
 //! - [`wait`]: waiting on conditions, and the logs of all nodes when one does not come true
 //! - [`data`]: writes of all types, the same again from the same seed
+//! - [`document`]: documents whose blocks are run, and the scripts
 //! - [`differential`]: random requests to ours and to real Redis, with replies compared
 //!
 //! Every test has its own ports and folders, so all of them run side by side. Nothing sleeps and hopes: what takes time
@@ -15,6 +16,7 @@
 
 pub mod data;
 pub mod differential;
+pub mod document;
 pub mod node;
 pub mod peer;
 pub mod wait;
