@@ -8,7 +8,8 @@
 //! - repair: a start does it ([`crate::aof::load`]), and keeps what it cuts
 
 use crate::aof::{
-    AofDir, AofError, CommandRefused, Handler, Progress, ScanSummary, is_snapshot, scan_file,
+    AofDir, AofError, CommandRefused, Handler, Progress, ScanSummary, Tolerance, is_snapshot,
+    scan_file,
 };
 use crate::files::{self, FileError};
 use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError, refused_aux};
@@ -233,8 +234,9 @@ pub fn check_aof_file(
     let next = from.offset + read_ahead.len() as u64;
     let sought = file.seek(SeekFrom::Start(next));
     sought.map_err(|error| FileError::new("seek in", path, error))?;
-    match scan_file((path, file), read_ahead, from, size, true, &mut Nothing) {
-        Ok(ScanSummary { committed, commands, blocks, torn }) => {
+    let tolerance = Tolerance { torn: true, edited: false };
+    match scan_file((path, file), read_ahead, from, size, tolerance, &mut Nothing) {
+        Ok(ScanSummary { committed, commands, blocks, torn, .. }) => {
             (report.commands, report.blocks) = (commands, blocks);
             if let Some(reason) = torn {
                 let offset = crate::aof::cut_offset(&committed);

@@ -10,6 +10,8 @@
 //! Before the rename a crash leaves the old file and a temporary one that no start looks at; after it, the new file.
 //! Only the fsync of the directory makes the rename last.
 //!
+//! A snapshot that takes the place of another follows a rule of its own: [`replace_snapshot`].
+//!
 //! # Invariants
 //! - `rename` is called nowhere else in the project (`clippy.toml` bans it)
 //! - whatever changes something on disk is one `call`, so that tests can let each of them fail
@@ -20,6 +22,9 @@
 
 #[cfg(test)]
 pub(crate) mod fault;
+mod kept;
+
+pub use kept::{Identity, KeepRule, OwnFiles, Replaced, date, kept_of, replace_snapshot};
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -160,6 +165,13 @@ pub fn size(path: &Path) -> Result<Option<u64>, FileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::new("look at", path, error)),
     }
+}
+
+/// When a file was last written, unix milliseconds; `None` if it is not there or cannot be looked at.
+pub fn modified_ms(path: &Path) -> Option<i64> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
+    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 /// The names in a directory, sorted.

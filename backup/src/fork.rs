@@ -45,8 +45,8 @@ mod save;
 
 pub use report::{Report, ReportError, ReportParser, Reporter};
 pub use save::{
-    FdSink, SaveJob, rewrite_child, rewrite_names, save_to_fd_child, save_to_file_child,
-    temporary_name,
+    FdSink, SaveJob, rewrite_child, rewrite_names, save_snapshot_child, save_to_fd_child,
+    save_to_file_child, temporary_name,
 };
 
 use std::fs::File;
@@ -125,11 +125,13 @@ fn wait(pid: i32, flags: i32) -> io::Result<Option<Exit>> {
 /// Forks a child that runs `job` and exits. `keep` are the descriptors that it needs besides its reports and the
 /// standard three; `clock_ms` is asked by the child for how long things take (any monotonic time).
 ///
+/// What the job gives back goes into its last report: at most 1024 bytes.
+///
 /// The job must keep to the rules in the module's header: no logging, no locks, no runtime.
 pub fn fork_child(
     keep: &[BorrowedFd<'_>],
     clock_ms: fn() -> u64,
-    job: impl FnOnce(&mut Reporter) -> Result<(), String>,
+    job: impl FnOnce(&mut Reporter) -> Result<String, String>,
 ) -> io::Result<Child> {
     let (read_end, write_end) = pipe()?;
     let mut kept: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
@@ -149,7 +151,7 @@ fn run_child(
     parent: i32,
     kept: &[RawFd],
     mut reporter: Reporter,
-    job: impl FnOnce(&mut Reporter) -> Result<(), String>,
+    job: impl FnOnce(&mut Reporter) -> Result<String, String>,
 ) -> ! {
     die_with(parent);
     reset_signals();

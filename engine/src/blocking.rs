@@ -334,8 +334,12 @@ impl Engine {
         });
         self.waiters.leave(slot, db, &blocked);
         self.woken.push(slot);
-        self.stats.of(blocked.spec).calls += 1;
+        let failed = how == Unblock::Error;
+        self.stats.of(blocked.spec).add(0, failed, self.tracks_latency);
         self.stats.commands += 1;
+        if failed {
+            self.stats.note_error(Unblock::ERROR);
+        }
         true
     }
 
@@ -345,6 +349,7 @@ impl Engine {
             session.suspended = false;
             session.post(|reply| reply.error(text));
             self.woken.push(slot);
+            self.stats.note_error(text);
         }
     }
 

@@ -1,9 +1,11 @@
 //! The table of commands: one declarative row each, read by everything that needs to know about commands.
 //!
 //! Dispatch, COMMAND, COMMAND DOCS, COMMAND GETKEYS and the generated documents all read these rows. The rows themselves
-//! stand at the top of each family's file, in columns.
+//! stand at the top of each family's file, in columns, one a line; what there is to read about a command stands in
+//! [`crate::grammar`], and the table brings the two together.
 
 use crate::context::{Context, Done};
+use crate::grammar::{self, Grammar};
 use crate::refusal::Refusal;
 use protocol::resp::Args;
 use std::sync::OnceLock;
@@ -56,7 +58,7 @@ flags! {
     17, NO_ASYNC_LOADING, "no_async_loading", "Not while data is replaced in the background.";
     18, IN_SUBSCRIBED, "", "Allowed in RESP2 while the client has subscriptions.";
     19, NOT_QUEUED, "", "Executed at once even inside MULTI.";
-    21, UNSUPPORTED, "", "Known by name only: answered with an error that says so.";
+    21, OFF, "", "Of a family that this server does not have: answered as Redis does where it is off.";
     20, ANY_KEYS, "", "Comes upon keys that are not among its arguments, and may find them expired.";
 }
 
@@ -188,48 +190,6 @@ impl Keys {
     }
 }
 
-/// Families, as COMMAND DOCS names them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names are the documentation")]
-pub enum Group {
-    Bitmap,
-    Connection,
-    Generic,
-    Geo,
-    Hash,
-    HyperLogLog,
-    List,
-    PubSub,
-    Server,
-    Set,
-    SortedSet,
-    Stream,
-    String,
-    Transactions,
-}
-
-impl Group {
-    /// The name in COMMAND DOCS.
-    pub fn name(self) -> &'static str {
-        match self {
-            Group::Bitmap => "bitmap",
-            Group::Connection => "connection",
-            Group::Generic => "generic",
-            Group::Geo => "geo",
-            Group::Hash => "hash",
-            Group::HyperLogLog => "hyperloglog",
-            Group::List => "list",
-            Group::PubSub => "pubsub",
-            Group::Server => "server",
-            Group::Set => "set",
-            Group::SortedSet => "sorted-set",
-            Group::Stream => "stream",
-            Group::String => "string",
-            Group::Transactions => "transactions",
-        }
-    }
-}
-
 /// One row of the table.
 #[derive(Clone, Copy)]
 pub struct Spec {
@@ -241,49 +201,28 @@ pub struct Spec {
     pub flags: Flags,
     /// Where the keys are.
     pub keys: Keys,
-    /// The version of Redis that brought it.
-    pub since: &'static str,
-    /// Its family.
-    pub group: Group,
-    /// Cost, in the words of documentation.
-    pub complexity: &'static str,
-    /// What it does, in a sentence.
-    pub summary: &'static str,
     /// What runs it.
     pub handler: Handler,
     /// Its subcommands; empty for most.
     pub subcommands: &'static [Spec],
+    /// What there is to read about it: summary, arguments, since when. Set by the [`table`].
+    pub documented: &'static Grammar,
+    /// Its group in COMMAND DOCS. Set by the [`table`].
+    pub group: &'static str,
     /// Its place among all commands and subcommands of the [`table`]: where its counters are.
     pub index: usize,
 }
 
 /// A row without subcommands.
-#[expect(clippy::too_many_arguments, reason = "a row of a table has its columns")]
 pub const fn cmd(
     name: &'static str,
     arity: Arity,
     flags: Flags,
     keys: Keys,
-    since: &'static str,
-    group: Group,
-    complexity: &'static str,
     handler: Handler,
-    summary: &'static str,
 ) -> Spec {
-    let subcommands = &[];
-    Spec {
-        name,
-        arity,
-        flags,
-        keys,
-        since,
-        group,
-        complexity,
-        summary,
-        handler,
-        subcommands,
-        index: 0,
-    }
+    let (subcommands, documented) = (&[], grammar::NONE);
+    Spec { name, arity, flags, keys, handler, subcommands, documented, group: "", index: 0 }
 }
 
 impl Spec {
@@ -327,7 +266,7 @@ impl Table {
         for row in families.iter().flat_map(|family| family.iter()) {
             assert!(table.find(row.name.as_bytes()).is_none(), "{} is there twice", row.name);
             // It lives as long as the process.
-            let spec: &'static Spec = Box::leak(Box::new(table.number(row)));
+            let spec: &'static Spec = Box::leak(Box::new(table.complete(row)));
             let mut slot = slot_of(spec.name.as_bytes());
             while table.slots[slot].is_some() {
                 slot = (slot + 1) % SLOTS;
@@ -338,12 +277,16 @@ impl Table {
         table
     }
 
-    /// A copy of a row and of its subcommands' with their indexes.
-    fn number(&mut self, row: &Spec) -> Spec {
+    /// A copy of a row and of its subcommands', with their documentation and their indexes.
+    fn complete(&mut self, row: &Spec) -> Spec {
         let index = self.len;
         self.len += 1;
-        let subcommands: Vec<Spec> = row.subcommands.iter().map(|sub| self.number(sub)).collect();
-        Spec { index, subcommands: Vec::leak(subcommands), ..*row }
+        let Some((group, documented)) = grammar::find_in_group(row.name) else {
+            panic!("{} is not documented", row.name);
+        };
+        let rows = row.subcommands.iter();
+        let subcommands = Vec::leak(rows.map(|sub| self.complete(sub)).collect());
+        Spec { index, subcommands, documented, group, ..*row }
     }
 
     /// How many commands and subcommands there are.
@@ -369,6 +312,11 @@ impl Table {
         None
     }
 
+    /// All commands, each with its subcommands behind it.
+    pub fn with_subcommands(&self) -> impl Iterator<Item = &'static Spec> {
+        self.all.iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands))
+    }
+
     /// All commands, family by family.
     pub fn all(&self) -> &[&'static Spec] {
         &self.all
@@ -382,9 +330,16 @@ pub fn table() -> &'static Table {
     TABLE.get_or_init(|| Table::build(crate::family::FAMILIES))
 }
 
-/// The command that a request names, the subcommand if there is one.
-pub fn resolve(args: Args<'_>) -> Option<&'static Spec> {
-    let spec = table().find(args.at(0))?;
+/// The lower-case name of a command that Redis has and this server has not.
+#[cold]
+pub fn missing(name: &str) -> Option<&'static str> {
+    let known = grammar::find(&name.to_ascii_lowercase())?.name;
+    let is_there = table().all().iter().any(|spec| spec.documented.name == known);
+    (!is_there && !known.contains('|')).then_some(known)
+}
+
+/// The subcommand that a request for `spec` names, the command itself if it has none.
+pub fn subcommand(spec: &'static Spec, args: Args<'_>) -> Option<&'static Spec> {
     if spec.subcommands.is_empty() {
         return Some(spec);
     }
@@ -398,20 +353,20 @@ mod tests {
 
     #[test]
     fn rows_make_sense() {
-        for spec in table().all().iter().flat_map(|s| [*s].into_iter().chain(s.subcommands)) {
+        for spec in table().with_subcommands() {
             assert!(
                 !spec.flags.has(READ) || !spec.flags.has(WRITE),
                 "{}: reads or writes",
                 spec.name
             );
             assert_eq!(spec.name, spec.name.to_lowercase());
-            assert!(!spec.summary.is_empty() && !spec.since.is_empty(), "{}", spec.name);
+            assert!(!spec.documented.summary.is_empty(), "{}", spec.name);
             if let Keys::Range { first, last, step } = spec.keys {
                 assert!(first > 0 && step > 0, "{}", spec.name);
                 let least = spec.arity.0.abs();
                 assert!(first < least && last < least, "{}: keys are inside its arity", spec.name);
             }
-            if spec.flags.has(WRITE) && spec.group != Group::Server && spec.name != "swapdb" {
+            if spec.flags.has(WRITE) && spec.group != "server" && spec.name != "swapdb" {
                 assert_ne!(spec.keys, Keys::None, "{} writes somewhere", spec.name);
             }
         }

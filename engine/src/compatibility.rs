@@ -3,7 +3,7 @@
 //! `docs/compatibility.md` is its output: `cargo run -p engine --example compatibility > docs/compatibility.md`. A test
 //! compares the two.
 
-use crate::command::{HasFlags, Spec, UNSUPPORTED, table};
+use crate::command::{HasFlags, OFF, Spec, table};
 use crate::grammar::{GROUPS, Grammar};
 use std::fmt::Write;
 
@@ -38,7 +38,8 @@ pub fn document() -> String {
         "# Commands of Redis 7.2\n\n\
          Made from the table of commands by `cargo run -p engine --example compatibility`; do not edit.\n\n\
          *There*: with Redis 7.2's arguments, replies and effects. *In part*: a command with subcommands, of which \
-         some are there; a missing one answers with an error. *Missing*: answers with an error.\n",
+         some are there; a missing one answers with an error. *Off*: answers as Redis does where its family is off. \
+         *Missing*: answers with an error.\n",
     );
     let (mut there, mut all) = (0, 0);
     let mut tables = String::new();
@@ -49,7 +50,7 @@ pub fn document() -> String {
         let _ = write!(tables, "\n## {group}\n\n| command | since | here |\n|---|---|---|\n");
         for row in rows {
             let state = match spec(row.name) {
-                Some(spec) if spec.flags.has(UNSUPPORTED) => "missing",
+                Some(spec) if spec.flags.has(OFF) => "off",
                 Some(spec) if has_gaps(spec, rows_of(spec)) => "in part",
                 Some(_) => "there",
                 None => "missing",

@@ -69,7 +69,7 @@ impl Engine {
         while next < requests.len() {
             let chunk = &requests[next..requests.len().min(next + AHEAD)];
             for (slot, request) in prepared.iter_mut().zip(chunk) {
-                *slot = self.prepare(session.db, batch.args(buffer, request));
+                *slot = self.prepare(session, batch.args(buffer, request));
             }
             if chunk.len() > 1 {
                 for slot in &prepared[..chunk.len()] {
@@ -134,7 +134,7 @@ impl Engine {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Flow {
-        let prepared = self.prepare(session.db, args);
+        let prepared = self.prepare(session, args);
         self.execute(host, session, prepared, args, None, out)
     }
 
@@ -149,14 +149,14 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Flow {
         let args = batch.args(buffer, request);
-        let prepared = self.prepare(session.db, args);
+        let prepared = self.prepare(session, args);
         let raw = request.array.then(|| &buffer[request.start as usize..request.end as usize]);
         self.execute(host, session, prepared, args, raw, out)
     }
 
     #[inline]
-    fn prepare(&self, db: usize, args: Args<'_>) -> Prepared {
-        let spec = command::table().find(args.at(0));
+    fn prepare(&self, session: &Session, args: Args<'_>) -> Prepared {
+        let (db, spec) = (session.db, self.command_for(session, args.at(0)));
         let first = spec.and_then(|spec| spec.keys.first());
         let hash = first.and_then(|at| args.get(at)).map(hash_bytes);
         if let Some(hash) = hash {
@@ -182,6 +182,12 @@ impl Engine {
             let spec = command::table().find(b"hset");
             let prepared = Prepared { spec, hash: Some(hash_bytes(args.at(1))) };
             return self.execute(host, session, prepared, args, raw, out);
+        }
+        if self.names.is_some()
+            && let Some(spec) = prepared.spec
+            && let Some(own) = Engine::under_own_name(spec, args)
+        {
+            return self.execute(host, session, prepared, own.args(), None, out);
         }
         let mut before = out.len();
         session.commands += 1;
@@ -297,6 +303,7 @@ impl Engine {
             no_touch: session.no_touch,
         };
         self.tracking.enter(session);
+        self.eviction.begin_command();
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
@@ -304,11 +311,10 @@ impl Engine {
         // One that waits is counted when it has been served.
         if !session.is_blocked() && !session.retrying || !session.suspended {
             self.tick_ns = host.ticks_ns();
-            let calls = self.stats.of(spec);
-            calls.calls += 1;
-            calls.ns += self.tick_ns.saturating_sub(start_ns);
-            calls.failed += u64::from(result.is_err());
+            let ns = self.tick_ns.saturating_sub(start_ns);
+            self.stats.of(spec).add(ns, result.is_err(), self.tracks_latency);
             self.stats.commands += 1;
+            self.stats.commands_ns += ns;
         }
         self.tracking.leave();
         if session.tracking.is_some() && spec.flags.has(command::READ) {
@@ -417,17 +423,11 @@ impl Engine {
 
     /// Writes an error reply and counts it.
     pub fn refuse(&mut self, session: &mut Session, refusal: &Refusal, out: &mut Vec<u8>) {
-        self.stats.error_replies += 1;
+        self.stats.note_error(&refusal.text);
         if session.peer == Peer::Primary {
             self.stats.unexpected_errors += 1;
         }
-        let text = &refusal.text;
-        let prefix = text.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
-        let prefix = String::from_utf8_lossy(&prefix[..prefix.len().min(32)]).into_owned();
-        if self.stats.errors.len() < 128 || self.stats.errors.contains_key(&prefix) {
-            *self.stats.errors.entry(prefix).or_insert(0) += 1;
-        }
-        Reply::new(out, session.resp3).error(text);
+        Reply::new(out, session.resp3).error(&refusal.text);
     }
 
     /// Whether a command may run now. The order of the checks is that of Redis.
@@ -577,6 +577,9 @@ fn as_hset(args: Args<'_>) -> Option<Vec<Span>> {
 fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared), Refusal> {
     let Some(spec) = prepared.spec else {
         let name = String::from_utf8_lossy(clip(args.at(0))).into_owned();
+        if let Some(missing) = command::missing(&name) {
+            return Err(Refusal::not_supported(missing));
+        }
         let mut list = String::new();
         for arg in args.iter_from(1) {
             if list.len() >= 128 {

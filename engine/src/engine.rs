@@ -8,15 +8,16 @@
 //! - the rules of what may run when: [`crate::dispatch`]
 
 use crate::blocking::Waiters;
-use crate::command::Spec;
 use crate::context::{Class, Key, Scope};
 use crate::eviction::Eviction;
 use crate::host::{EntryKind, Host, Receipt};
 use crate::messages::{EventSettings, Message};
+use crate::names::Names;
 use crate::random::Random;
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
 use crate::session::{OutboxLimits, Session, SessionId};
+use crate::statistics::Stats;
 use crate::tracking::Tracking;
 use keyspace::db::{Collection, Db, EntryRef, Sum, WrongType};
 use keyspace::entry::Value;
@@ -24,6 +25,7 @@ use keyspace::eviction::Frequency;
 use keyspace::limits::Limits;
 use protocol::resp::encode;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What the outside allows; a refusal here stops commands before they run.
 #[derive(Default)]
@@ -56,48 +58,6 @@ pub enum Pause {
     Writes,
     /// All.
     All,
-}
-
-/// Counters of INFO.
-#[derive(Default, Debug)]
-#[expect(missing_docs, reason = "named after the fields of INFO")]
-pub struct Stats {
-    pub commands: u64,
-    pub keyspace_hits: u64,
-    pub keyspace_misses: u64,
-    pub expired_keys: u64,
-    pub expired_by_sweep: u64,
-    pub evicted_keys: u64,
-    pub error_replies: u64,
-    pub unexpected_errors: u64,
-    /// Error replies by their prefix.
-    pub errors: BTreeMap<String, u64>,
-    /// What commands did, by [`crate::command::Spec::index`].
-    pub calls: Vec<Calls>,
-}
-
-/// What one command did.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Calls {
-    /// How often it ran.
-    pub calls: u64,
-    /// How long, in nanoseconds.
-    pub ns: u64,
-    /// How often it was refused before it ran.
-    pub rejected: u64,
-    /// How often it answered with an error.
-    pub failed: u64,
-}
-
-impl Stats {
-    /// The counters of one command.
-    #[inline]
-    pub fn of(&mut self, spec: &Spec) -> &mut Calls {
-        if self.calls.len() <= spec.index {
-            self.calls.resize(crate::command::table().len(), Calls::default());
-        }
-        &mut self.calls[spec.index]
-    }
 }
 
 /// The effects of the request that is being executed.
@@ -158,8 +118,12 @@ pub struct Engine {
     pub eviction: Eviction,
     /// Counters.
     pub stats: Stats,
+    /// Whether it is recorded how long each command takes (`latency-tracking`).
+    pub tracks_latency: bool,
     /// Changes since the last save.
     pub dirty: u64,
+    /// What clients may call commands, if that was changed (`rename-command`).
+    pub names: Option<Arc<Names>>,
     /// Password that clients need, if any.
     pub password: Vec<u8>,
     /// The longest string, in bytes (`proto-max-bulk-len`).
@@ -274,7 +238,9 @@ impl Engine {
             conditions: Conditions::default(),
             eviction: Eviction::default(),
             stats: Stats::default(),
+            tracks_latency: true,
             dirty: 0,
+            names: None,
             password: Vec::new(),
             string_max: 512 << 20,
             unlinks_removed: false,
@@ -346,8 +312,15 @@ impl Engine {
     ///
     /// While a child shares the memory, readers must not make it copy page after page for the sake of the clocks.
     #[inline]
-    fn using(&mut self, scope: Scope) -> Use {
-        Use { unnoticed: scope.no_touch || self.memory_shared, clock: self.use_clock() }
+    fn using(&mut self, scope: Scope, key: Key<'_>) -> Use {
+        let unnoticed = scope.no_touch || self.memory_shared || self.is_counted(key);
+        Use { unnoticed, clock: self.use_clock() }
+    }
+
+    /// Whether the command has used the key before, and that is counted.
+    #[inline]
+    fn is_counted(&mut self, key: Key<'_>) -> bool {
+        self.eviction.counts_uses() && self.eviction.is_counted(key.bytes)
     }
 
     #[inline]
@@ -488,7 +461,9 @@ impl Engine {
             Some(entry) if self.is_due(scope, entry) => {}
             _ => return false,
         }
-        if !self.is_replica && !self.conditions.loading {
+        // While writes are paused nothing changes.
+        let stays = self.conditions.loading || self.conditions.pause != Pause::Nothing;
+        if !self.is_replica && !stays {
             self.expire(scope.db, key);
         }
         true
@@ -516,7 +491,7 @@ impl Engine {
             self.notify(scope.db, Class::KeyMiss, "keymiss", key.bytes);
             return None;
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         let db = &self.dbs[scope.db];
         let Some(entry) = db.get(key.hash, key.bytes) else {
             self.stats.keyspace_misses += 1;
@@ -546,7 +521,7 @@ impl Engine {
         if self.hides(scope, key) {
             return None;
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         let db = &self.dbs[scope.db];
         let entry = db.get(key.hash, key.bytes)?;
         db.touch(entry, using.after(entry));
@@ -559,7 +534,7 @@ impl Engine {
         if self.hides(scope, key) {
             return Sum::NoKey;
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         self.dbs[scope.db].add_to_int(key.hash, key.bytes, by, |entry| using.after(entry))
     }
 
@@ -590,7 +565,7 @@ impl Engine {
         if self.hides(scope, key) {
             return Ok(None);
         }
-        let using = self.using(scope);
+        let using = self.using(scope, key);
         let db = &mut self.dbs[scope.db];
         let found = db.use_collection::<T>(key.hash, key.bytes, |entry| using.after(entry));
         found.transpose().map_err(|WrongType| Refusal::WRONG_TYPE)
@@ -619,7 +594,7 @@ impl Engine {
             self.delete(scope.db, key);
         }
         self.notify_new(scope.db, key);
-        let (using, limits) = (self.using(scope), &self.limits);
+        let (using, limits) = (self.using(scope, key), &self.limits);
         self.dbs[scope.db]
             .use_collection_or_put(
                 key.hash,
@@ -633,7 +608,7 @@ impl Engine {
     /// The access clock of a key that is about to be set: counted uses go on.
     #[inline]
     fn clock_of(&mut self, db: usize, key: Key<'_>) -> u32 {
-        let using = Use { unnoticed: false, clock: self.use_clock() };
+        let using = Use { unnoticed: self.is_counted(key), clock: self.use_clock() };
         match using.clock {
             UseClock::At(seconds) => seconds,
             UseClock::Counted { .. } => match self.dbs[db].get(key.hash, key.bytes) {
@@ -716,6 +691,11 @@ impl Engine {
         }
         self.sweep = (db, position);
         more || !at_end
+    }
+
+    /// On a replica: how many keys with an expiry clients have written.
+    pub fn own_expiring_len(&self) -> usize {
+        self.own_expiring.len()
     }
 
     /// Keeps account of who wrote a command's keys last on a replica: keys with an expiry that a client wrote are ours

@@ -12,7 +12,7 @@
 //! - which key is the worst: [`keyspace::eviction`]; how much is used: the host
 
 use crate::context::{Class, Key};
-use crate::engine::Engine;
+use crate::engine::{Engine, Pause};
 use crate::host::{EntryKind, Host};
 use keyspace::entry::Value;
 use keyspace::eviction::{Frequency, Order, Policy, Pool};
@@ -42,6 +42,32 @@ pub struct Eviction {
     pub unfinished: bool,
     pool: Pool,
     next_db: usize,
+    counted: Counted,
+    /// Since when more is used than allowed, by [`Engine::tick_ns`].
+    exceeded_since_ns: Option<u64>,
+    /// For how long more was used than allowed, up to the last time that there was room again, nanoseconds.
+    exceeded_ns: u64,
+}
+
+/// The keys of a command whose use has been counted, by the place of the argument: a command may look a key up more than
+/// once, and it may name one more than once. The latest few: more are not looked up in turns.
+#[derive(Default, Debug)]
+struct Counted {
+    places: [usize; 4],
+    len: usize,
+}
+
+impl Counted {
+    /// Whether a place was noted before.
+    fn note(&mut self, place: usize) -> bool {
+        let size = self.places.len();
+        if self.places[..self.len.min(size)].contains(&place) {
+            return true;
+        }
+        self.places[self.len % size] = place;
+        self.len += 1;
+        false
+    }
 }
 
 impl Default for Eviction {
@@ -57,6 +83,9 @@ impl Default for Eviction {
             unfinished: false,
             pool: Pool::default(),
             next_db: 0,
+            counted: Counted::default(),
+            exceeded_since_ns: None,
+            exceeded_ns: 0,
         }
     }
 }
@@ -80,6 +109,36 @@ impl Eviction {
         }
     }
 
+    /// A command begins: none of its keys has been used yet.
+    #[inline]
+    pub(crate) fn begin_command(&mut self) {
+        self.counted.len = 0;
+    }
+
+    /// Whether the use of a key that a command names has been counted; from now on it has.
+    pub(crate) fn is_counted(&mut self, key: &[u8]) -> bool {
+        self.counted.note(key.as_ptr() as usize)
+    }
+
+    /// No more is used than allowed.
+    #[inline]
+    fn note_room(&mut self, now_ns: u64) {
+        if let Some(since) = self.exceeded_since_ns.take() {
+            self.exceeded_ns += now_ns.saturating_sub(since);
+        }
+    }
+
+    /// For how long more was used than allowed in all, and for how long it has been now, milliseconds.
+    pub fn exceeded_ms(&self, now_ns: u64) -> (u64, u64) {
+        let present = self.exceeded_since_ns.map_or(0, |since| now_ns.saturating_sub(since));
+        ((self.exceeded_ns + present) / 1_000_000, present / 1_000_000)
+    }
+
+    /// Begins to count anew for how long more is used than allowed.
+    pub fn reset_stats(&mut self) {
+        self.exceeded_ns = 0;
+    }
+
     /// Whether access clocks count uses.
     #[inline]
     pub fn counts_uses(&self) -> bool {
@@ -99,13 +158,25 @@ impl Engine {
         self.eviction.unfinished = false;
         if !self.eviction.limited {
             // The limit was lifted before a round that was cut short could go on.
+            self.eviction.note_room(self.tick_ns);
+            return;
+        }
+        if self.conditions.pause != Pause::Nothing {
+            // Nothing changes while writes are paused.
             return;
         }
         let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
-        self.conditions.out_of_memory = excess > 0 && !self.evict(host, excess);
-        if excess > 0 {
-            // The command that waits for the room is not to blame for the time.
-            self.tick_ns = host.ticks_ns();
+        if excess == 0 {
+            self.conditions.out_of_memory = false;
+            self.eviction.note_room(self.tick_ns);
+            return;
+        }
+        self.eviction.exceeded_since_ns.get_or_insert(self.tick_ns);
+        self.conditions.out_of_memory = !self.evict(host, excess);
+        // The command that waits for the room is not to blame for the time.
+        self.tick_ns = host.ticks_ns();
+        if !self.conditions.out_of_memory && !self.eviction.unfinished {
+            self.eviction.note_room(self.tick_ns);
         }
     }
 
@@ -421,6 +492,64 @@ mod tests {
                 // Collected until the end of the turn.
                 " BCAST" => assert_eq!(first, "1"),
                 _ => assert_eq!(first, ">[invalidate [b]]"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_uses_a_key_once_for_each_time_that_it_names_it() {
+        let cases = [
+            (
+                "APPEND key v",
+                "SET key v; SET key v EX 100; SET key v XX; SET key v KEEPTTL; SETEX key 10 v; GETEX key; \
+              SETRANGE key 3 x; APPEND key x; SETBIT key 1 1; STRLEN key; EXPIRE key 100; COPY key other; \
+              MGET key key#2; MSET key a key b#2; LCS key key#2; BITOP NOT key key#2",
+            ),
+            (
+                "APPEND key 1",
+                "INCR key; INCRBYFLOAT key 1.5; INCRBY key 2; SET key 5 NX; SETNX key 5",
+            ),
+            (
+                "RPUSH key a b c",
+                "LPUSHX key d; LPOP key; LMPOP 1 key LEFT; BLMPOP 0 1 key LEFT; LSET key 0 z; LTRIM key 0 1; \
+              LINSERT key BEFORE a z; LMOVE key key LEFT RIGHT#2; SORT key ALPHA",
+            ),
+            (
+                "HSET key a 1 b 2",
+                "HINCRBY key a 1; HINCRBYFLOAT key a 1; HSETNX key c 1; HDEL key a; HGETALL key",
+            ),
+            (
+                "SADD key a b c",
+                "SADD key d; SPOP key; SMOVE key other a; SMOVE key key a#2; SUNIONSTORE key key#2",
+            ),
+            (
+                "ZADD key 1 a 2 b",
+                "ZADD key XX 3 a; ZADD key 4 c; ZINCRBY key 1 a; ZPOPMIN key; ZMPOP 1 key MIN; \
+              ZREMRANGEBYRANK key 0 0; ZRANGESTORE key key 0 -1#2",
+            ),
+            (
+                "XADD key 1-1 a 1; XGROUP CREATE key g 0",
+                "XACK key g 1-1; XCLAIM key g c 0 1-1; XAUTOCLAIM key g c 0 0; \
+              XADD key * a 1; XDEL key 1-1; XPENDING key g",
+            ),
+            ("PFADD key a", "PFADD key b; PFCOUNT key"),
+        ];
+        let mut server = limited(Order::Frequency, false, &[]);
+        // Without limit, and every use counts.
+        server.engine.eviction.limited = false;
+        server.engine.eviction.frequency.log_factor = 0;
+        for (before, commands) in cases {
+            for command in commands.split("; ") {
+                let (command, uses) = command.split_once('#').unwrap_or((command, "1"));
+                server.run("FLUSHALL");
+                before.split("; ").for_each(|line| drop(server.run(line)));
+                let freq = |server: &mut Server| -> i64 {
+                    server.run("OBJECT FREQ key").trim_start_matches(':').parse().expect("a number")
+                };
+                let start = freq(&mut server);
+                let reply = server.run(command);
+                assert!(!reply.starts_with('-'), "{command}: {reply}");
+                assert_eq!(freq(&mut server) - start, uses.parse().expect("a number"), "{command}");
             }
         }
     }

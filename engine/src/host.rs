@@ -29,13 +29,10 @@ pub enum HostCall {
     Client,
     Config,
     DebugHost,
-    Failover,
     Hello,
     Info,
     LastSave,
     Memory,
-    Latency,
-    Slowlog,
     Psync,
     Replconf,
     ReplicaOf,
@@ -44,7 +41,6 @@ pub enum HostCall {
     Shutdown,
     Wait,
     WaitAof,
-    Acl,
 }
 
 /// Where a unit went in the journal: what its reply depends on.

@@ -6,6 +6,7 @@
 //!
 //! # Contents
 //! - [`command`]: the table of commands: one declarative row each
+//! - [`names`]: what clients may call them (`rename-command`)
 //! - [`family`]: the commands themselves, a file per family
 //! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
@@ -34,14 +35,19 @@ pub mod grammar;
 pub mod host;
 pub mod messages;
 pub mod monitor;
+pub mod names;
 mod outcome;
 pub mod random;
 pub mod refusal;
 pub mod refused;
 pub mod session;
+pub mod statistics;
 #[cfg(test)]
 mod testing;
 pub mod tracking;
+
+/// The version of Redis whose behaviour is promised: for clients, peers and files that look at it. The one place that says it.
+pub const REDIS_VERSION: &str = "7.2.6";
 
 pub use dispatch::Flow;
 pub use engine::Engine;

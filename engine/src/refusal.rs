@@ -80,6 +80,13 @@ impl Refusal {
         self
     }
 
+    /// What Redis has and this server has not yet: `name` in small letters, a subcommand behind `|`.
+    pub fn not_supported(name: &str) -> Refusal {
+        let name = name.to_uppercase().replace('|', " ");
+        Refusal::new(format!("ERR {name} is not supported by this version of Tidemark"))
+            .of_unknown()
+    }
+
     /// A text made up for the occasion.
     pub fn new(text: impl Into<String>) -> Refusal {
         Refusal::from(text.into().into_bytes())

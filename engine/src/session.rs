@@ -106,6 +106,8 @@ pub struct Session {
     pub no_evict: bool,
     /// DEBUG is allowed (`enable-debug-command`).
     pub may_debug: bool,
+    /// MODULE LOAD and its like are allowed (`enable-module-command`).
+    pub may_load_modules: bool,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
     /// The transaction being collected.

@@ -81,9 +81,14 @@ impl Server {
         Server { engine, recorder: Recorder::default(), slot }
     }
 
+    /// The client's session.
+    pub fn session(&mut self) -> &mut crate::Session {
+        self.engine.session_mut(self.slot).expect("in its slot")
+    }
+
     /// Changes the version of the protocol.
     pub fn resp3(&mut self, on: bool) {
-        self.engine.session_mut(self.slot).expect("in its slot").resp3 = on;
+        self.session().resp3 = on;
     }
 
     /// Executes a line and gives the reply as text.

@@ -306,6 +306,22 @@ impl<'d> HashMut<'d> {
         self.0.hash().set(field, value, limits)
     }
 
+    /// Prepares for so many fields that are about to be set. Like Redis we guess that they are new: more than a small form
+    /// may have do not go into one.
+    #[inline]
+    pub fn expect(&mut self, fields: usize, limits: &Limits) {
+        if fields > limits.hash_max_listpack_entries && self.view().pairs().is_some() {
+            if self.0.is_embedded() {
+                let hash = self.view().duplicate();
+                self.0.move_out(hash);
+            }
+            let hash = self.0.hash();
+            if hash.view().pairs().is_some() {
+                hash.enlarge();
+            }
+        }
+    }
+
     /// Sets several fields; returns how many are new.
     ///
     /// They are put together beside the block, so that it grows once and not with every field.

@@ -154,12 +154,18 @@ enum Node {
 pub struct ValueBuilder<'a> {
     limits: &'a Limits,
     building: Building,
+    mended: bool,
 }
 
 impl<'a> ValueBuilder<'a> {
     /// For one value after another.
     pub fn new(limits: &'a Limits) -> Self {
-        Self { limits, building: Building::Nothing }
+        Self { limits, building: Building::Nothing, mended: false }
+    }
+
+    /// Whether the last value said something wrong of itself that could be mended: a stream, of its entries.
+    pub fn take_mended(&mut self) -> bool {
+        std::mem::take(&mut self.mended)
     }
 
     /// The value that was read; `None` if it is a collection without elements, which cannot be stored.
@@ -310,7 +316,9 @@ impl ValueVisitor for ValueBuilder<'_> {
     }
 
     fn stream(&mut self, stream: StreamValue) -> Result<(), Malformed> {
-        self.building = Building::Done(Value::Stream(stream::rdb::read(stream)?));
+        let (stream, mended) = stream::rdb::read(stream)?;
+        self.building = Building::Done(Value::Stream(stream));
+        self.mended = mended;
         Ok(())
     }
 

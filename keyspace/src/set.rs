@@ -284,6 +284,20 @@ impl Set {
         }
     }
 
+    /// Prepares for so many members that are about to be added. Like Redis we guess that they are new: more than a small
+    /// form may have do not go into one.
+    #[inline]
+    pub fn expect(&mut self, members: usize, limits: &Limits) {
+        let is_over = match &self.0 {
+            Form::Ints(_) => members > limits.set_max_intset_entries,
+            Form::Packed(_) => members > limits.set_max_listpack_entries,
+            Form::Table(_) => false,
+        };
+        if is_over {
+            self.enlarge();
+        }
+    }
+
     fn enlarge(&mut self) {
         let mut table = Box::new(Blocks::new());
         let mut buffer = TextBuffer::new();

@@ -398,6 +398,15 @@ impl Zset {
         }
     }
 
+    /// Prepares for so many members that are about to be added. Like Redis we guess that they are new: more than a small
+    /// form may have do not go into one.
+    #[inline]
+    pub fn expect(&mut self, members: usize, limits: &Limits) {
+        if matches!(self.0, Form::Packed(_)) && members > limits.zset_max_listpack_entries {
+            self.enlarge();
+        }
+    }
+
     fn enlarge(&mut self) {
         let mut builder = OrderedBuilder::new();
         let mut buffer = TextBuffer::new();

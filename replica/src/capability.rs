@@ -16,6 +16,32 @@ pub struct Capabilities {
     pub address: String,
     /// It wants the snapshot and no stream.
     pub snapshot_only: bool,
+    /// What it does not want to have in the snapshot.
+    pub left_out: LeftOut,
+}
+
+/// Parts of a snapshot that are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// All keys.
+    pub data: bool,
+    /// All functions.
+    pub functions: bool,
+}
+
+impl LeftOut {
+    /// All but the parts that are named, separated by blanks: `rdb-filter-only`.
+    fn all_but(parts: &[u8]) -> Result<LeftOut, Refused> {
+        let mut left_out = LeftOut { data: true, functions: true };
+        for part in parts.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()) {
+            if !part.eq_ignore_ascii_case(b"functions") {
+                let part = String::from_utf8_lossy(part);
+                return Err(format!("ERR Unsupported rdb-filter-only option: {part}"));
+            }
+            left_out.functions = false;
+        }
+        Ok(left_out)
+    }
 }
 
 /// What a REPLCONF asks for.
@@ -82,6 +108,7 @@ impl Capabilities {
                     }
                 }
                 b"getack" => answer = Request::GetAck,
+                b"rdb-filter-only" => self.left_out = LeftOut::all_but(value)?,
                 b"rdb-only" => self.snapshot_only = number(value)? != 0,
                 _ => {
                     let option = String::from_utf8_lossy(option);
@@ -124,6 +151,12 @@ mod tests {
         assert_eq!(ack, Ok(Request::Ack { offset: 17, durable: Some(12) }));
         assert_eq!(known.take(&[b"GETACK", b"*"]), Ok(Request::GetAck));
         assert_eq!(known.take(&[b"capa"]), Err("ERR syntax error".into()));
+        assert_eq!(known.take(&[b"rdb-filter-only", b"Functions"]), Ok(Request::Stored));
+        assert_eq!(known.left_out, LeftOut { data: true, functions: false });
+        let unknown = known.take(&[b"rdb-filter-only", b"functions keys"]).unwrap_err();
+        assert_eq!(unknown, "ERR Unsupported rdb-filter-only option: keys");
+        assert_eq!(known.take(&[b"rdb-filter-only", b""]), Ok(Request::Stored));
+        assert_eq!(known.left_out, LeftOut { data: true, functions: true });
         let unknown = known.take(&[b"flavour", b"1"]).unwrap_err();
         assert_eq!(unknown, "ERR Unrecognized REPLCONF option: flavour");
     }

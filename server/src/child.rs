@@ -19,23 +19,23 @@ pub struct Progress {
     pub copied_bytes: u64,
 }
 
-/// Follows a child until it has ended. `note` is called with what it reports.
-pub async fn follow(child: Child, mut note: impl FnMut(Progress)) -> Result<(), String> {
+/// Follows a child until it has ended, and gives the result of its job. `note` is called with what it reports.
+pub async fn follow(child: Child, mut note: impl FnMut(Progress)) -> Result<String, String> {
     let process = child.process();
     let reports = child.reports;
     let mut ended = tokio::task::spawn_blocking(move || process.wait());
-    let (mut parser, mut failure) = (ReportParser::default(), None);
+    let (mut parser, mut said) = (ReportParser::default(), None);
     let mut tick = tokio::time::interval(TICK);
     let exit = loop {
         tokio::select! {
             exit = &mut ended => break exit,
-            _ = tick.tick() => read(&reports, &mut parser, &mut failure, &mut note),
+            _ = tick.tick() => read(&reports, &mut parser, &mut said, &mut note),
         }
     };
-    read(&reports, &mut parser, &mut failure, &mut note);
+    read(&reports, &mut parser, &mut said, &mut note);
     match exit {
-        Ok(Ok(Exit::Code(0))) => Ok(()),
-        Ok(Ok(Exit::Code(code))) => Err(failure.unwrap_or_else(|| format!("exit code {code}"))),
+        Ok(Ok(Exit::Code(0))) => Ok(said.unwrap_or_default()),
+        Ok(Ok(Exit::Code(code))) => Err(said.unwrap_or_else(|| format!("exit code {code}"))),
         Ok(Ok(Exit::Signal(signal))) => Err(format!("terminated by signal {signal}")),
         Ok(Err(error)) => Err(error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -45,7 +45,7 @@ pub async fn follow(child: Child, mut note: impl FnMut(Progress)) -> Result<(), 
 fn read(
     reports: &OwnedFd,
     parser: &mut ReportParser,
-    failure: &mut Option<String>,
+    said: &mut Option<String>,
     note: &mut impl FnMut(Progress),
 ) {
     let mut buffer = [0; 4096];
@@ -54,10 +54,12 @@ fn read(
     }
     while let Ok(Some(report)) = parser.next_report() {
         match report {
-            Report::Progress { keys, copied_bytes } | Report::Succeeded { keys, copied_bytes } => {
+            Report::Progress { keys, copied_bytes } => note(Progress { keys, copied_bytes }),
+            Report::Succeeded { result, keys, copied_bytes } => {
                 note(Progress { keys, copied_bytes });
+                *said = Some(result);
             }
-            Report::Failed { reason, .. } => *failure = Some(reason),
+            Report::Failed { reason, .. } => *said = Some(reason),
         }
     }
 }
@@ -79,7 +81,7 @@ mod tests {
     /// More reports than their pipe holds: 64 KiB of 20 bytes each.
     const REPORTS: u64 = 50_000;
 
-    fn follow_in_runtime(child: Child) -> (Result<(), String>, u64) {
+    fn follow_in_runtime(child: Child) -> (Result<String, String>, u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = Rc::new(Cell::new(0));
         let noted = Rc::clone(&seen);
@@ -91,10 +93,10 @@ mod tests {
     fn a_child_ends_however_much_it_reports() {
         let child = fork_child(&[], hasty_clock, |reporter| {
             (1..=REPORTS).for_each(|keys| reporter.progress(keys));
-            Ok(())
+            Ok("done".into())
         });
         let (result, keys) = follow_in_runtime(child.unwrap());
-        assert_eq!((result, keys), (Ok(()), REPORTS));
+        assert_eq!((result, keys), (Ok("done".into()), REPORTS));
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub struct InputBytes {
 }
 
 impl InputBytes {
-    fn total(self) -> usize {
+    /// All of them.
+    pub fn total(self) -> usize {
         self.unparsed + self.arguments + self.room
     }
 }

@@ -20,6 +20,7 @@ pub fn to_engine(settings: &Settings, engine: &mut Engine) {
         0 => u64::MAX,
         most => most as u64,
     };
+    engine.tracks_latency = settings.latency_tracking;
     engine.unlinks_removed = settings.lazyfree_lazy_server_del;
     engine.unlinks_expired = settings.lazyfree_lazy_expire;
     let eviction = &mut engine.eviction;

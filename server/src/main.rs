@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod config_apply;
 mod conversation;
+mod eventloop;
 mod lazy;
 mod limits;
 mod log;
@@ -20,18 +21,27 @@ mod node;
 mod oom;
 mod overhead;
 mod persistence;
+mod process;
 mod rates;
 mod replication;
 mod shutdown;
+mod signals;
 mod timer;
+mod version;
 
-use admin::connection::{REDIS_VERSION, TIDEMARK_VERSION};
-use config::{Loaded, Settings, ShutdownFlags};
+use config::{Loaded, Settings};
 use node::{Node, SharedNode};
+use process::advice;
+use process::daemon::{self, Report};
+use process::places;
+use process::supervisor::Supervisor;
+use process::title::{self, Title};
 use rand::TryRng;
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::Arc;
+use version::{REDIS_VERSION, TIDEMARK_VERSION};
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
@@ -49,8 +59,12 @@ fn main() {
         Some("-h" | "--help") => {
             println!("Usage: tidemark-server [settings file] [--name value]...");
             println!("       tidemark-server -v | --version");
+            println!("       tidemark-server --check-config [settings file] [--name value]...");
             println!("       tidemark-server --directives");
             return;
+        }
+        Some("--check-config") => {
+            std::process::exit(i32::from(!advice::check(&args[1..])));
         }
         Some("--directives") => {
             print_directives();
@@ -79,25 +93,29 @@ fn print_directives() {
 }
 
 fn fail(text: &str) -> ! {
-    eprintln!("{text}");
+    eprintln!("{}", log::plain(text));
     std::process::exit(1);
 }
 
 /// Prepares the process, then serves.
 fn start(mut loaded: Loaded) -> Result<(), String> {
-    let settings = &loaded.settings;
-    if !loaded.users.is_empty() || !settings.aclfile.is_empty() {
-        return Err(
-            "ACL users in the configuration are not supported by this version of Tidemark".into()
-        );
+    if let Some(reason) = advice::obstacle(&loaded) {
+        return Err(reason);
     }
-    if settings.daemonize {
-        daemonize()?;
-    }
+    let settings = &mut loaded.settings;
     std::env::set_current_dir(&settings.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", settings.dir))?;
     log::start(&settings.logfile, settings.loglevel)
         .map_err(|error| format!("Can't open the log file: {error}"))?;
+    let supervisor = Supervisor::greet(settings.supervised);
+    let report = match settings.daemonize && supervisor == Supervisor::Nobody {
+        true => Some(daemon::detach()?),
+        false => None,
+    };
+    if report.is_some() && settings.pidfile.is_empty() {
+        settings.pidfile = places::PID_FILE.into();
+    }
+    let title = take_title(settings, loaded.file.as_deref());
     keyspace::hashing::seed_hash(&hash_seed()?);
     memory::prepare();
     memory::note_start();
@@ -115,16 +133,32 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
              /path/to/redis.conf"
         ),
     }
-    loaded.settings.maxclients = limits::make_room_for(loaded.settings.maxclients)?;
-    let settings = &loaded.settings;
+    advice::log(&loaded);
+    let settings = &mut loaded.settings;
+    settings.maxclients = limits::make_room_for(settings.maxclients)?;
     if let Some(text) = memory::too_little_for_snapshots(settings.maxmemory) {
+        tracing::warn!("{text}");
+    }
+    if let Some(text) = places::unwritable(settings, Path::new("."), places::refusal_to_write) {
         tracing::warn!("{text}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_unpark(eventloop::woke)
+        .on_thread_park(eventloop::parks)
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("Can't start the runtime: {error}"))?;
-    runtime.block_on(serve(loaded))
+    eventloop::woke();
+    runtime.block_on(serve(loaded, title, supervisor, report))
+}
+
+/// Shows a title of ours instead of the command line, if that is wanted and allowed.
+fn take_title(settings: &Settings, file: Option<&Path>) -> Option<Title> {
+    if !settings.set_proc_title {
+        return None;
+    }
+    let taken = Title::take(&title::expand(settings, file));
+    taken.inspect_err(|error| tracing::info!("The process keeps its title: {error}")).ok()
 }
 
 /// The secret that names are hashed with: from the system's generator, for this process alone.
@@ -136,78 +170,56 @@ fn hash_seed() -> Result<[u8; keyspace::hashing::SEED_BYTES], String> {
     Ok(seed)
 }
 
-/// Goes on in the background, without a terminal.
-fn daemonize() -> Result<(), String> {
-    // SAFETY: no thread has been started yet; the call forks, and the parent exits inside it.
-    match unsafe { libc::daemon(1, 0) } {
-        0 => Ok(()),
-        _ => Err(format!("Can't daemonize: {}", std::io::Error::last_os_error())),
-    }
-}
-
-async fn serve(loaded: Loaded) -> Result<(), String> {
+async fn serve(
+    loaded: Loaded,
+    title: Option<Title>,
+    supervisor: Supervisor,
+    report: Option<Report>,
+) -> Result<(), String> {
     let primary = loaded.settings.replicaof.clone();
     let node: SharedNode = Rc::new(RefCell::new(Node::new(loaded.settings, loaded.file)));
+    node.borrow_mut().engine.names = loaded.names.map(Arc::new);
     node.borrow_mut().host.myself = Rc::downgrade(&node);
-    write_pid_file(&node.borrow().host.settings)?;
+    node.borrow_mut().host.supervisor = supervisor;
+    node.borrow_mut().host.title = title;
     net::listen::start(&node)?;
+    if let Err(text) = places::write_pid_file(&node.borrow().host.settings) {
+        tracing::warn!("{text}");
+        if report.is_some() {
+            eprintln!("{}", log::plain(&text));
+        }
+    }
     // What fails is logged, and no reason not to serve.
     node.borrow_mut().host.apply_oom_score();
     tracing::info!("Server initialized");
+    signals::install()?;
     tokio::task::spawn_local(shutdown::run(Rc::clone(&node)));
-    tokio::task::spawn_local(signals(Rc::clone(&node)));
-    persistence::load::load_at_start(&node).await.map_err(|error| {
-        format!("Fatal error loading the DB, check server logs. Exiting. {error}")
-    })?;
+    tokio::task::spawn_local(signals::follow(Rc::clone(&node)));
+    if let Err(error) = persistence::load::load_at_start(&node).await {
+        node.borrow().host.remove_places();
+        return Err(format!("Fatal error loading the DB, check server logs. Exiting. {error}"));
+    }
     tokio::task::spawn_local(timer::flush(Rc::clone(&node)));
     tokio::task::spawn_local(timer::disk(Rc::clone(&node)));
     tokio::task::spawn_local(timer::react(Rc::clone(&node)));
     tokio::task::spawn_local(timer::alarms(Rc::clone(&node)));
-    if let Some(primary) = primary {
+    if let Some(primary) = &primary {
         node.borrow_mut().follow(&primary.host, primary.port);
     }
-    tracing::info!("Ready to accept connections tcp");
+    say_what_is_ready(&node.borrow().host.settings);
+    supervisor.ready(primary.is_some());
+    if let Some(report) = report {
+        report.ready();
+    }
     timer::run(node).await;
     Ok(())
 }
 
-fn write_pid_file(settings: &Settings) -> Result<(), String> {
-    let path = match (settings.pidfile.as_str(), settings.daemonize) {
-        ("", false) => return Ok(()),
-        ("", true) => "/var/run/redis.pid",
-        (path, _) => path,
-    };
-    if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
-        tracing::warn!("Failed to write PID file: {error}");
+fn say_what_is_ready(settings: &Settings) {
+    if settings.port != 0 {
+        tracing::info!("Ready to accept connections tcp");
     }
-    Ok(())
-}
-
-/// SIGTERM and SIGINT ask for an orderly end.
-async fn signals(node: SharedNode) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    loop {
-        let flags: ShutdownFlags = tokio::select! {
-            _ = terminate.recv() => {
-                tracing::warn!("Received SIGTERM scheduling shutdown...");
-                node.borrow().host.settings.shutdown_on_sigterm
-            }
-            _ = interrupt.recv() => {
-                tracing::warn!("Received SIGINT scheduling shutdown...");
-                node.borrow().host.settings.shutdown_on_sigint
-            }
-        };
-        let host = &mut node.borrow_mut().host;
-        if host.shutdown.request.is_some() {
-            // The second time somebody means it.
-            tracing::warn!("You insist... exiting now.");
-            std::process::exit(1);
-        }
-        host.shutdown.request = Some(shutdown::Request { flags, slot: None });
-        host.shutdown.asked.notify_one();
+    if !settings.unixsocket.is_empty() {
+        tracing::info!("Ready to accept connections unix");
     }
 }

@@ -176,18 +176,56 @@ pub enum Whose {
     Own,
     /// That of its children that have ended.
     Children,
+    /// That of the calling thread.
+    Thread,
 }
 
 /// Processor time, user and system, seconds.
 pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let first = if whose == Whose::Own { 11 } else { 13 };
+    let who = match whose {
+        Whose::Own => libc::RUSAGE_SELF,
+        Whose::Children => libc::RUSAGE_CHILDREN,
+        Whose::Thread => libc::RUSAGE_THREAD,
+    };
+    // SAFETY: `rusage` is plain numbers, for which zeros are valid; the call fills the one it is given.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        if libc::getrusage(who, &mut usage) != 0 {
+            return (0.0, 0.0);
+        }
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    (seconds(usage.ru_utime), seconds(usage.ru_stime))
+}
+
+/// A thread of this process.
+pub struct Thread {
+    /// Its name, as the system knows it.
+    pub name: String,
+    /// Its number.
+    pub id: u32,
+    /// Processor time, user and system, seconds.
+    pub cpu_seconds: (f64, f64),
+}
+
+/// All threads of this process, the main thread first.
+pub fn threads() -> Vec<Thread> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let ticks = rustix::param::clock_ticks_per_second() as f64;
-    let seconds =
-        |index: usize| fields.get(index).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / ticks;
-    (seconds(first), seconds(first + 1))
+    let thread = |entry: std::fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        let seconds = |field: &str| Some(field.parse::<f64>().ok()? / ticks);
+        // Fields 14 and 15, the first of the rest being the third.
+        let mut fields = rest.split_whitespace().skip(11);
+        let cpu_seconds = (seconds(fields.next()?)?, seconds(fields.next()?)?);
+        Some(Thread { name: name.to_owned(), id, cpu_seconds })
+    };
+    let mut threads: Vec<Thread> = entries.flatten().filter_map(thread).collect();
+    threads.sort_by_key(|thread| thread.id);
+    threads
 }
 
 #[cfg(test)]

@@ -15,16 +15,20 @@ use crate::clients::{Client, Clients, InputBytes};
 use crate::clock;
 use crate::config::{MemoryOrPercent, Settings};
 use crate::conversation::OtherServers;
+use crate::eventloop;
 use crate::lazy::LazyFree;
 use crate::net::handle::Handle;
 use crate::net::stream::Stream;
 use crate::oom::OomScore;
 use crate::persistence::Persistence;
+use crate::process::supervisor::Supervisor;
+use crate::process::title::Title;
 use crate::rates::Rates;
 use crate::replication::Replication;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
+use engine::engine::Pause;
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use engine::refusal::Refusal;
 use engine::session::Peer;
@@ -73,6 +77,25 @@ pub struct HostStats {
     pub query_buffer_limit_disconnections: u64,
     pub output_buffer_limit_disconnections: u64,
     pub evicted_clients: u64,
+    /// Reads from sockets that brought something, and writes to them that took something.
+    pub reads: u64,
+    pub writes: u64,
+    pub sweeps_cut_short: u64,
+    /// Time spent on removing expired keys, microseconds.
+    pub sweep_us: u64,
+}
+
+impl HostStats {
+    /// Bytes received in all: from clients, and from the primary.
+    pub fn all_input_bytes(&self) -> u64 {
+        self.input_bytes + self.repl_input_bytes
+    }
+
+    /// Bytes came from the primary.
+    pub fn note_link_input(&mut self, bytes: usize) {
+        self.repl_input_bytes += bytes as u64;
+        self.reads += 1;
+    }
 }
 
 /// Everything but the data.
@@ -91,6 +114,8 @@ pub struct Outside {
     pub stats: HostStats,
     /// Slots of clients that wait for a pause to end, or for the disk.
     pub paused: Vec<usize>,
+    /// What CLIENT PAUSE asked for; what is in force is [`Outside::pause_in_force`].
+    pub client_pause: Pause,
     /// When CLIENT PAUSE ends: a moment of the steady clock, milliseconds; 0 if there is none.
     pub pause_until_ms: i64,
     /// Data at rest.
@@ -115,8 +140,10 @@ pub struct Outside {
     pub unpaused: Rc<Notify>,
     /// Wakes the task that acts at a certain moment.
     pub alarm: Rc<Notify>,
-    /// The slot of a client whose SHUTDOWN was taken back.
-    pub aborted: Option<usize>,
+    /// What `ps` shows of us, if that is ours to say.
+    pub title: Option<Title>,
+    /// Who started us and wants to hear how we are.
+    pub supervisor: Supervisor,
     /// How soon the kernel ends this process.
     pub oom: OomScore,
     /// Connections that MIGRATE keeps.
@@ -174,6 +201,7 @@ impl Node {
                 scratch: Scratch { input: Vec::with_capacity(SCRATCH_KEPT), ..Scratch::default() },
                 stats: HostStats::default(),
                 paused: Vec::new(),
+                client_pause: Pause::Nothing,
                 pause_until_ms: 0,
                 flush: Rc::new(Notify::new()),
                 shutdown: Default::default(),
@@ -184,7 +212,8 @@ impl Node {
                 cron_paused: false,
                 unpaused: Rc::new(Notify::new()),
                 alarm: Rc::new(Notify::new()),
-                aborted: None,
+                title: None,
+                supervisor: Supervisor::Nobody,
                 oom: OomScore::default(),
                 other_servers: OtherServers::default(),
                 listeners: Vec::new(),
@@ -206,6 +235,7 @@ impl Node {
         crate::memory::set_background_thread(settings.jemalloc_bg_thread);
         crate::config_apply::to_engine(settings, &mut self.engine);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
+        self.host.begin_second(self.engine.now_ms);
         self.refresh_conditions();
     }
 
@@ -252,6 +282,9 @@ impl Node {
         if now_ms != self.engine.now_ms && self.engine.eviction.limited {
             crate::memory::refresh();
         }
+        if now_ms >= self.host.persistence.second.ends_ms {
+            self.host.begin_second(now_ms);
+        }
         self.engine.now_ms = now_ms;
     }
 
@@ -270,10 +303,9 @@ impl Node {
             self.refresh_conditions();
             self.recount_clients();
             self.check_waits();
-            if self.engine.eviction.limited {
-                self.engine.make_room(&mut self.host);
-            }
+            self.engine.make_room(&mut self.host);
         }
+        eventloop::note_turn(self.engine.stats.commands);
         self.engine.end_tracking_turn();
         if !self.engine.woken.is_empty() {
             for slot in std::mem::take(&mut self.engine.woken) {
@@ -319,15 +351,16 @@ impl Node {
         }
     }
 
-    /// Lets all go on that waited for a pause.
+    /// The time of CLIENT PAUSE is over.
     pub fn end_pause(&mut self) {
-        self.engine.conditions.pause = Default::default();
+        self.host.client_pause = Pause::Nothing;
         self.host.pause_until_ms = 0;
+        self.host.apply_pause(&mut self.engine);
         self.resume_paused();
     }
 
     /// Lets all go on whose command had to wait. Those that have to all the same wait again.
-    fn resume_paused(&mut self) {
+    pub fn resume_paused(&mut self) {
         for slot in std::mem::take(&mut self.host.paused) {
             self.resume(slot);
         }
@@ -358,9 +391,12 @@ impl Node {
         let now_ms = clock::monotonic_ms() as i64;
         let mut client = Client::new(0, stream.addresses(), stream.number(), handle, now_ms);
         client.is_unix = matches!(stream, Stream::Unix(_));
-        let allowed = self.host.settings.enable_debug_command.allows(client.is_local());
+        let settings = &self.host.settings;
+        let may_debug = settings.enable_debug_command.allows(client.is_local());
+        let may_load_modules = settings.enable_module_command.allows(client.is_local());
         let id = self.engine.session_mut(slot).map_or(0, |session| {
-            session.may_debug = allowed;
+            session.may_debug = may_debug;
+            session.may_load_modules = may_load_modules;
             session.address = client.monitor_address();
             session.id
         });
@@ -378,6 +414,7 @@ impl Node {
         self.host.gated.retain(|other| *other != slot);
         self.host.paused.retain(|other| *other != slot);
         self.host.replication.waits.retain(|wait| wait.slot != slot);
+        self.host.shutdown.forget(slot);
     }
 
     /// Says why a client is closed that sent rubbish.
@@ -457,7 +494,7 @@ impl Node {
             if let (Some(client), Some(session)) =
                 (self.host.clients.get(slot), self.engine.session(slot))
             {
-                let line = crate::admin::client::line(client, session, self.engine.steady_ms);
+                let line = crate::admin::client::line(client, session, self.engine.steady_ms, 0);
                 tracing::info!("Evicting client: {line}");
                 client.handle.kill();
             }
@@ -547,6 +584,22 @@ impl Outside {
         self.scratch.batch.trim();
     }
 
+    /// Which commands wait: CLIENT PAUSE says so, or an end that waits for replicas.
+    fn pause_in_force(&self) -> Pause {
+        match self.client_pause {
+            Pause::Nothing if self.shutdown.pauses() => Pause::Writes,
+            asked => asked,
+        }
+    }
+
+    /// Puts it in force. Clients that no longer have to wait go on.
+    pub fn apply_pause(&self, engine: &mut Engine) {
+        let before = std::mem::replace(&mut engine.conditions.pause, self.pause_in_force());
+        if before != Pause::Nothing {
+            self.unpaused.notify_one();
+        }
+    }
+
     /// Up to which token replies may leave.
     #[inline]
     pub fn released(&self) -> u64 {
@@ -609,6 +662,7 @@ impl Outside {
     #[inline]
     pub fn note_input(&mut self, slot: usize, bytes: usize) {
         self.stats.input_bytes += bytes as u64;
+        self.stats.reads += 1;
         if let Some(client) = self.clients.get_mut(slot) {
             client.input_total += bytes as u64;
             client.active = true;
@@ -625,6 +679,7 @@ impl Outside {
     #[inline]
     pub fn note_output(&mut self, slot: usize, bytes: usize) {
         self.stats.output_bytes += bytes as u64;
+        self.stats.writes += 1;
         if let Some(client) = self.clients.get_mut(slot) {
             client.output_total += bytes as u64;
         }

@@ -1,38 +1,128 @@
 //! The end: orderly, so that nothing acknowledged is lost and replicas can go on.
 //!
 //! ```text
-//! asked ─► writes pause ─► replicas catch up (shutdown-timeout) ─► first base of the AOF ─► AOF fsynced ─► save if asked ─► exit 0
+//! SHUTDOWN ─► begin ─► ready? ─────────────────────────────────────────────► finish ─► exit 0
+//! signal ───►           └─► writes pause, replicas catch up (shutdown-timeout) ─┘  └─► refused: all goes on
 //! ```
+//!
+//! A signal is obeyed by the task, not before: until then it can be taken back, and while the timer stands still
+//! (DEBUG PAUSE-CRON) nothing comes of it.
+//!
+//! # Not here
+//! - how a second SIGINT ends the process at once: [`crate::signals`]
+//!
+//! # Source
+//! - order of the steps, log lines and replies: Redis 7.2. Where it would end though the append-only file cannot be
+//!   fsynced, or has no base, we refuse: what was acknowledged would be lost. FORCE ends all the same.
 
 use crate::clock;
 use crate::config::ShutdownFlags;
 use crate::node::{Node, Outside, SharedNode};
+use crate::persistence::ChildKind;
 use crate::replication::wait::GETACK;
+use crate::signals;
+use engine::Engine;
 use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
 use protocol::resp::Args;
+use replica::feed::Feed;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A request to end, and who waits for its outcome.
+/// Between two looks at whether replicas have caught up.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The longest that the append thread is waited for at the end.
+const LAST_WRITE_MOST: Duration = Duration::from_secs(60);
+/// The reply to those who asked for an end that does not come.
+const FAILED: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
+
+/// An end that has begun.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// How.
-    pub flags: ShutdownFlags,
-    /// The slot of the client that asked.
-    pub slot: Option<usize>,
+struct UnderWay {
+    flags: ShutdownFlags,
+    /// Replicas are waited for until then, a moment of the steady clock in milliseconds; none if they are not.
+    until_ms: Option<i64>,
 }
 
 /// Asking for the end.
 #[derive(Default)]
 pub struct Shutdown {
-    /// What was asked, until it is done or taken back.
-    pub request: Option<Request>,
+    under_way: Option<UnderWay>,
+    /// A signal asked for it, and nothing was done about that yet.
+    signalled: Option<signals::Asking>,
+    /// The slots of clients that asked and wait for the outcome.
+    waiting: Vec<usize>,
+    /// Those to whom it was refused.
+    refused: Vec<usize>,
     /// Wakes the task that does it.
-    pub asked: Rc<Notify>,
+    asked: Rc<Notify>,
+}
+
+impl Shutdown {
+    /// A signal asks.
+    pub fn signal(&mut self, asking: signals::Asking) {
+        self.signalled = Some(asking);
+        self.asked.notify_one();
+    }
+
+    /// How long replicas are still waited for, milliseconds; none if they are not.
+    pub fn left_ms(&self, now_ms: i64) -> Option<i64> {
+        Some(self.under_way?.until_ms? - now_ms)
+    }
+
+    /// How many clients wait for the outcome.
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether writes wait for the end.
+    pub fn pauses(&self) -> bool {
+        self.under_way.is_some_and(|end| end.until_ms.is_some())
+    }
+
+    /// A client is gone.
+    pub fn forget(&mut self, slot: usize) {
+        self.waiting.retain(|other| *other != slot);
+        self.refused.retain(|other| *other != slot);
+    }
+
+    /// Nobody wants to end any more.
+    fn cancel(&mut self) {
+        self.under_way = None;
+        self.signalled = None;
+        self.refused.append(&mut self.waiting);
+        signals::forget();
+        self.asked.notify_one();
+    }
+}
+
+/// What a SHUTDOWN says: how, or that it is taken back.
+fn parse(args: Args<'_>) -> Result<Option<ShutdownFlags>, Refusal> {
+    let (mut flags, mut abort) = (ShutdownFlags::default(), false);
+    for word in args.iter_from(1) {
+        let flag = if is(word, "NOSAVE") {
+            &mut flags.nosave
+        } else if is(word, "SAVE") {
+            &mut flags.save
+        } else if is(word, "NOW") {
+            &mut flags.now
+        } else if is(word, "FORCE") {
+            &mut flags.force
+        } else if is(word, "ABORT") {
+            &mut abort
+        } else {
+            return Err(Refusal::SYNTAX);
+        };
+        *flag = true;
+    }
+    if (abort && flags != ShutdownFlags::default()) || (flags.save && flags.nosave) {
+        return Err(Refusal::SYNTAX);
+    }
+    Ok((!abort).then_some(flags))
 }
 
 impl Outside {
@@ -42,48 +132,76 @@ impl Outside {
         ctx: &mut Context<'_>,
         args: Args<'_>,
     ) -> Result<Done, Refusal> {
-        let (mut flags, mut abort) = (ShutdownFlags::default(), false);
-        for word in args.iter_from(1) {
-            let flag = if is(word, "NOSAVE") {
-                &mut flags.nosave
-            } else if is(word, "SAVE") {
-                &mut flags.save
-            } else if is(word, "NOW") {
-                &mut flags.now
-            } else if is(word, "FORCE") {
-                &mut flags.force
-            } else if is(word, "ABORT") {
-                &mut abort
-            } else {
-                return Err(Refusal::SYNTAX);
-            };
-            *flag = true;
-        }
-        if (abort && args.len() > 2) || (flags.save && flags.nosave) {
-            return Err(Refusal::SYNTAX);
-        }
-        if abort {
-            let Some(request) = self.shutdown.request.take() else {
-                return Err(Refusal::fixed("ERR No shutdown in progress."));
-            };
-            self.aborted = request.slot;
-            self.shutdown.asked.notify_one();
-            ctx.engine.conditions.pause = Pause::Nothing;
-            self.unpaused.notify_one();
-            tracing::warn!("Shutdown manually aborted.");
+        let Some(flags) = parse(args)? else {
+            self.abort(ctx.engine)?;
             ctx.reply.ok();
             return Ok(Done::NOTHING);
-        }
-        if ctx.session.in_exec {
-            return Err(Refusal::fixed(
-                "ERR SHUTDOWN without NOW or ABORT isn't allowed in a transaction",
-            ));
-        }
+        };
         ctx.session.suspended = true;
-        tracing::warn!("User requested shutdown...");
-        self.shutdown.request = Some(Request { flags, slot: Some(ctx.session.slot) });
+        self.shutdown.waiting.push(ctx.session.slot);
+        self.begin_end(ctx.engine, flags);
         self.shutdown.asked.notify_one();
         Ok(Done::NOTHING)
+    }
+
+    /// `SHUTDOWN ABORT`.
+    fn abort(&mut self, engine: &mut Engine) -> Result<(), Refusal> {
+        if self.shutdown.under_way.is_none() && self.shutdown.signalled.is_none() {
+            return Err(Refusal::fixed("ERR No shutdown in progress."));
+        }
+        self.shutdown.cancel();
+        self.apply_pause(engine);
+        tracing::info!("Shutdown manually aborted.");
+        self.supervisor.status("Shutdown aborted. Ready to accept connections");
+        Ok(())
+    }
+
+    /// Begins an end, unless one has begun: replicas that lack something are waited for, and nothing is written meanwhile.
+    fn begin_end(&mut self, engine: &mut Engine, mut flags: ShutdownFlags) {
+        if self.shutdown.under_way.is_some() {
+            return;
+        }
+        if self.persistence.is_loading() {
+            // What is there now is not all.
+            (flags.save, flags.nosave) = (false, true);
+        }
+        tracing::info!("User requested shutdown...");
+        self.supervisor.stopping();
+        let timeout_ms = i64::from(self.settings.shutdown_timeout) * 1000;
+        let waits = !flags.now && timeout_ms > 0 && !self.replicas_have_all();
+        let until_ms = waits.then(|| engine.steady_ms + timeout_ms);
+        self.shutdown.under_way = Some(UnderWay { flags, until_ms });
+        if !waits {
+            return;
+        }
+        // A replica says nothing of its own in its primary's stream; its replicas acknowledge once a second in any case.
+        if !self.replication.is_replica() && engine.conditions.pause == Pause::Nothing {
+            self.journal_control(GETACK);
+        }
+        self.apply_pause(engine);
+        self.supervisor.extend(Duration::from_millis(timeout_ms as u64));
+        tracing::info!("Waiting for replicas before shutting down.");
+    }
+
+    /// Whether all replicas have acknowledged all that there is.
+    fn replicas_have_all(&self) -> bool {
+        let end = self.journal.end();
+        self.shown_replicas().all(|replica| replica.acked() == end)
+    }
+
+    fn shown_replicas(&self) -> impl Iterator<Item = &Feed> {
+        self.replication.replicas.values().filter(|replica| replica.is_shown())
+    }
+
+    /// The end does not come: those who asked hear of it, and all goes on.
+    fn refuse_end(&mut self, engine: &mut Engine, reason: &str) {
+        tracing::warn!("{reason}");
+        tracing::warn!(
+            "Errors trying to shut down the server. Check the logs for more information."
+        );
+        self.supervisor.status(reason);
+        self.shutdown.cancel();
+        self.apply_pause(engine);
     }
 }
 
@@ -91,108 +209,64 @@ impl Outside {
 pub async fn run(node: SharedNode) {
     let asked = Rc::clone(&node.borrow().host.shutdown.asked);
     loop {
-        asked.notified().await;
-        answer_aborted(&mut node.borrow_mut());
-        let request = node.borrow().host.shutdown.request;
-        if let Some(request) = request {
-            end(&node, request).await;
+        let waits = {
+            let node = node.borrow();
+            node.host.shutdown.under_way.is_some() || node.host.shutdown.signalled.is_some()
+        };
+        tokio::select! {
+            () = asked.notified() => {}
+            () = tokio::time::sleep(LOOK_AGAIN), if waits => {}
+        }
+        answer_refused(&mut node.borrow_mut());
+        if is_ready(&mut node.borrow_mut()) {
+            // What was journaled last is on its way to replicas when the process is gone.
+            node.borrow().host.flush.notify_one();
+            tokio::task::yield_now().await;
+            end(&mut node.borrow_mut());
+            answer_refused(&mut node.borrow_mut());
         }
     }
 }
 
-fn answer_aborted(node: &mut Node) {
-    if let Some(slot) = node.host.aborted.take() {
-        refuse(node, Some(slot), "ERR Errors trying to SHUTDOWN. Check logs.");
+/// Obeys a signal, and says whether the end is there.
+fn is_ready(node: &mut Node) -> bool {
+    let Node { engine, host } = node;
+    if host.cron_paused {
+        // Without the timer nothing happens by itself: not what signals ask for either, as in Redis.
+        return host.shutdown.under_way.is_some_and(|end| end.until_ms.is_none());
+    }
+    if let Some(asking) = host.shutdown.signalled.take() {
+        host.begin_end(engine, asking.flags(&host.settings));
+    }
+    let Some(end) = host.shutdown.under_way else { return false };
+    let late = |until: i64| clock::monotonic_ms() as i64 >= until;
+    end.until_ms.is_none_or(late) || host.replicas_have_all()
+}
+
+fn end(node: &mut Node) {
+    node.begin_timer_turn();
+    let Node { engine, host } = node;
+    // It may have been taken back meanwhile.
+    let Some(UnderWay { flags, .. }) = host.shutdown.under_way else { return };
+    match host.finish(engine, flags) {
+        Ok(()) => leave(),
+        Err(reason) => host.refuse_end(engine, &reason),
     }
 }
 
-fn refuse(node: &mut Node, slot: Option<usize>, text: &str) {
-    let Some(slot) = slot else { return };
-    if let Some(session) = node.engine.session_mut(slot) {
-        session.post(|reply| reply.error(text.as_bytes()));
-    }
-    node.resume(slot);
+fn leave() -> ! {
+    tracing::warn!("Tidemark is now ready to exit, bye bye...");
+    std::process::exit(0);
 }
 
-async fn end(node: &SharedNode, request: Request) {
-    if !request.flags.now && !wait_for_replicas(node).await {
-        return;
-    }
-    if !request.flags.now && !request.flags.force && !wait_for_first_base(node).await {
-        return;
-    }
-    let result = node.borrow_mut().finish(request.flags);
-    match result {
-        Ok(()) => {
-            tracing::warn!("Redis is now ready to exit, bye bye...");
-            std::process::exit(0);
+/// Answers those whose end does not come.
+fn answer_refused(node: &mut Node) {
+    for slot in std::mem::take(&mut node.host.shutdown.refused) {
+        if let Some(session) = node.engine.session_mut(slot) {
+            session.post(|reply| reply.error(FAILED.as_bytes()));
         }
-        Err(error) => {
-            let node = &mut *node.borrow_mut();
-            tracing::warn!("{error}");
-            tracing::warn!(
-                "Errors trying to shut down the server. Check the logs for more information."
-            );
-            node.host.shutdown.request = None;
-            node.end_pause();
-            refuse(node, request.slot, "ERR Errors trying to SHUTDOWN. Check logs.");
-        }
+        node.resume(slot);
     }
-}
-
-/// Pauses writes and lets the replicas catch up. False if the request was taken back.
-async fn wait_for_replicas(node: &SharedNode) -> bool {
-    let timeout = Duration::from_secs(node.borrow().host.settings.shutdown_timeout as u64);
-    let start = clock::now();
-    let behind = |node: &Node| {
-        let end = node.host.journal.end();
-        let replicas = &node.host.replication.replicas;
-        replicas.values().filter(|r| r.is_online() && !r.old && r.acked() < end).count()
-    };
-    if behind(&node.borrow()) == 0 || timeout.is_zero() {
-        return true;
-    }
-    {
-        let node = &mut *node.borrow_mut();
-        node.engine.conditions.pause = Pause::Writes;
-        // A replica says nothing of its own in its primary's stream; its replicas acknowledge once a second in any case.
-        if !node.host.replication.is_replica() {
-            node.host.journal_control(GETACK);
-        }
-        tracing::info!("Waiting for replicas before shutting down.");
-    }
-    while clock::since(start) < timeout {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        let node = node.borrow();
-        if node.host.shutdown.request.is_none() {
-            return false;
-        }
-        if behind(&node) == 0 {
-            return true;
-        }
-    }
-    let late = behind(&node.borrow());
-    tracing::warn!(
-        "{late} of {} replicas are in sync when shutting down.",
-        node.borrow().host.replication.replicas.len()
-    );
-    true
-}
-
-/// Lets an append-only file that was switched on get its first base. False if the request was taken back.
-async fn wait_for_first_base(node: &SharedNode) -> bool {
-    let missing = |node: &Node| node.host.persistence.lacks_base();
-    if missing(&node.borrow()) {
-        tracing::info!("Waiting for the initial AOF before shutting down.");
-    }
-    // A failure is told by `finish`.
-    while missing(&node.borrow()) && node.borrow().host.persistence.last_rewrite_ok {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        if node.borrow().host.shutdown.request.is_none() {
-            return false;
-        }
-    }
-    true
 }
 
 impl Outside {
@@ -208,32 +282,73 @@ impl Outside {
         let start = clock::now();
         while aof.durable_token() < token {
             if let Some(error) = status.error() {
-                return Err(format!("writing the append only file: {error}"));
+                return Err(format!("Fail to fsync the AOF file: {error}."));
             }
-            if clock::since(start) > Duration::from_secs(60) {
-                return Err("writing the append only file takes too long".into());
+            if clock::since(start) > LAST_WRITE_MOST {
+                return Err("Fail to fsync the AOF file: it takes too long.".into());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
     }
-}
 
-impl Node {
-    /// Puts everything where it must be before the process ends.
-    fn finish(&mut self, flags: ShutdownFlags) -> Result<(), String> {
-        self.begin_turn();
-        if self.host.persistence.lacks_base() {
+    /// Says which replicas lack something.
+    fn log_lagging_replicas(&self) {
+        let (end, now) = (self.journal.end(), clock::monotonic_ms());
+        let (mut all, mut lagging) = (0, 0);
+        for replica in self.shown_replicas() {
+            all += 1;
+            if replica.acked() == end {
+                continue;
+            }
+            lagging += 1;
+            let lag = if replica.is_online() { replica.silent_ms(now) / 1000 } else { 0 };
+            tracing::info!(
+                "Lagging replica {} reported offset {} behind master, lag={lag}, state={}.",
+                replica.name(),
+                end.saturating_sub(replica.acked()),
+                replica.state_name()
+            );
+        }
+        if all > 0 {
+            tracing::info!("{} of {all} replicas are in sync when shutting down.", all - lagging);
+        }
+    }
+
+    /// Ends the child at work: what it writes would come in the way of what is written now.
+    fn end_child(&mut self, flags: ShutdownFlags) -> Result<(), String> {
+        let child = self.persistence.child;
+        if let Some(child) = child.filter(|child| child.kind == ChildKind::Snapshot) {
+            tracing::warn!("There is a child saving an .rdb. Killing it!");
+            self.kill_child();
+            let temporary = backup::fork::temporary_name(child.pid);
+            let _ = backup::files::remove(Path::new(&temporary));
+        }
+        if self.persistence.lacks_base() {
             if !flags.force {
-                return Err("Writing initial AOF. Can't exit.".into());
+                return Err("Writing initial AOF, can't exit.".into());
             }
             tracing::warn!("Writing initial AOF. Exit anyway.");
         }
-        self.host.kill_child();
+        if let Some(child) = child.filter(|child| child.kind == ChildKind::Rewrite) {
+            tracing::warn!("There is a child rewriting the AOF. Killing it!");
+            self.kill_child();
+            let (temporary, complete) = backup::fork::rewrite_names(child.pid);
+            for name in [temporary, complete] {
+                let _ = backup::files::remove(Path::new(&name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts everything where it must be before the process ends.
+    fn finish(&mut self, engine: &mut Engine, flags: ShutdownFlags) -> Result<(), String> {
+        self.log_lagging_replicas();
+        self.end_child(flags)?;
         let mut is_writing = true;
-        if self.host.persistence.aof_is_on() {
+        if self.persistence.aof_is_on() {
             tracing::info!("Calling fsync() on the AOF file.");
-            match self.host.finish_writing() {
+            match self.finish_writing() {
                 Err(error) if !flags.force => return Err(error),
                 // The append thread is not waited for: a disk that stands still would keep the process for ever.
                 Err(error) => {
@@ -243,24 +358,33 @@ impl Node {
                 Ok(()) => {}
             }
         }
-        let saves = !self.host.settings.save.0.is_empty();
-        if (saves || flags.save) && !flags.nosave && !self.host.persistence.is_loading() {
+        let saves = !self.settings.save.0.is_empty();
+        if (saves && !flags.nosave) || flags.save {
             tracing::info!("Saving the final RDB snapshot before exiting.");
-            if let Err(error) = self.host.save_here(&mut self.engine) {
+            self.supervisor.saving();
+            if self.save_here(engine).is_err() {
                 if !flags.force {
-                    return Err(format!("Error trying to save the DB, can't exit. {error}"));
+                    return Err("Error trying to save the DB, can't exit.".into());
                 }
-                tracing::warn!("Error trying to save the DB, but the shutdown is forced.");
+                tracing::warn!("Error trying to save the DB. Exit anyway.");
             }
         }
         if is_writing {
-            self.host.stop_aof();
+            self.stop_aof();
         }
-        for path in [&self.host.settings.pidfile, &self.host.settings.unixsocket] {
+        self.remove_places();
+        Ok(())
+    }
+
+    /// Removes what tells others that we are there: the file with our id, and the Unix socket.
+    pub fn remove_places(&self) {
+        if !self.settings.pidfile.is_empty() {
+            tracing::info!("Removing the pid file.");
+        }
+        for path in [&self.settings.pidfile, &self.settings.unixsocket] {
             if !path.is_empty() {
                 let _ = std::fs::remove_file(path);
             }
         }
-        Ok(())
     }
 }

@@ -2,13 +2,15 @@
 
 use crate::clock;
 use crate::config::OutputLimit;
+use crate::eventloop;
 use crate::node::{Node, SharedNode};
+use engine::engine::Pause;
 use engine::session::OutboxLimits;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// Milliseconds between two ticks.
-const TICK_MS: u64 = 100;
+pub const TICK_MS: u64 = 100;
 /// The longest time to sleep at once.
 const HOUR: Duration = Duration::from_secs(3600);
 /// The most that waits for a client that has not proven who it is: one piece of replies and a kilobyte. Source: Redis 7.2.8
@@ -29,27 +31,7 @@ pub async fn run(node: SharedNode) {
         if node_mut.host.cron_paused {
             continue;
         }
-        node_mut.begin_timer_turn();
-        node_mut.look_at_append_queue();
-        // What goes is journaled: nothing does by itself while too much waits for the disk.
-        if !node_mut.host.persistence.append_queue_is_full() {
-            node_mut.sweep();
-            if node_mut.engine.eviction.unfinished {
-                node_mut.engine.make_room(&mut node_mut.host);
-            }
-        }
-        node_mut.limit_replicas();
-        node_mut.replication_timer();
-        node_mut.persistence_timer();
-        node_mut.start_full_sync(&node);
-        node_mut.check_clients(count.is_multiple_of(10));
-        if count.is_multiple_of(10) {
-            node_mut.keep_waiting_replicas();
-            node_mut.host.other_servers.close_idle();
-            node_mut.host.trim_scratch();
-            node_mut.host.measure_rates(&node_mut.engine);
-        }
-        node_mut.end_turn();
+        eventloop::timer(|| node_mut.tick(&node, count.is_multiple_of(10)));
         count += 1;
     }
 }
@@ -75,7 +57,7 @@ pub async fn flush(node: SharedNode) {
         notify.notified().await;
         let node = &mut *node.borrow_mut();
         node.host.journal.seal();
-        node.host.ship_to_disk();
+        eventloop::append(|| node.host.ship_to_disk());
         node.host.note_shipped();
         node.limit_replicas();
         node.look_at_append_queue();
@@ -111,7 +93,7 @@ pub async fn alarms(node: SharedNode) {
         tokio::select! {
             _ = tokio::time::sleep(sleep) => {}
             _ = alarm.notified() => {}
-            _ = unpaused.notified() => node.borrow_mut().end_pause(),
+            _ = unpaused.notified() => node.borrow_mut().resume_paused(),
         }
         let node = &mut *node.borrow_mut();
         node.begin_timer_turn();
@@ -126,14 +108,42 @@ pub async fn alarms(node: SharedNode) {
 }
 
 impl Node {
+    /// What happens ten times a second.
+    fn tick(&mut self, shared: &SharedNode, each_second: bool) {
+        self.begin_timer_turn();
+        self.look_at_append_queue();
+        // What goes is journaled: nothing does by itself while too much waits for the disk, or while writes are paused.
+        let is_paused = self.engine.conditions.pause != Pause::Nothing;
+        if !is_paused && !self.host.persistence.append_queue_is_full() {
+            self.sweep();
+            if self.engine.eviction.unfinished {
+                self.engine.make_room(&mut self.host);
+            }
+        }
+        self.limit_replicas();
+        self.replication_timer();
+        self.persistence_timer();
+        self.start_full_sync(shared);
+        self.check_clients(each_second);
+        if each_second {
+            self.keep_waiting_replicas();
+            self.host.other_servers.close_idle();
+            self.host.trim_scratch();
+            self.host.measure_rates(&self.engine);
+        }
+        self.end_turn();
+    }
+
     /// Removes expired keys, for a bounded time.
     fn sweep(&mut self) {
         let start = clock::now();
         while self.engine.sweep(&mut self.host) {
             if clock::since(start).as_micros() > SWEEP_US {
+                self.host.stats.sweeps_cut_short += 1;
                 break;
             }
         }
+        self.host.stats.sweep_us += clock::since(start).as_micros() as u64;
     }
 
     /// When something that waits is due: a moment of the steady clock, milliseconds.

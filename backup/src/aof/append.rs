@@ -1,8 +1,11 @@
 //! The appending end of one file: blocks of commands behind their marks.
 //!
 //! ```text
-//! [#tm-history …] | #tm <start> <end> <len> <crc> <place> | command command … | #tm … | command …     one vectored write
+//! [#TS:…] | [#tm-history …] | #tm <start> <end> <len> <crc> <place> <seal> | command … | #tm … | command …    one vectored write
 //! ```
+//!
+//! A time (`aof-timestamp-enabled`) stands in front of a mark, never inside a block: who cuts a file there, as
+//! `redis-check-aof --truncate-to-timestamp` does, leaves whole blocks.
 //!
 //! A mark is never written without its block: peers do not notice a torn annotation at the end of a file, and let it
 //! swallow the next command. For the same reason a history is kept back until there is a block to follow it.
@@ -16,7 +19,7 @@
 //! - formats.md 4.4, 4.7; marks: [`protocol::aof`]
 
 use bytes::Bytes;
-use protocol::aof::{BlockMark, HistoryMark};
+use protocol::aof::{BlockMark, HistoryMark, encode_timestamp};
 use std::fs::File;
 use std::io::{self, IoSlice};
 
@@ -63,6 +66,8 @@ pub struct Block {
     pub start: u64,
     /// The offset after.
     pub end: u64,
+    /// The unix second in which they were executed, where it is to be said.
+    pub timestamp_s: Option<i64>,
 }
 
 /// One file that is appended to.
@@ -106,13 +111,17 @@ impl<D: Disk> Appender<D> {
         let blocks = blocks.filter(|block| block.bytes.iter().any(|piece| !piece.is_empty()));
         let mut marks = std::mem::take(&mut self.marks);
         marks.clear();
-        if let Some(history) = self.history.filter(|_| self.history_due) {
-            history.encode(&mut marks);
-        }
+        let mut history = self.history.filter(|_| self.history_due);
         let mut ends = Vec::new();
         // Bytes of the blocks before, which lie between the marks.
         let mut between = 0;
         for block in blocks.clone() {
+            if let Some(seconds) = block.timestamp_s {
+                encode_timestamp(seconds, &mut marks);
+            }
+            if let Some(history) = history.take() {
+                history.encode(&mut marks);
+            }
             let pieces = block.bytes.iter().map(|piece| &piece[..]);
             let mark = BlockMark::of_pieces(block.start, block.end, pieces);
             mark.at(self.size + marks.len() as u64 + between).encode(&mut marks);

@@ -21,9 +21,8 @@
 //! - formats.md 4.1 to 4.3, 4.6
 
 use super::AofError;
+use super::base::{BaseJob, save_base};
 use crate::files::{self, FileError, OnPath};
-use crate::snapshot::{SaveOptions, SnapshotMeta, save_file};
-use keyspace::db::Db;
 use protocol::aof::{FileEntry, FileKind, Manifest};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -56,17 +55,6 @@ pub enum Opened {
     Files,
     /// A single file of an older server, which is now the base.
     Upgraded,
-}
-
-/// What the first base is made of.
-#[derive(Clone, Copy)]
-pub struct FirstBase<'a> {
-    /// The databases; usually empty.
-    pub dbs: &'a [Db],
-    /// What the snapshot says about itself; with `aof_base`.
-    pub meta: &'a SnapshotMeta,
-    /// How to write.
-    pub options: SaveOptions,
 }
 
 impl AofDir {
@@ -127,13 +115,29 @@ impl AofDir {
         files::rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
     }
 
+    /// Which of the files was written last, and when, unix milliseconds. Changes nothing, and takes what cannot be read for
+    /// nothing: for who does not load them.
+    pub fn newest(dir: &Path, directory_name: &OsStr, prefix: &OsStr) -> Option<(PathBuf, i64)> {
+        let directory = dir.join(directory_name);
+        let manifest =
+            files::read_small(&directory.join(join(prefix, ".manifest")), MANIFEST_MAX_BYTES);
+        let manifest = manifest.ok().and_then(|text| Manifest::parse(&text).ok());
+        let manifest = manifest.unwrap_or_default();
+        let named = manifest.base.iter().chain(&manifest.incremental);
+        let named = named.map(|entry| directory.join(OsStr::from_bytes(&entry.name)));
+        let all = named.chain(std::iter::once(dir.join(prefix)));
+        let dated = all.filter_map(|path| files::modified_ms(&path).map(|ms| (path, ms)));
+        dated.max_by_key(|(_, ms)| *ms)
+    }
+
     /// Makes the first set of files. Returns the incremental file, to be appended to.
-    pub fn initialize(&mut self, base: FirstBase<'_>) -> Result<File, FileError> {
+    pub fn initialize(&mut self, base: BaseJob<'_>) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;
         let mut next = self.next_manifest()?;
-        let target = self.path_of(next.replace_base(self.prefix.as_bytes(), true, u64::MAX));
-        let temporary = self.directory.join("temp-base.rdb");
-        save_file(&target, &temporary, base.dbs, base.meta, base.options, &mut |_| ())?;
+        let rdb = base.form.is_rdb();
+        let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, u64::MAX));
+        let temporary = self.directory.join(if rdb { "temp-base.rdb" } else { "temp-base.aof" });
+        save_base(&target, &temporary, base, &mut |_| ())?;
         let path = self.path_of(next.add_incremental(self.prefix.as_bytes()));
         files::create(&path)?;
         self.adopt(next)?;

@@ -14,6 +14,9 @@
 //! last thing of the last file it counts as torn. What the unit that it stands in did before it must not stay: all is
 //! loaded anew, up to that unit.
 //!
+//! A file that was edited is refused, unless `aof-load-edited` says that it was meant: then it is loaded as it is, the files
+//! get new marks ([`super::edited`]), and the position is unknown.
+//!
 //! The position at the end is exact or unknown, never guessed: it comes from the marks, or from the base if nothing
 //! follows it.
 //!
@@ -24,8 +27,9 @@
 //! - formats.md 4.3, 4.5, 4.8
 
 use super::dir::AofDir;
+use super::edited::{Edited, mark_anew};
 use super::repair::{Cut, cut_tail, end_without_zeros};
-use super::scan::{Handler, Progress, is_snapshot, scan_file};
+use super::scan::{Handler, Progress, Tolerance, is_snapshot, scan_file};
 use super::{AofError, ScanSummary};
 use crate::files::{self, OnPath};
 use crate::snapshot::{FileLoadError, FileSource, LoadError, LoadOptions, LoadedMeta, load_values};
@@ -84,6 +88,9 @@ pub trait Apply {
 pub struct LoadLimits<'a> {
     /// Whether a torn tail is cut (`aof-load-truncated`).
     pub truncated: bool,
+    /// Whether edited files are loaded (`aof-load-edited`): the name of the history in which they are marked anew. Nothing
+    /// may append to them yet.
+    pub edited: Option<[u8; REPLICATION_ID_BYTES]>,
     /// When collections change their form.
     pub limits: &'a Limits,
     /// For the snapshot in the base. Keys whose time has passed must be kept.
@@ -107,6 +114,8 @@ pub struct Loaded {
     pub commands: u64,
     /// What was cut.
     pub cut: Option<Cut>,
+    /// What was edited.
+    pub edited: Option<Edited>,
 }
 
 /// Inside of what a file ends whose last unit has a command that makes no sense.
@@ -140,14 +149,42 @@ fn load_up_to(
 ) -> Result<Loaded, AofError> {
     let files = existing_files(dir)?;
     let last = files.iter().rposition(|(_, size)| *size > 0);
-    let mut loading = Loading { options, apply, loaded: Loaded::default(), end };
+    let loaded = Loaded::default();
+    let mut loading = Loading { options, apply, loaded, end, edited: None, begins: Vec::new() };
     for (index, (path, size)) in files.iter().enumerate() {
         // Empty files behind it do not matter: the process died before anything was written to them.
         let may_be_cut = Some(index) == last;
         let is_base = index == 0 && dir.manifest().base.is_some();
         loading.file(path, *size, is_base, may_be_cut)?;
     }
+    if let (Some(first), Some(id)) = (loading.edited, options.edited) {
+        mark_all_anew(&files[first..], &loading.begins[first..], id)?;
+        if let Some(edited) = &mut loading.loaded.edited {
+            edited.files = files.len() - first;
+        }
+        loading.loaded.position = None;
+    }
     Ok(loading.loaded)
+}
+
+/// Marks files anew, the first one at the end: until that is done it says itself that it was edited.
+fn mark_all_anew(
+    files: &[(PathBuf, u64)],
+    begins: &[u64],
+    id: [u8; REPLICATION_ID_BYTES],
+) -> Result<(), AofError> {
+    let none = [b'0'; REPLICATION_ID_BYTES];
+    let history = HistoryMark { id, second_id: none, second_offset: -1 };
+    // The commands of a file are fewer bytes than it has, so offsets only go on.
+    let starts = files.iter().scan(0, |start, (_, size)| {
+        *start += size;
+        Some(*start - size)
+    });
+    let starts: Vec<u64> = starts.collect();
+    for index in (0..files.len()).rev() {
+        mark_anew(&files[index].0, begins[index], history, starts[index])?;
+    }
+    Ok(())
 }
 
 /// The files to be loaded, with their sizes.
@@ -170,6 +207,10 @@ struct Loading<'a, 'b> {
     loaded: Loaded,
     /// The file whose end makes no sense, and from where.
     end: Option<(&'b Path, u64)>,
+    /// Index of the first file that was edited.
+    edited: Option<usize>,
+    /// Where the commands of each file begin.
+    begins: Vec<u64>,
 }
 
 impl Loading<'_, '_> {
@@ -198,9 +239,15 @@ impl Loading<'_, '_> {
             None => size,
         };
         file.seek(SeekFrom::Start(from.offset + read_ahead.len() as u64)).on("seek in", path)?;
+        self.begins.push(from.offset);
         self.apply.begin_file(path);
         let mut handler = ApplyCommands { apply: self.apply, before: self.loaded.bytes };
-        let summary = scan_file((path, file), read_ahead, from, end, cuttable, &mut handler)?;
+        let tolerance = Tolerance { torn: cuttable, edited: self.options.edited.is_some() };
+        let summary = scan_file((path, file), read_ahead, from, end, tolerance, &mut handler)?;
+        if let Some(offset) = summary.edited.filter(|_| self.edited.is_none()) {
+            self.edited = Some(self.begins.len() - 1);
+            self.loaded.edited = Some(Edited { path: path.to_path_buf(), offset, files: 0 });
+        }
         let mut known = summary.committed;
         let beyond = if senseless.is_some() { SENSELESS } else { "in zeros" };
         if let Some(reason) = summary.torn.or((end < size).then_some(beyond)) {

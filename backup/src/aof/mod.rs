@@ -3,7 +3,7 @@
 //! ```text
 //! appendonlydir/
 //!   P.manifest        which files, in which order
-//!   P.2.base.rdb      the state to begin with: a snapshot
+//!   P.2.base.rdb      the state to begin with: a snapshot (or P.2.base.aof: commands)
 //!   P.3.incr.aof      #tm-history … | #tm mark, block of commands | #tm mark, block | …
 //!
 //! start:  AofDir::open ─► load (base, incremental files, repair of the tail) ─► AppendThread on the last file
@@ -14,7 +14,8 @@
 //! # Map
 //! - [`AofDir`] (`dir`): manifest, names, the steps of start and rewrite
 //! - [`load`] (`load`): a whole directory into an [`Apply`]; `scan` reads one file, `window` its bytes, `repair` cuts
-//!   a torn tail
+//!   a torn tail, `edited` judges and marks anew what a person has edited
+//! - [`BaseForm`] (`base`): the base as a snapshot or as commands
 //! - [`Appender`] (`append`): one file and its marks; [`AppendThread`] (`thread`): policy, group commit, retries
 //!
 //! # Invariants
@@ -25,7 +26,9 @@
 //! - the syntax of manifest, records and marks: [`protocol::aof`]; what commands mean: the host's [`Apply`]
 
 mod append;
+mod base;
 mod dir;
+mod edited;
 mod load;
 mod repair;
 mod scan;
@@ -35,14 +38,17 @@ mod thread;
 mod window;
 
 pub use append::{Appender, Block, Disk};
-pub use dir::{AofDir, FirstBase, Opened};
+pub use base::{BaseForm, BaseJob};
+pub use dir::{AofDir, Opened};
+pub use edited::Edited;
 pub use load::{Apply, CommandRefused, LoadLimits, Loaded, load};
 pub use repair::Cut;
 pub use scan::{Progress, ScanSummary};
 pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
 
+pub(crate) use base::save_base;
 pub(crate) use repair::cut_offset;
-pub(crate) use scan::{Handler, is_snapshot, scan_file};
+pub(crate) use scan::{Handler, Tolerance, is_snapshot, scan_file};
 
 use crate::files::FileError;
 use crate::snapshot::FileLoadError;
@@ -95,6 +101,20 @@ pub enum AofError {
         reason: &'static str,
         /// Why it is not cut here.
         why_not_cut: &'static str,
+    },
+    /// The file is not as long as it was written: somebody has edited it.
+    #[error(
+        "{}, byte {offset}: {reason}. The file was edited, or put together from parts of files. If that was meant, start \
+         once with 'aof-load-edited yes': it is loaded as it is and its marks are written anew, but its replication position \
+         is unknown from there", .path.display()
+    )]
+    Edited {
+        /// The file.
+        path: PathBuf,
+        /// Where that shows.
+        offset: u64,
+        /// By what.
+        reason: String,
     },
     /// A command that the host cannot execute.
     #[error("{}, byte {offset}: {reason}", .path.display())]

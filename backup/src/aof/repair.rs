@@ -7,6 +7,9 @@
 //! 3        … | #tm 100 154 54 crc␣| SET … SET …                the mark says what is left, in the same place, fsync
 //! ```
 //!
+//! A file that ends between two commands of a block may have been torn there, or edited: then what is left need not be
+//! the beginning of what the mark speaks of. So its position is unknown.
+//!
 //! A crash after 1 or 2 leaves a file that is torn as before, and the next start does the same again. Step 3 writes
 //! one line over another of the same length (blanks fill it). Where the offset inside of the block is not known (it
 //! has bytes that do not count), a plain comment takes the mark's place, and the position is lost.
@@ -60,7 +63,7 @@ pub(super) fn cut_tail(
         if offset == block.mark_offset {
             now.position = Some(block.mark.start);
         } else {
-            let (line, position) = shorter_mark(path, offset, committed)?;
+            let (line, position) = shorter_mark(path, offset, committed, bytes == 0)?;
             files::overwrite(path, block.mark_offset, &line)?;
             now.position = position;
         }
@@ -68,16 +71,18 @@ pub(super) fn cut_tail(
     Ok((Cut { path: path.to_path_buf(), offset, bytes, aside, reason }, now))
 }
 
-/// What takes the place of the mark, and the replication offset at the end of what is left.
+/// What takes the place of the mark, and the replication offset at the end of what is left. `between`: the file ended
+/// between two commands.
 fn shorter_mark(
     path: &Path,
     end: u64,
     committed: Progress,
+    between: bool,
 ) -> Result<(Vec<u8>, Option<u64>), FileError> {
     let block = committed.block.expect("the caller has looked");
     let line_len = (block.body_offset - block.mark_offset) as usize;
     let mut line = Vec::with_capacity(line_len);
-    let counts = block.mark.end - block.mark.start == block.mark.len;
+    let counts = block.mark.end - block.mark.start == block.mark.len && !between;
     let position = counts.then(|| block.mark.start + (end - block.body_offset));
     match position {
         Some(position) => {
@@ -85,8 +90,7 @@ fn shorter_mark(
             let crc = journal_crc(&kept);
             let len = kept.len() as u64;
             // It stays where it is.
-            let place = block.mark.place;
-            BlockMark { start: block.mark.start, end: position, len, crc, place }.encode(&mut line);
+            BlockMark { end: position, len, crc, ..block.mark }.encode(&mut line);
             line.truncate(line.len() - 2);
         }
         None => line.extend_from_slice(b"# block that was cut"),

@@ -11,7 +11,9 @@
 //! the end of the last unit; reading begins there again when a unit needs more bytes than the window has.
 //!
 //! A block whose mark says more than the file has is torn. Its whole commands are taken all the same, but only where
-//! the file may be cut; see [`super::repair`] for what becomes of its mark.
+//! the file may be cut; see [`super::repair`] for what becomes of its mark. One whose bytes are not what its mark says was
+//! edited or has rotted: [`super::edited`] judges which. What was edited is taken only where that is allowed, and then as
+//! if it had no mark.
 //!
 //! # Invariants
 //! - no command of a complete block is handed over before the block's checksum was found right
@@ -22,6 +24,7 @@
 //! - formats.md 4.4, 4.5
 
 use super::AofError;
+use super::edited::{Verdict, judge, shift};
 use super::load::CommandRefused;
 use super::window::Window;
 use crate::files::{FileError, OnPath};
@@ -49,6 +52,8 @@ pub struct Progress {
     pub selected_db: u64,
     /// The block in which this is.
     pub(super) block: Option<OpenBlock>,
+    /// How far what was edited has moved the marks from where they were written.
+    pub(super) shift: i64,
 }
 
 impl Progress {
@@ -95,6 +100,17 @@ pub struct ScanSummary {
     pub blocks: u64,
     /// Inside of what the file ends; `None` if it ends well.
     pub torn: Option<&'static str>,
+    /// Where it showed first that the file was edited.
+    pub edited: Option<u64>,
+}
+
+/// What else than a whole file is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tolerance {
+    /// One whose end is torn: the commands of a block that is not whole are handed over too.
+    pub torn: bool,
+    /// One that was edited.
+    pub edited: bool,
 }
 
 /// Whether a file begins like a snapshot.
@@ -105,14 +121,13 @@ pub(crate) fn is_snapshot(file: &mut File, path: &Path) -> Result<bool, FileErro
     Ok(start.starts_with(b"REDIS") || start.starts_with(b"VALKEY"))
 }
 
-/// Reads a file from `from.offset` on, of which `read_ahead` has been read already, up to `end`. With `may_be_torn`
-/// the commands of a block that is not whole are handed over too.
+/// Reads a file from `from.offset` on, of which `read_ahead` has been read already, up to `end`.
 pub(crate) fn scan_file(
     (path, file): (&Path, File),
     read_ahead: Vec<u8>,
     from: Progress,
     end: u64,
-    may_be_torn: bool,
+    tolerance: Tolerance,
     handler: &mut dyn Handler,
 ) -> Result<ScanSummary, AofError> {
     let mut scan = Scan {
@@ -125,11 +140,13 @@ pub(crate) fn scan_file(
         unit: Unit::default(),
         commands: 0,
         blocks: 0,
-        may_be_torn,
+        tolerance,
+        edited: None,
+        end,
     };
     let torn = scan.run(handler)?;
-    let Scan { committed, commands, blocks, .. } = scan;
-    Ok(ScanSummary { committed, commands, blocks, torn })
+    let Scan { committed, commands, blocks, edited, .. } = scan;
+    Ok(ScanSummary { committed, commands, blocks, torn, edited })
 }
 
 struct Scan<'a> {
@@ -143,7 +160,11 @@ struct Scan<'a> {
     unit: Unit,
     commands: u64,
     blocks: u64,
-    may_be_torn: bool,
+    tolerance: Tolerance,
+    /// Where it showed first that the file was edited.
+    edited: Option<u64>,
+    /// Where the file is taken to end.
+    end: u64,
 }
 
 /// The last whole unit of the batch.
@@ -252,7 +273,7 @@ impl Scan<'_> {
         result.map_err(|refused| {
             let request = self.batch.requests().get(refused.index);
             let offset = base + request.map_or(0, |request| u64::from(request.start));
-            let torn = refused.may_be_torn && self.may_be_torn && self.is_tail(offset);
+            let torn = refused.may_be_torn && self.tolerance.torn && self.is_tail(offset);
             let path = self.path.to_path_buf();
             AofError::Command { path, offset, reason: refused.reason, torn }
         })?;
@@ -359,36 +380,73 @@ impl Scan<'_> {
         if self.now.block.is_some() {
             return Err(self.malformed(at, "mark of a block inside another block"));
         }
+        let shift =
+            if mark.place.is_some() { shift(&mark, self.now.offset) } else { self.now.shift };
+        if shift != self.now.shift {
+            let by = shift.wrapping_sub(self.now.shift);
+            self.is_edited(format!(
+                "what is before this mark is {} than it was written",
+                more(by)
+            ))?;
+            (self.now.shift, self.now.position) = (shift, None);
+        }
         if self.now.position.is_some_and(|position| position > mark.start) {
             return Err(self.malformed(at, "mark of a block brings the replication offset back"));
         }
-        if let Some(place) = mark.place.filter(|place| *place != self.now.offset) {
-            let reason = format!(
-                "mark of a block was written at offset {place}: something before it is missing, or too much"
-            );
-            return Err(self.malformed(at, reason));
-        }
         let body = at + line;
         let torn = mark.len > self.window.left_from(body);
-        if !torn {
+        let verdict = if torn {
+            self.judge(line, &mark)?
+        } else {
             let len = mark.len as usize;
             match self.window.bytes().get(body..body + len) {
                 None => return Ok(Step::More(line + len)),
-                Some(block) if !mark.fits(block) => {
-                    return Err(self.malformed(at, "block does not have the checksum of its mark"));
+                Some(block) if mark.fits(block) => {
+                    self.blocks += 1;
+                    self.now.position = None;
+                    self.now.block = Some(self.open_block(mark, line, false));
+                    return self.pass(line);
                 }
-                Some(_) => self.blocks += 1,
+                Some(_) => self.judge(line, &mark)?,
             }
-        } else if !self.may_be_torn {
-            return Ok(Step::TornBlock);
+        };
+        match verdict {
+            Verdict::Rotten => {
+                return Err(self.malformed(at, "block does not have the checksum of its mark"));
+            }
+            Verdict::Torn if !self.tolerance.torn => return Ok(Step::TornBlock),
+            Verdict::Torn => self.now.block = Some(self.open_block(mark, line, true)),
+            Verdict::Edited { by } => {
+                self.is_edited(format!("the block behind this mark is {} than it says", more(by)))?;
+            }
         }
         self.now.position = None;
-        self.now.block = Some(self.open_block(mark, line, torn));
         self.pass(line)
+    }
+
+    fn judge(&self, line: usize, mark: &BlockMark) -> Result<Verdict, FileError> {
+        let offset = self.now.offset;
+        judge(self.path, (offset, offset + line as u64), mark, self.end)
+    }
+
+    /// The file was edited: an error, unless that is allowed.
+    fn is_edited(&mut self, reason: String) -> Result<(), AofError> {
+        let offset = self.now.offset;
+        if !self.tolerance.edited {
+            return Err(AofError::Edited { path: self.path.to_path_buf(), offset, reason });
+        }
+        self.edited.get_or_insert(offset);
+        Ok(())
     }
 
     fn open_block(&self, mark: BlockMark, line: usize, torn: bool) -> OpenBlock {
         let mark_offset = self.now.offset;
         OpenBlock { mark, mark_offset, body_offset: mark_offset + line as u64, torn }
     }
+}
+
+/// A difference in length, as words.
+fn more(by: i64) -> String {
+    let bytes = by.unsigned_abs();
+    format!("{bytes} byte(s) {}", if by < 0 { "shorter" } else { "longer" })
 }

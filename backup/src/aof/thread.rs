@@ -63,6 +63,8 @@ pub enum Order<D = File> {
         end: u64,
         /// The caller's number of this order, for the published positions; ascending.
         sequence: u64,
+        /// The unix second in which they were executed, if it is another than that of the order before and to be said.
+        timestamp_s: Option<i64>,
     },
     /// Whose offsets follow.
     History(HistoryMark),
@@ -90,6 +92,8 @@ pub struct AppendStatus {
     syncing: AtomicBool,
     failed: AtomicBool,
     fatal: AtomicBool,
+    /// How long to wait before each write, microseconds: for experiments.
+    delay_us: AtomicU64,
     error: Mutex<Option<String>>,
 }
 
@@ -170,6 +174,11 @@ impl<D: Disk + 'static> AppendThread<D> {
             self.status.queued_bytes.fetch_add(len as u64, Ordering::AcqRel);
         }
         let _ = self.orders.send(order);
+    }
+
+    /// Lets it wait for so long before each write (DEBUG AOF-FLUSH-SLEEP).
+    pub fn delay_writes(&self, delay: Duration) {
+        self.status.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// Asks for an fsync, without waiting, of all up to the order with that number. However often it is asked, one order
@@ -316,19 +325,27 @@ impl<D: Disk> Worker<D> {
 
     /// Writes the appends at the front of the queue in one go.
     fn write_group(&mut self) -> Result<(), (&'static str, io::Error)> {
+        let delay_us = self.status.delay_us.load(Ordering::Relaxed);
+        if delay_us > 0 {
+            std::thread::sleep(Duration::from_micros(delay_us));
+        }
         let mut blocks: Vec<Block> = Vec::new();
         let (mut count, mut up_to, mut total, mut last_bytes) = (0, 0, 0, 0);
         for order in &self.pending {
-            let Order::Append { bytes, start, end, sequence } = order else { break };
+            let Order::Append { bytes, start, end, sequence, timestamp_s } = order else { break };
             let len: usize = bytes.iter().map(Bytes::len).sum();
+            let joins = |block: &Block| {
+                block.end == *start && timestamp_s.is_none() && last_bytes + len <= BLOCK_BYTES
+            };
             match blocks.last_mut() {
-                Some(block) if block.end == *start && last_bytes + len <= BLOCK_BYTES => {
+                Some(block) if joins(block) => {
                     block.bytes.extend(bytes.iter().cloned());
                     block.end = *end;
                     last_bytes += len;
                 }
                 _ => {
-                    blocks.push(Block { bytes: bytes.clone(), start: *start, end: *end });
+                    let (bytes, timestamp_s) = (bytes.clone(), *timestamp_s);
+                    blocks.push(Block { bytes, start: *start, end: *end, timestamp_s });
                     last_bytes = len;
                 }
             }

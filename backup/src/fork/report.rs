@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! kind u8 | 0 u8 | text length u16 | keys u64 | copied bytes u64 | text        integers LE
-//!   kind: 1 progress, 2 succeeded, 3 failed (with a text)
+//!   kind: 1 progress, 2 succeeded (with the job's result), 3 failed (with the reason)
 //! ```
 //!
 //! A record is smaller than what a pipe takes as one piece (4096 bytes), so it is never torn by a full pipe.
@@ -66,10 +66,10 @@ impl Reporter {
     }
 
     /// The last report. Waits for room in the pipe; a parent that is gone needs none.
-    pub(super) fn finish(&mut self, result: Result<(), String>) {
+    pub(super) fn finish(&mut self, result: Result<String, String>) {
         self.copied_bytes = copied_bytes();
         let (kind, text) = match result {
-            Ok(()) => (SUCCEEDED, String::new()),
+            Ok(text) => (SUCCEEDED, text),
             Err(text) => (FAILED, text),
         };
         let record = self.record(kind, &text);
@@ -115,6 +115,8 @@ pub enum Report {
     },
     /// The job is done.
     Succeeded {
+        /// What came of it, in the job's own form.
+        result: String,
         /// Keys written.
         keys: u64,
         /// Memory copied on write.
@@ -169,13 +171,11 @@ impl ReportParser {
         let Some(text) = rest.get(..text_len) else { return Ok(None) };
         let word = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("8 bytes"));
         let (keys, copied_bytes) = (word(4), word(12));
+        let words = |text| String::from_utf8_lossy(text).into_owned();
         let report = match header[0] {
             PROGRESS => Report::Progress { keys, copied_bytes },
-            SUCCEEDED => Report::Succeeded { keys, copied_bytes },
-            FAILED => {
-                let reason = String::from_utf8_lossy(text).into_owned();
-                Report::Failed { reason, copied_bytes }
-            }
+            SUCCEEDED => Report::Succeeded { result: words(text), keys, copied_bytes },
+            FAILED => Report::Failed { reason: words(text), copied_bytes },
             _ => return fail("unknown kind of report"),
         };
         self.ended = !matches!(report, Report::Progress { .. });

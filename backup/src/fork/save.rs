@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! to a file:    temp-<pid>.rdb ─► fsync ─► rename to the target ─► fsync of the directory
+//!               (the snapshot: what is in its place and not our own is kept first; the last report tells)
 //! to a reader:  everything into one descriptor; marks before and after are the caller's
 //! ```
 
 use super::{Child, Reporter, fork_child};
-use crate::files;
-use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, write_snapshot};
+use crate::aof::{BaseJob, save_base};
+use crate::files::{self, KeepRule};
+use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, save_snapshot, write_snapshot};
 use keyspace::db::Db;
 use protocol::rdb::Sink;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a child is to save.
 #[derive(Clone, Copy)]
@@ -28,38 +30,46 @@ pub struct SaveJob<'a> {
     pub clock_ms: fn() -> u64,
 }
 
-/// Forks a child that saves to `target`, by way of [`temporary_name`] in the same directory. A child that is killed
-/// leaves that file: the parent removes it.
+/// Forks a child that saves the snapshot `target`, by way of [`temporary_name`] in the same directory; one in its place
+/// that is not our own is kept as `rule` says. Its result is [`Replaced::to_text`](files::Replaced::to_text). A child that
+/// is killed leaves the temporary file: the parent removes it.
+pub fn save_snapshot_child(job: SaveJob<'_>, target: &Path, rule: &KeepRule) -> io::Result<Child> {
+    fork_child(&[], job.clock_ms, |reporter| {
+        let pid = std::process::id() as i32;
+        let temporary = files::parent(target).join(temporary_name(pid));
+        let (data, mut progress) = ((job.dbs, job.meta), |keys| reporter.progress(keys));
+        let saved = save_snapshot(target, &temporary, data, job.options, rule, &mut progress);
+        saved.map(|replaced| replaced.to_text()).map_err(|error| error.to_string())
+    })
+}
+
+/// The same for a file that is not the snapshot, and nobody else's.
 pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
-    save_child(job, |pid| (files::parent(target).join(temporary_name(pid)), target.to_path_buf()))
+    fork_child(&[], job.clock_ms, |reporter| {
+        let pid = std::process::id() as i32;
+        let temporary = files::parent(target).join(temporary_name(pid));
+        let mut progress = |keys| reporter.progress(keys);
+        save_file(target, &temporary, job.dbs, job.meta, job.options, &mut progress)
+            .map(|_| String::new())
+            .map_err(|error| error.to_string())
+    })
 }
 
 /// Forks a child that writes the base of a rewrite into `dir`, under the first of [`rewrite_names`], and renames it to
 /// the second when it is complete. The parent moves that one into the append-only file's directory.
-pub fn rewrite_child(job: SaveJob<'_>, dir: &Path) -> io::Result<Child> {
-    save_child(job, |pid| {
-        let (temporary, complete) = rewrite_names(pid);
-        (dir.join(temporary), dir.join(complete))
+pub fn rewrite_child(job: BaseJob<'_>, clock_ms: fn() -> u64, dir: &Path) -> io::Result<Child> {
+    fork_child(&[], clock_ms, |reporter| {
+        let (temporary, complete) = rewrite_names(std::process::id() as i32);
+        let mut progress = |keys| reporter.progress(keys);
+        save_base(&dir.join(complete), &dir.join(temporary), job, &mut progress)
+            .map(|()| String::new())
+            .map_err(|error| error.to_string())
     })
 }
 
 /// The names of the file that a rewriting child with this process number writes, before and after it is complete.
 pub fn rewrite_names(pid: i32) -> (String, String) {
     (format!("temp-rewriteaof-{pid}.aof"), format!("temp-rewriteaof-bg-{pid}.aof"))
-}
-
-/// Forks a child that saves to the second of two paths by way of the first; both may depend on its process number.
-fn save_child(
-    job: SaveJob<'_>,
-    paths: impl FnOnce(i32) -> (PathBuf, PathBuf),
-) -> io::Result<Child> {
-    fork_child(&[], job.clock_ms, |reporter: &mut Reporter| {
-        let (temporary, target) = paths(std::process::id() as i32);
-        let mut progress = |keys| reporter.progress(keys);
-        save_file(&target, &temporary, job.dbs, job.meta, job.options, &mut progress)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
-    })
 }
 
 /// The name of the file that a saving child with this process number writes.
@@ -72,7 +82,7 @@ pub fn save_to_fd_child(job: SaveJob<'_>, fd: BorrowedFd<'_>) -> io::Result<Chil
     fork_child(&[fd], job.clock_ms, |reporter: &mut Reporter| {
         let mut progress = |keys| reporter.progress(keys);
         write_snapshot(FdSink(fd), job.dbs, job.meta, job.options, &mut progress)
-            .map(|_| ())
+            .map(|_| String::new())
             .map_err(|error| format!("write snapshot: {error}"))
     })
 }

@@ -62,18 +62,19 @@ fn a_child_reports_and_ends() {
     let child = fork_child(&[], clock, |reporter| {
         reporter.progress(10);
         reporter.progress(20);
-        Ok(())
+        Ok("a result".into())
     });
     let (reports, exit) = reports(&child.expect("forked"));
     assert_eq!(exit, Exit::Code(0));
     let [
         Report::Progress { keys: 10, .. },
         Report::Progress { keys: 20, .. },
-        Report::Succeeded { keys: 20, copied_bytes },
+        Report::Succeeded { ref result, keys: 20, copied_bytes },
     ] = reports[..]
     else {
         panic!("{reports:?}")
     };
+    assert_eq!(result, "a result");
     assert!(copied_bytes > 0, "the child has a stack of its own");
 }
 
@@ -143,6 +144,24 @@ fn a_child_saves_the_moment_of_its_fork_to_a_file() {
     assert!(matches!(&told[..], [Report::Failed { reason, .. }] if reason.contains("create")));
 }
 
+#[test]
+fn a_child_keeps_the_snapshot_of_somebody_else_and_tells_where() {
+    use crate::files::{Identity, KeepRule, OwnFiles};
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("dump.rdb");
+    std::fs::write(&target, "theirs").expect("written");
+    let meta = meta();
+    let rule = KeepRule { own: OwnFiles::default(), most: 3, now_ms: 0 };
+    let child = save_snapshot_child(job_of(&meta), &target, &rule).expect("forked");
+    let (told, exit) = reports(&child);
+    let [.., Report::Succeeded { result, .. }] = &told[..] else { panic!("{told:?}, {exit:?}") };
+    let lines: Vec<&str> = result.split('\n').collect();
+    let file = std::fs::File::open(&target).expect("opened");
+    assert_eq!(Identity::from_text(lines[0]), Some(Identity::of(&file).expect("looked at")));
+    assert_eq!(std::fs::read(lines[1]).expect("kept"), b"theirs");
+    assert_eq!(lines[2..], [""]);
+}
+
 fn job_of(meta: &SnapshotMeta) -> SaveJob<'_> {
     SaveJob { dbs: &[], meta, options: SaveOptions::default(), clock_ms: clock }
 }
@@ -175,7 +194,7 @@ fn reports_are_understood_in_any_pieces_and_nothing_else_is() {
     parser.feed(&done[..19]);
     assert_eq!(parser.next_report(), Ok(None));
     parser.feed(&done[19..]);
-    let report = Report::Succeeded { keys: 0, copied_bytes: 0 };
+    let report = Report::Succeeded { result: String::new(), keys: 0, copied_bytes: 0 };
     assert_eq!((parser.next_report(), parser.ended()), (Ok(Some(report)), true));
     parser.feed(&done);
     assert!(parser.next_report().is_err());

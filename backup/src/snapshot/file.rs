@@ -5,7 +5,7 @@
 
 use super::load::{LoadError, LoadOptions, LoadedMeta, load_snapshot};
 use super::save::{SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
-use crate::files::{self, FileError, OnPath};
+use crate::files::{self, FileError, KeepRule, OnPath, Replaced};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use protocol::rdb::{Sink, Source};
@@ -71,7 +71,22 @@ impl Sink for FileSink {
     }
 }
 
-/// Saves to `target` by way of `temporary`, which is removed if that fails. What SAVE does.
+/// Saves as the snapshot `target`, by way of `temporary`, which is removed if that fails. What SAVE does. One in its place
+/// that is not our own is kept as `rule` says.
+pub fn save_snapshot(
+    target: &Path,
+    temporary: &Path,
+    (dbs, meta): (&[Db], &SnapshotMeta),
+    options: SaveOptions,
+    rule: &KeepRule,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Replaced, FileError> {
+    let write = |sink: &mut FileSink| write_snapshot(sink, dbs, meta, options, progress);
+    let place = || files::replace_snapshot(temporary, target, rule);
+    save_and(temporary, write, place).map(|(_, replaced)| replaced)
+}
+
+/// Saves to `target`, which is nobody else's, by way of `temporary`, which is removed if that fails.
 pub fn save_file(
     target: &Path,
     temporary: &Path,
@@ -80,15 +95,33 @@ pub fn save_file(
     options: SaveOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SaveStats, FileError> {
-    let mut write = || {
+    let write = |sink: &mut FileSink| write_snapshot(sink, dbs, meta, options, progress);
+    let place = || files::rename_synced(temporary, target);
+    save_and(temporary, write, place).map(|(stats, ())| stats)
+}
+
+/// The same for what is not a snapshot.
+pub(crate) fn save_commands(
+    target: &Path,
+    temporary: &Path,
+    write: impl FnOnce(&mut FileSink) -> io::Result<()>,
+) -> Result<(), FileError> {
+    save_and(temporary, write, || files::rename_synced(temporary, target)).map(|_| ())
+}
+
+/// Saves to `temporary`, and lets `place` do the rest when that is on disk.
+fn save_and<T, P>(
+    temporary: &Path,
+    write: impl FnOnce(&mut FileSink) -> io::Result<T>,
+    place: impl FnOnce() -> Result<P, FileError>,
+) -> Result<(T, P), FileError> {
+    let save = || {
         let sink = &mut FileSink::new(files::create(temporary)?, true);
-        let stats = write_snapshot(&mut *sink, dbs, meta, options, progress);
-        let stats = stats.on("write", temporary)?;
+        let written = write(sink).on("write", temporary)?;
         files::sync(&sink.file).on("fsync", temporary)?;
-        files::rename_synced(temporary, target)?;
-        Ok(stats)
+        Ok((written, place()?))
     };
-    let result = write();
+    let result = save();
     if result.is_err() {
         // The error that matters is the first one.
         let _ = files::remove(temporary);
@@ -130,7 +163,18 @@ pub fn load_file(
     options: LoadOptions<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<LoadedMeta, FileLoadError> {
-    let file = files::open(path)?;
+    load_opened(path, files::open(path)?, dbs, limits, options, progress)
+}
+
+/// The same of a file that is open already: whatever has its name by now.
+pub fn load_opened(
+    path: &Path,
+    file: File,
+    dbs: &mut [Db],
+    limits: &Limits,
+    options: LoadOptions<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<LoadedMeta, FileLoadError> {
     load_snapshot(FileSource(file), dbs, limits, options, progress)
         .map_err(|error| FileLoadError::at(path, error))
 }

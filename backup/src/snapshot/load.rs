@@ -61,7 +61,7 @@ impl fmt::Display for InKey {
             Some((key, object_type)) => {
                 let shown = key[..key.len().min(SHOWN_BYTES)].escape_ascii();
                 let more = if key.len() > SHOWN_BYTES { "…" } else { "" };
-                write!(f, ", key \"{shown}{more}\" of type {object_type:?}")
+                write!(f, ", key \"{shown}{more}\" of type {}", object_type.name())
             }
             None => Ok(()),
         }
@@ -107,6 +107,8 @@ pub struct LoadedMeta {
     pub keys_expired: u64,
     /// Keys dropped because their collection has no elements.
     pub keys_empty: u64,
+    /// Streams whose figures about their own entries were wrong, and were mended: how many, and the names of some.
+    pub streams_mended: (u64, Vec<Vec<u8>>),
     /// The dropped keys whose time had passed, with their database, if the replication point is known: replicas that
     /// continue from there must hear of them.
     pub expired: Vec<(usize, Vec<u8>)>,
@@ -115,6 +117,9 @@ pub struct LoadedMeta {
     /// Bytes read, checksum included.
     pub bytes: u64,
 }
+
+/// How many names of mended streams are remembered.
+const MENDED_NAMES_MAX: usize = 10;
 
 #[derive(Default)]
 struct AuxPoint {
@@ -163,7 +168,15 @@ pub fn load_values<S: Source>(
                 let Some(db) = dbs.get_mut(db_index) else {
                     return Err(malformed(at, Malformed::invalid("there are no databases")));
                 };
-                match loading.key(reader, db, key_meta, object_type)? {
+                let outcome = loading.key(reader, db, key_meta, object_type)?;
+                if loading.builder.take_mended() {
+                    let (count, names) = &mut meta.streams_mended;
+                    *count += 1;
+                    if names.len() < MENDED_NAMES_MAX {
+                        names.push(loading.key.clone());
+                    }
+                }
+                match outcome {
                     Outcome::Loaded => meta.keys_loaded += 1,
                     Outcome::Empty => meta.keys_empty += 1,
                     Outcome::Expired => {

@@ -117,7 +117,7 @@ pub fn write_snapshot<S: Sink>(
         for entry in db.iter() {
             write_key(&mut writer, entry, options.access)?;
             stats.keys += 1;
-            delay(stats.keys, options.key_delay_us);
+            options.delay(stats.keys);
             if stats.keys.is_multiple_of(PROGRESS_KEYS) {
                 progress(stats.keys);
             }
@@ -130,13 +130,16 @@ pub fn write_snapshot<S: Sink>(
     Ok(stats)
 }
 
-fn delay(keys: u64, delay_us: i32) {
-    let us = match delay_us {
-        0 => return,
-        1.. => delay_us as u64,
-        _ => u64::from(keys.is_multiple_of(u64::from(delay_us.unsigned_abs()))),
-    };
-    std::thread::sleep(std::time::Duration::from_micros(us));
+impl SaveOptions {
+    /// Waits after a key, if that is asked for: the last of so many.
+    pub(crate) fn delay(&self, keys: u64) {
+        let us = match self.key_delay_us {
+            0 => return,
+            delay_us @ 1.. => delay_us as u64,
+            delay_us => u64::from(keys.is_multiple_of(u64::from(delay_us.unsigned_abs()))),
+        };
+        std::thread::sleep(std::time::Duration::from_micros(us));
+    }
 }
 
 fn write_aux<S: Sink>(writer: &mut Writer<S>, meta: &SnapshotMeta) -> Result<(), S::Error> {

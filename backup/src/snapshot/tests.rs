@@ -399,7 +399,51 @@ fn a_stream_that_contradicts_itself_is_refused_by_name() {
     });
     let error = refusal(&bytes);
     let reason = "stream has another number of entries than announced";
-    assert!(error.contains(&format!("\"the key\" of type Stream2: {reason}")), "{error}");
+    assert!(error.contains(&format!("\"the key\" of type stream-v2: {reason}")), "{error}");
+}
+
+#[test]
+fn figures_of_a_stream_that_its_entries_disprove_are_mended_and_told() {
+    // A node with the entries 1-1 and 1-2, as Redis 7.0 writes it.
+    let node = [
+        0x28, 0, 0, 0, 15, 0, 2, 1, 0, 1, 1, 1, 0x81, b'f', 2, 0, 1, 2, 1, 0, 1, 0, 1, 0x81, b'v',
+        2, 4, 1, 2, 1, 0, 1, 1, 1, 0x81, b'w', 2, 4, 1, 0xff,
+    ];
+    let id = |ms, seq| StreamId { ms, seq };
+    let file = |entries: u64, last: StreamId, added: u64| {
+        one(ObjectType::Stream2, |writer| {
+            writer.length(1).expect("infallible");
+            writer.stream_node(id(1, 1), &node).expect("infallible");
+            writer.length(entries).expect("infallible");
+            for id in [last, id(1, 1), id(0, 0)] {
+                writer.stream_id(id).expect("infallible");
+            }
+            writer.length(added).expect("infallible");
+            writer.length(0).expect("infallible");
+        })
+    };
+    let right = (2, id(1, 2), 2);
+    for (told, loaded) in [
+        (right, right),
+        ((2, id(9, 0), 7), (2, id(9, 0), 7)),
+        ((3, id(1, 2), 3), (2, id(1, 2), 3)),
+        ((1, id(1, 2), 2), right),
+        ((0, id(1, 2), 2), right),
+        ((2, id(1, 2), 1), right),
+        ((2, id(1, 1), 2), right),
+        ((u64::MAX, id(0, 0), 0), right),
+    ] {
+        let (dbs, meta) = load(&file(told.0, told.1, told.2), 1).expect("it is mended");
+        let entry = dbs[0].get(hash_bytes(b"the key"), b"the key").expect("it is there");
+        let ValueRef::Stream(stream) = entry.value() else { panic!("a stream") };
+        let entries = stream.entries();
+        assert_eq!((stream.len() as u64, entries.last_id(), entries.added()), loaded, "{told:?}");
+        let mended = u64::from(told != loaded);
+        assert_eq!((meta.streams_mended.0, meta.streams_mended.1.len() as u64), (mended, mended));
+        // What is saved then is right.
+        let saved = save(&dbs, &SnapshotMeta { ..self::meta() });
+        assert_eq!(load(&saved, 1).expect("our own").1.streams_mended.0, 0);
+    }
 }
 
 #[test]

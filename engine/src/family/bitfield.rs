@@ -6,7 +6,7 @@
 use super::bitmaps;
 use super::strings::{bytes_mut, text};
 use crate::arguments::{int, is};
-use crate::command::{Group::Bitmap as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done};
 use crate::refusal::Refusal;
 use keyspace::bits;
@@ -14,30 +14,11 @@ use protocol::listpack::TextBuffer;
 use protocol::number::parse_i64;
 use protocol::resp::Args;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags          keys    since    group  complexity  handler
-    cmd(
-        "bitfield",
-        at_least(2),
-        WRITE | GROWS,
-        key(1),
-        "3.2.0",
-        G,
-        "O(1) for each subcommand",
-        bitfield,
-        "Reads and writes integers of any width at any place of a string.",
-    ),
-    cmd(
-        "bitfield_ro",
-        at_least(2),
-        READ | FAST,
-        key(1),
-        "6.0.0",
-        G,
-        "O(1) for each subcommand",
-        bitfield_ro,
-        "Reads integers of any width at any place of a string.",
-    ),
+    //  name           arity        flags          keys    handler
+    cmd("bitfield",    at_least(2), WRITE | GROWS, key(1), bitfield),
+    cmd("bitfield_ro", at_least(2), READ | FAST,   key(1), bitfield_ro),
 ];
 
 /// What is done with a result that does not fit.

@@ -6,7 +6,7 @@
 use super::collections::entry;
 use super::strings::{bytes_mut, text};
 use crate::arguments::{int, is};
-use crate::command::{Group::Bitmap as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done, Key};
 use crate::refusal::Refusal;
 use keyspace::bits::{self, Operation};
@@ -17,63 +17,14 @@ use protocol::resp::Args;
 use std::borrow::Cow;
 use std::ops::Range;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name        arity        flags          keys            since    group  complexity  handler
-    cmd(
-        "bitcount",
-        at_least(2),
-        READ,
-        key(1),
-        "2.6.0",
-        G,
-        "O(N) where N is the length of the range in bytes",
-        bitcount,
-        "Counts the bits that are set in a string.",
-    ),
-    cmd(
-        "bitop",
-        at_least(4),
-        WRITE | GROWS,
-        keys(2, -1, 1),
-        "2.6.0",
-        G,
-        "O(N*K) where N is the length of the longest string and K the number of strings",
-        bitop,
-        "Combines strings bit by bit and stores the result.",
-    ),
-    cmd(
-        "bitpos",
-        at_least(3),
-        READ,
-        key(1),
-        "2.8.7",
-        G,
-        "O(N) where N is the length of the range in bytes",
-        bitpos,
-        "Finds the first bit that is set, or that is not, in a string.",
-    ),
-    cmd(
-        "getbit",
-        exactly(3),
-        READ | FAST,
-        key(1),
-        "2.2.0",
-        G,
-        "O(1)",
-        getbit,
-        "Returns a bit of a string.",
-    ),
-    cmd(
-        "setbit",
-        exactly(4),
-        WRITE | GROWS,
-        key(1),
-        "2.2.0",
-        G,
-        "O(1)",
-        setbit,
-        "Sets or clears a bit of a string. The string grows to hold it, and is created if it is not there.",
-    ),
+    //  name        arity        flags          keys            handler
+    cmd("bitcount", at_least(2), READ,          key(1),         bitcount),
+    cmd("bitop",    at_least(4), WRITE | GROWS, keys(2, -1, 1), bitop),
+    cmd("bitpos",   at_least(3), READ,          key(1),         bitpos),
+    cmd("getbit",   exactly(3),  READ | FAST,   key(1),         getbit),
+    cmd("setbit",   exactly(4),  WRITE | GROWS, key(1),         setbit),
 ];
 
 const BAD_OFFSET: Refusal = Refusal::fixed("ERR bit offset is not an integer or out of range");

@@ -4,113 +4,24 @@
 //! - the removal of what has expired: [`crate::Engine`]
 
 use crate::arguments::int;
-use crate::command::{Group::Generic as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done};
 use crate::refusal::Refusal;
 use keyspace::db::EntryRef;
 use protocol::resp::Args;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags                 keys            since    group complexity handler
-    cmd(
-        "expire",
-        at_least(3),
-        WRITE | FAST,
-        key(1),
-        "1.0.0",
-        G,
-        "O(1)",
-        expire,
-        "Lets a key expire after a number of seconds.",
-    ),
-    cmd(
-        "expireat",
-        at_least(3),
-        WRITE | FAST,
-        key(1),
-        "1.2.0",
-        G,
-        "O(1)",
-        expireat,
-        "Lets a key expire at a Unix time in seconds.",
-    ),
-    cmd(
-        "expiretime",
-        exactly(2),
-        READ | FAST,
-        key(1),
-        "7.0.0",
-        G,
-        "O(1)",
-        expiretime,
-        "Tells at which Unix time in seconds a key expires.",
-    ),
-    cmd(
-        "persist",
-        exactly(2),
-        WRITE | FAST,
-        key(1),
-        "2.2.0",
-        G,
-        "O(1)",
-        persist,
-        "Keeps a key from expiring.",
-    ),
-    cmd(
-        "pexpire",
-        at_least(3),
-        WRITE | FAST,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1)",
-        pexpire,
-        "Lets a key expire after a number of milliseconds.",
-    ),
-    cmd(
-        "pexpireat",
-        at_least(3),
-        WRITE | FAST,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1)",
-        pexpireat,
-        "Lets a key expire at a Unix time in milliseconds.",
-    ),
-    cmd(
-        "pexpiretime",
-        exactly(2),
-        READ | FAST,
-        key(1),
-        "7.0.0",
-        G,
-        "O(1)",
-        pexpiretime,
-        "Tells at which Unix time in milliseconds a key expires.",
-    ),
-    cmd(
-        "pttl",
-        exactly(2),
-        READ | FAST,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1)",
-        pttl,
-        "Tells in how many milliseconds a key expires.",
-    ),
-    cmd(
-        "ttl",
-        exactly(2),
-        READ | FAST,
-        key(1),
-        "1.0.0",
-        G,
-        "O(1)",
-        ttl,
-        "Tells in how many seconds a key expires.",
-    ),
+    //  name           arity        flags         keys    handler
+    cmd("expire",      at_least(3), WRITE | FAST, key(1), expire),
+    cmd("expireat",    at_least(3), WRITE | FAST, key(1), expireat),
+    cmd("expiretime",  exactly(2),  READ | FAST,  key(1), expiretime),
+    cmd("persist",     exactly(2),  WRITE | FAST, key(1), persist),
+    cmd("pexpire",     at_least(3), WRITE | FAST, key(1), pexpire),
+    cmd("pexpireat",   at_least(3), WRITE | FAST, key(1), pexpireat),
+    cmd("pexpiretime", exactly(2),  READ | FAST,  key(1), pexpiretime),
+    cmd("pttl",        exactly(2),  READ | FAST,  key(1), pttl),
+    cmd("ttl",         exactly(2),  READ | FAST,  key(1), ttl),
 ];
 
 fn expire(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

@@ -6,7 +6,7 @@
 use super::collections;
 use super::zsets::zadd;
 use crate::arguments::{float, int, is};
-use crate::command::{Group::Geo as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done};
 use crate::geohash::{Place, Search, Shape};
 use crate::refusal::Refusal;
@@ -16,121 +16,19 @@ use protocol::number::{parse_f64, push_i64};
 use protocol::resp::request::OwnedArgs;
 use protocol::resp::{Args, Reply};
 
-const SEARCH_COST: &str =
-    "O(N+log(M)) where N is the number of members in the cells around the area and M that of all.";
-
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name                 arity        flags                        keys            since    group complexity handler
-    cmd(
-        "geoadd",
-        at_least(5),
-        WRITE | GROWS,
-        key(1),
-        "3.2.0",
-        G,
-        "O(log(N)) for each member given, where N is the number of members.",
-        geoadd,
-        "Gives members places. Adds those that are not there.",
-    ),
-    cmd(
-        "geodist",
-        at_least(4),
-        READ,
-        key(1),
-        "3.2.0",
-        G,
-        "O(1)",
-        geodist,
-        "Returns the distance of two members.",
-    ),
-    cmd(
-        "geohash",
-        at_least(2),
-        READ,
-        key(1),
-        "3.2.0",
-        G,
-        "O(1) for each member given.",
-        geohash,
-        "Returns the places of members as geohash texts.",
-    ),
-    cmd(
-        "geopos",
-        at_least(2),
-        READ,
-        key(1),
-        "3.2.0",
-        G,
-        "O(1) for each member given.",
-        geopos,
-        "Returns the longitudes and latitudes of members.",
-    ),
-    cmd(
-        "georadius",
-        at_least(6),
-        WRITE | GROWS | MOVABLE_KEYS,
-        found(1, radius_keys),
-        "3.2.0",
-        G,
-        SEARCH_COST,
-        georadius,
-        "Returns or stores the members within a distance of a place.",
-    ),
-    cmd(
-        "georadius_ro",
-        at_least(6),
-        READ,
-        key(1),
-        "3.2.10",
-        G,
-        SEARCH_COST,
-        georadius_ro,
-        "Returns the members within a distance of a place.",
-    ),
-    cmd(
-        "georadiusbymember",
-        at_least(5),
-        WRITE | GROWS | MOVABLE_KEYS,
-        found(1, radius_by_member_keys),
-        "3.2.0",
-        G,
-        SEARCH_COST,
-        georadiusbymember,
-        "Returns or stores the members within a distance of a member.",
-    ),
-    cmd(
-        "georadiusbymember_ro",
-        at_least(5),
-        READ,
-        key(1),
-        "3.2.10",
-        G,
-        SEARCH_COST,
-        georadiusbymember_ro,
-        "Returns the members within a distance of a member.",
-    ),
-    cmd(
-        "geosearch",
-        at_least(7),
-        READ,
-        key(1),
-        "6.2.0",
-        G,
-        SEARCH_COST,
-        geosearch,
-        "Returns the members inside a circle or a box.",
-    ),
-    cmd(
-        "geosearchstore",
-        at_least(8),
-        WRITE | GROWS,
-        keys(1, 2, 1),
-        "6.2.0",
-        G,
-        SEARCH_COST,
-        geosearchstore,
-        "Stores the members inside a circle or a box.",
-    ),
+    //  name                    arity        flags                         keys                             handler
+    cmd("geoadd",               at_least(5), WRITE | GROWS,                key(1),                          geoadd),
+    cmd("geodist",              at_least(4), READ,                         key(1),                          geodist),
+    cmd("geohash",              at_least(2), READ,                         key(1),                          geohash),
+    cmd("geopos",               at_least(2), READ,                         key(1),                          geopos),
+    cmd("georadius",            at_least(6), WRITE | GROWS | MOVABLE_KEYS, found(1, radius_keys),           georadius),
+    cmd("georadius_ro",         at_least(6), READ,                         key(1),                          georadius_ro),
+    cmd("georadiusbymember",    at_least(5), WRITE | GROWS | MOVABLE_KEYS, found(1, radius_by_member_keys), georadiusbymember),
+    cmd("georadiusbymember_ro", at_least(5), READ,                         key(1),                          georadiusbymember_ro),
+    cmd("geosearch",            at_least(7), READ,                         key(1),                          geosearch),
+    cmd("geosearchstore",       at_least(8), WRITE | GROWS,                keys(1, 2, 1),                   geosearchstore),
 ];
 
 fn radius_keys(args: Args<'_>) -> Option<Vec<usize>> {

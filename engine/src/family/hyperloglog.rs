@@ -5,7 +5,7 @@
 
 use super::strings::text;
 use crate::arguments::is;
-use crate::command::{Group::HyperLogLog as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done, Key};
 use crate::refusal::Refusal;
 use keyspace::db::EntryRef;
@@ -14,63 +14,14 @@ use keyspace::hyperloglog::{self as hll, Corrupt, Encoding, Run};
 use protocol::listpack::Value as Text;
 use protocol::resp::Args;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name          arity        flags                    keys            since    group  complexity  handler
-    cmd(
-        "pfadd",
-        at_least(2),
-        WRITE | GROWS | FAST,
-        key(1),
-        "2.8.9",
-        G,
-        "O(1) for each element",
-        pfadd,
-        "Adds elements to a HyperLogLog. Creates it if it is not there.",
-    ),
-    cmd(
-        "pfcount",
-        at_least(2),
-        READ | MAY_REPLICATE,
-        keys(1, -1, 1),
-        "2.8.9",
-        G,
-        "O(1) with one key, O(N) with N keys",
-        pfcount,
-        "Estimates how many different elements were added to HyperLogLogs.",
-    ),
-    cmd(
-        "pfdebug",
-        exactly(3),
-        WRITE | GROWS | ADMIN,
-        key(2),
-        "2.8.9",
-        G,
-        "O(1)",
-        pfdebug,
-        "Shows the inside of a HyperLogLog.",
-    ),
-    cmd(
-        "pfmerge",
-        at_least(2),
-        WRITE | GROWS,
-        keys(1, -1, 1),
-        "2.8.9",
-        G,
-        "O(N) where N is the number of keys",
-        pfmerge,
-        "Merges HyperLogLogs into one.",
-    ),
-    cmd(
-        "pfselftest",
-        exactly(1),
-        ADMIN,
-        NO_KEYS,
-        "2.8.9",
-        G,
-        "O(1), about a second",
-        pfselftest,
-        "Tests the implementation of HyperLogLogs.",
-    ),
+    //  name          arity        flags                  keys            handler
+    cmd("pfadd",      at_least(2), WRITE | GROWS | FAST,  key(1),         pfadd),
+    cmd("pfcount",    at_least(2), READ | MAY_REPLICATE,  keys(1, -1, 1), pfcount),
+    cmd("pfdebug",    exactly(3),  WRITE | GROWS | ADMIN, key(2),         pfdebug),
+    cmd("pfmerge",    at_least(2), WRITE | GROWS,         keys(1, -1, 1), pfmerge),
+    cmd("pfselftest", exactly(1),  ADMIN,                 NO_KEYS,        pfselftest),
 ];
 
 const NOT_ONE: Refusal =
@@ -162,10 +113,6 @@ fn pfcount(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     let (count, len) = (hll::count(bytes).map_err(corrupted)?, bytes.len());
     ctx.reply.int(count as i64);
-    if ctx.engine.is_replica && !ctx.session.is_trusted() {
-        // The data is the primary's, byte for byte: what a reader counts here is not kept.
-        return Ok(Done::NOTHING);
-    }
     let db = &mut ctx.engine.dbs[ctx.scope.db];
     let bytes = db.bytes_mut(key.hash, key.bytes, len).expect("looked at above");
     hll::set_cached_count(bytes, count);

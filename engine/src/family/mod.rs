@@ -5,6 +5,7 @@ use crate::command::Spec;
 pub mod bitfield;
 pub mod bitmaps;
 pub mod blocking;
+pub mod cluster;
 pub mod collections;
 pub mod connection;
 pub mod expiry;
@@ -32,6 +33,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     blocking::COMMANDS,
     bitfield::COMMANDS,
     bitmaps::COMMANDS,
+    cluster::COMMANDS,
     connection::COMMANDS,
     expiry::COMMANDS,
     geo::COMMANDS,

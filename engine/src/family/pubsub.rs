@@ -3,7 +3,7 @@
 //! # Not here
 //! - delivery: [`crate::messages`]
 
-use crate::command::{Group::PubSub as G, *};
+use crate::command::*;
 use crate::context::{Context, Done};
 use crate::glob;
 use crate::host::EntryKind;
@@ -14,177 +14,29 @@ use protocol::resp::{Args, encode};
 const SUB: Flags = PUBSUB | NO_SCRIPT | LOADING | STALE | IN_SUBSCRIBED;
 const LOOK: Flags = PUBSUB | LOADING | STALE;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags                                              keys     since    group complexity handler
-    cmd(
-        "psubscribe",
-        at_least(2),
-        SUB,
-        NO_KEYS,
-        "2.0.0",
-        G,
-        "O(N) for N patterns given.",
-        psubscribe,
-        "Subscribes to all channels whose names match patterns.",
-    ),
-    cmd(
-        "publish",
-        exactly(3),
-        LOOK | FAST | MAY_REPLICATE,
-        NO_KEYS,
-        "2.0.0",
-        G,
-        "O(N+M) for N subscribers of the channel and M patterns of all clients.",
-        publish,
-        "Sends a message to all subscribers of a channel.",
-    ),
-    cmd(
-        "pubsub",
-        at_least(2),
-        0,
-        NO_KEYS,
-        "2.8.0",
-        G,
-        "By subcommand.",
-        channels,
-        "Subcommands that tell which subscriptions there are.",
-    )
-    .with(PUBSUB_COMMANDS),
-    cmd(
-        "punsubscribe",
-        at_least(1),
-        SUB,
-        NO_KEYS,
-        "2.0.0",
-        G,
-        "O(N) for N patterns given.",
-        punsubscribe,
-        "Ends the subscriptions to some patterns, or to all of them.",
-    ),
-    cmd(
-        "spublish",
-        exactly(3),
-        LOOK | FAST | MAY_REPLICATE,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) where N is the number of subscribers.",
-        spublish,
-        "Sends a message to those who listen to a shard channel.",
-    ),
-    cmd(
-        "ssubscribe",
-        at_least(2),
-        SUB,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) where N is the number of shard channels given.",
-        ssubscribe,
-        "Begins to listen to shard channels.",
-    ),
-    cmd(
-        "subscribe",
-        at_least(2),
-        SUB,
-        NO_KEYS,
-        "2.0.0",
-        G,
-        "O(N) for N channels given.",
-        subscribe,
-        "Subscribes to channels.",
-    ),
-    cmd(
-        "sunsubscribe",
-        at_least(1),
-        SUB,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) where N is the number of shard channels given.",
-        sunsubscribe,
-        "Stops listening to shard channels.",
-    ),
-    cmd(
-        "unsubscribe",
-        at_least(1),
-        SUB,
-        NO_KEYS,
-        "2.0.0",
-        G,
-        "O(N) for N channels given.",
-        unsubscribe,
-        "Ends the subscriptions to some channels, or to all of them.",
-    ),
+    //  name            arity        flags                        keys     handler
+    cmd("psubscribe",   at_least(2), SUB,                         NO_KEYS, psubscribe),
+    cmd("publish",      exactly(3),  LOOK | FAST | MAY_REPLICATE, NO_KEYS, publish),
+    cmd("pubsub",       at_least(2), 0,                           NO_KEYS, channels).with(PUBSUB_COMMANDS),
+    cmd("punsubscribe", at_least(1), SUB,                         NO_KEYS, punsubscribe),
+    cmd("spublish",     exactly(3),  LOOK | FAST | MAY_REPLICATE, NO_KEYS, spublish),
+    cmd("ssubscribe",   at_least(2), SUB,                         NO_KEYS, ssubscribe),
+    cmd("subscribe",    at_least(2), SUB,                         NO_KEYS, subscribe),
+    cmd("sunsubscribe", at_least(1), SUB,                         NO_KEYS, sunsubscribe),
+    cmd("unsubscribe",  at_least(1), SUB,                         NO_KEYS, unsubscribe),
 ];
 
+#[rustfmt::skip]
 const PUBSUB_COMMANDS: &[Spec] = &[
-    cmd(
-        "pubsub|channels",
-        at_least(2),
-        LOOK,
-        NO_KEYS,
-        "2.8.0",
-        G,
-        "O(N) for N channels with subscribers.",
-        channels,
-        "Lists the channels that have subscribers.",
-    ),
-    cmd(
-        "pubsub|help",
-        exactly(2),
-        LOADING | STALE,
-        NO_KEYS,
-        "6.2.0",
-        G,
-        "O(1)",
-        help,
-        "Lists the subcommands of PUBSUB, each with a sentence about it.",
-    ),
-    cmd(
-        "pubsub|numpat",
-        exactly(2),
-        LOOK,
-        NO_KEYS,
-        "2.8.0",
-        G,
-        "O(1)",
-        numpat,
-        "Counts the different patterns that clients have subscribed to.",
-    ),
-    cmd(
-        "pubsub|numsub",
-        at_least(2),
-        LOOK,
-        NO_KEYS,
-        "2.8.0",
-        G,
-        "O(N) for N channels given.",
-        numsub,
-        "Tells for several channels how many subscribers each has.",
-    ),
-    cmd(
-        "pubsub|shardchannels",
-        at_least(2),
-        LOOK,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) where N is the number of shard channels.",
-        shardchannels,
-        "Lists the shard channels somebody listens to.",
-    ),
-    cmd(
-        "pubsub|shardnumsub",
-        at_least(2),
-        LOOK,
-        NO_KEYS,
-        "7.0.0",
-        G,
-        "O(N) where N is the number of shard channels given.",
-        shardnumsub,
-        "Counts who listens to shard channels.",
-    ),
+    //  name                    arity        flags            keys     handler
+    cmd("pubsub|channels",      at_least(2), LOOK,            NO_KEYS, channels),
+    cmd("pubsub|help",          exactly(2),  LOADING | STALE, NO_KEYS, help),
+    cmd("pubsub|numpat",        exactly(2),  LOOK,            NO_KEYS, numpat),
+    cmd("pubsub|numsub",        at_least(2), LOOK,            NO_KEYS, numsub),
+    cmd("pubsub|shardchannels", at_least(2), LOOK,            NO_KEYS, shardchannels),
+    cmd("pubsub|shardnumsub",   at_least(2), LOOK,            NO_KEYS, shardnumsub),
 ];
 
 /// The three kinds of subscriptions.

@@ -9,7 +9,7 @@
 
 use super::collections;
 use crate::arguments::{int, is, loose_float};
-use crate::command::{Group::Generic as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done, Key, Scope};
 use crate::engine::Engine;
 use crate::refusal::Refusal;
@@ -21,32 +21,11 @@ use protocol::resp::Args;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-const COST: &str = "O(N+M*log(M)) where N is the number of elements and M that of those returned.";
-
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name       arity        flags                         keys                 since    group complexity handler
-    cmd(
-        "sort",
-        at_least(2),
-        WRITE | GROWS | MOVABLE_KEYS,
-        found(1, sort_keys),
-        "1.0.0",
-        G,
-        COST,
-        sort,
-        "Returns or stores the elements of a list, set or sorted set in order.",
-    ),
-    cmd(
-        "sort_ro",
-        at_least(2),
-        READ | MOVABLE_KEYS,
-        key(1),
-        "7.0.0",
-        G,
-        COST,
-        sort_ro,
-        "Returns the elements of a list, set or sorted set in order.",
-    ),
+    //  name       arity        flags                         keys                 handler
+    cmd("sort",    at_least(2), WRITE | GROWS | MOVABLE_KEYS, found(1, sort_keys), sort),
+    cmd("sort_ro", at_least(2), READ | MOVABLE_KEYS,          key(1),              sort_ro),
 ];
 
 /// The key sorted and, if there is one, that of the last STORE. Keys that patterns lead to are not known beforehand.

@@ -233,3 +233,30 @@ fn what_redis_8_says_of_hincrbyfloat_is_understood_from_a_primary_only() {
     });
     assert_eq!(server.run("HGETALL h"), "[a 1.5 b x]");
 }
+
+#[test]
+fn more_members_than_a_small_form_may_have_make_a_large_one() {
+    let mut server = Server::new();
+    let limits = &mut server.engine.limits;
+    (limits.set_max_intset_entries, limits.set_max_listpack_entries) = (4, 3);
+    (limits.zset_max_listpack_entries, limits.hash_max_listpack_entries) = (3, 3);
+    for (first, many, encoding) in [
+        ("", "SADD key a a a a", "hashtable"),
+        ("SADD key a", "SADD key a a a a", "hashtable"),
+        ("SADD key a", "SADD key a a a", "listpack"),
+        ("SADD key 1", "SADD key 1 1 1 1 1", "hashtable"),
+        ("SADD key 1", "SADD key 1 1 1 1", "intset"),
+        ("ZADD key 1 a", "ZADD key 1 a 1 a 1 a 1 a", "skiplist"),
+        ("ZADD key 1 a", "ZADD key 1 a 1 a 1 a", "listpack"),
+        ("HSET key a 1", "HSET key a 1 a 1 a 1 a 1", "hashtable"),
+        ("HSET key a 1", "HSET key a 1 a 1 a 1", "listpack"),
+        ("", "HSET key a 1 a 1 a 1 a 1", "hashtable"),
+    ] {
+        server.run("DEL key");
+        if !first.is_empty() {
+            server.ok(first);
+        }
+        server.ok(many);
+        assert_eq!(server.run("OBJECT ENCODING key"), encoding, "{first}; {many}");
+    }
+}

@@ -14,7 +14,7 @@ use protocol::resp::Args;
 
 /// `CLIENT CACHING YES|NO`: about the keys of the next command.
 pub(super) fn caching(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    let mode = ctx.session.tracking.as_deref_mut().filter(|mode| mode.opt_in || mode.opt_out);
+    let mode = ctx.session.tracking.as_deref_mut();
     let mode = mode.ok_or(Refusal::fixed(
         "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
     ))?;

@@ -3,7 +3,7 @@
 //! # Not here
 //! - queueing and running the queue: [`crate::dispatch`]
 
-use crate::command::{Group::Transactions as G, *};
+use crate::command::*;
 use crate::context::{Context, Done};
 use crate::dispatch;
 use crate::refusal::Refusal;
@@ -12,63 +12,14 @@ use protocol::resp::Args;
 const BASE: Flags = NO_SCRIPT | LOADING | STALE | FAST | ALLOW_BUSY;
 const NOW: Flags = BASE | NOT_QUEUED;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name       arity        flags                          keys            since    group complexity handler
-    cmd(
-        "discard",
-        exactly(1),
-        NOW,
-        NO_KEYS,
-        "2.0.0",
-        G,
-        "O(N) for N commands in the queue.",
-        discard,
-        "Ends MULTI: forgets the commands in the queue and the watched keys.",
-    ),
-    cmd(
-        "exec",
-        exactly(1),
-        NO_SCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED,
-        NO_KEYS,
-        "1.2.0",
-        G,
-        "By the commands in the queue.",
-        exec,
-        "Executes the commands in the queue, unless a watched key has changed.",
-    ),
-    cmd(
-        "multi",
-        exactly(1),
-        NOW,
-        NO_KEYS,
-        "1.2.0",
-        G,
-        "O(1)",
-        multi,
-        "Puts the commands that follow into a queue, for EXEC to run.",
-    ),
-    cmd(
-        "unwatch",
-        exactly(1),
-        BASE,
-        NO_KEYS,
-        "2.2.0",
-        G,
-        "O(1)",
-        unwatch,
-        "Forgets all keys that the connection watches.",
-    ),
-    cmd(
-        "watch",
-        at_least(2),
-        NOW,
-        keys(1, -1, 1),
-        "2.2.0",
-        G,
-        "O(1) for each key.",
-        watch,
-        "Makes EXEC refuse if one of the keys changes before it.",
-    ),
+    //  name       arity        flags                                                    keys            handler
+    cmd("discard", exactly(1),  NOW,                                                     NO_KEYS,        discard),
+    cmd("exec",    exactly(1),  NO_SCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED, NO_KEYS,        exec),
+    cmd("multi",   exactly(1),  NOW,                                                     NO_KEYS,        multi),
+    cmd("unwatch", exactly(1),  BASE,                                                    NO_KEYS,        unwatch),
+    cmd("watch",   at_least(2), NOW,                                                     keys(1, -1, 1), watch),
 ];
 
 fn discard(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {

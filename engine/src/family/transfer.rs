@@ -11,10 +11,7 @@
 //! - the conversation with the other server, and connections kept for the next one: [`Host::converse`](crate::Host)
 
 use crate::arguments::{int, is};
-use crate::command::{
-    Group::{Generic as G, Server as S},
-    *,
-};
+use crate::command::*;
 use crate::context::{Class, Context, Done, Key};
 use crate::host::{Conversation, Interruption};
 use crate::refusal::Refusal;
@@ -26,52 +23,13 @@ use keyspace::rdb::{ValueBuilder, write_value};
 use protocol::rdb::{DumpPayload, Writer, read_dump_value, verify_dump_payload};
 use protocol::resp::{Args, encode};
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags                 keys            since    group complexity handler
-    cmd(
-        "dump",
-        exactly(2),
-        READ,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1) to find the key and O(N*M) to encode N objects of average size M.",
-        dump,
-        "Returns a value as bytes from which RESTORE can make it again.",
-    ),
-    cmd(
-        "migrate",
-        at_least(6),
-        WRITE | MOVABLE_KEYS,
-        found(3, migrated_keys),
-        "2.6.0",
-        G,
-        "O(N) for N bytes that are sent; both servers wait until they have arrived.",
-        migrate,
-        "Moves keys to another server.",
-    ),
-    cmd(
-        "restore",
-        at_least(4),
-        WRITE | GROWS,
-        key(1),
-        "2.6.0",
-        G,
-        "O(1) to make the key and O(N*M) to decode N objects of average size M.",
-        restore,
-        "Makes a key from the bytes that DUMP has returned.",
-    ),
-    cmd(
-        "restore-asking",
-        at_least(4),
-        WRITE | GROWS,
-        key(1),
-        "3.0.0",
-        S,
-        "O(1) to make the key and O(N*M) to decode N objects of average size M.",
-        restore,
-        "Makes a key from the bytes that DUMP has returned.",
-    ),
+    //  name              arity        flags                 keys                     handler
+    cmd("dump",           exactly(2),  READ,                 key(1),                  dump),
+    cmd("migrate",        at_least(6), WRITE | MOVABLE_KEYS, found(3, migrated_keys), migrate),
+    cmd("restore",        at_least(4), WRITE | GROWS,        key(1),                  restore),
+    cmd("restore-asking", at_least(4), WRITE | GROWS,        key(1),                  restore),
 ];
 
 /// `DUMP key` → the value in the form of RDB version 10, with version and checksum.
@@ -151,6 +109,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     let payload = verify_dump_payload(args.at(3))
         .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    ctx.engine.stats.dump_payload_sanitizations += 1;
     let value =
         decode(&payload, &ctx.engine.limits).ok_or(Refusal::fixed("ERR Bad data format"))?;
     let now = ctx.now();

@@ -7,7 +7,7 @@
 
 use super::collections::{self, entry, open_members, open_pair, present};
 use crate::arguments::{self, int, is};
-use crate::command::{Group::SortedSet as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done, Key};
 use crate::refusal::Refusal;
 use keyspace::entry::{Kind, ValueRef};
@@ -19,85 +19,16 @@ use protocol::number::parse_f64;
 use protocol::resp::Args;
 use std::ops::Range;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags                 keys    since    group complexity handler
-    cmd(
-        "zdiff",
-        at_least(3),
-        READ | MOVABLE_KEYS,
-        counted(0, 1),
-        "6.2.0",
-        G,
-        "O(L + (N-K)log(N)) where L is the number of members of all sorted sets, N that of the first and K that of the result.",
-        zdiff,
-        "Returns the members of a sorted set that are in none of the others.",
-    ),
-    cmd(
-        "zdiffstore",
-        at_least(4),
-        WRITE | GROWS | MOVABLE_KEYS,
-        counted(1, 2),
-        "6.2.0",
-        G,
-        "O(L + (N-K)log(N)) where L is the number of members of all sorted sets, N that of the first and K that of the result.",
-        zdiffstore,
-        "Stores the members of a sorted set that are in none of the others.",
-    ),
-    cmd(
-        "zinter",
-        at_least(3),
-        READ | MOVABLE_KEYS,
-        counted(0, 1),
-        "6.2.0",
-        G,
-        "O(N*K)+O(M*log(M)) where N is the number of members of the smallest sorted set, K that of keys and M that of the members of the result.",
-        zinter,
-        "Returns the members that all sorted sets have.",
-    ),
-    cmd(
-        "zintercard",
-        at_least(3),
-        READ | MOVABLE_KEYS,
-        counted(0, 1),
-        "7.0.0",
-        G,
-        "O(N*K) where N is the number of members of the smallest sorted set and K that of keys.",
-        zintercard,
-        "Returns the number of members that all sorted sets have.",
-    ),
-    cmd(
-        "zinterstore",
-        at_least(4),
-        WRITE | GROWS | MOVABLE_KEYS,
-        counted(1, 2),
-        "2.0.0",
-        G,
-        "O(N*K)+O(M*log(M)) where N is the number of members of the smallest sorted set, K that of keys and M that of the members of the result.",
-        zinterstore,
-        "Stores the members that all sorted sets have.",
-    ),
-    cmd(
-        "zunion",
-        at_least(3),
-        READ | MOVABLE_KEYS,
-        counted(0, 1),
-        "6.2.0",
-        G,
-        "O(N)+O(M*log(M)) where N is the number of members of all sorted sets and M that of the members of the result.",
-        zunion,
-        "Returns the members that any of the sorted sets has.",
-    ),
-    cmd(
-        "zunionstore",
-        at_least(4),
-        WRITE | GROWS | MOVABLE_KEYS,
-        counted(1, 2),
-        "2.0.0",
-        G,
-        "O(N)+O(M*log(M)) where N is the number of members of all sorted sets and M that of the members of the result.",
-        zunionstore,
-        "Stores the members that any of the sorted sets has.",
-    ),
+    //  name           arity        flags                         keys           handler
+    cmd("zdiff",       at_least(3), READ | MOVABLE_KEYS,          counted(0, 1), zdiff),
+    cmd("zdiffstore",  at_least(4), WRITE | GROWS | MOVABLE_KEYS, counted(1, 2), zdiffstore),
+    cmd("zinter",      at_least(3), READ | MOVABLE_KEYS,          counted(0, 1), zinter),
+    cmd("zintercard",  at_least(3), READ | MOVABLE_KEYS,          counted(0, 1), zintercard),
+    cmd("zinterstore", at_least(4), WRITE | GROWS | MOVABLE_KEYS, counted(1, 2), zinterstore),
+    cmd("zunion",      at_least(3), READ | MOVABLE_KEYS,          counted(0, 1), zunion),
+    cmd("zunionstore", at_least(4), WRITE | GROWS | MOVABLE_KEYS, counted(1, 2), zunionstore),
 ];
 
 /// What is to be made of several sorted sets.

@@ -8,7 +8,7 @@
 
 use super::collections::{self, open_members, open_pair};
 use crate::arguments::{self, bound_float, int, is};
-use crate::command::{Group::SortedSet as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done};
 use crate::refusal::Refusal;
 use keyspace::zset::{LexBound, ScoreRange, Zset, ZsetBuilder};
@@ -16,140 +16,21 @@ use protocol::listpack::{TextBuffer, Value as Text};
 use protocol::resp::Args;
 use std::ops::Range;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags                 keys    since    group complexity handler
-    cmd(
-        "zcount",
-        exactly(4),
-        READ | FAST,
-        key(1),
-        "2.0.0",
-        G,
-        "O(log(N)) where N is the number of members.",
-        zcount,
-        "Counts the members with scores in a range.",
-    ),
-    cmd(
-        "zlexcount",
-        exactly(4),
-        READ | FAST,
-        key(1),
-        "2.8.9",
-        G,
-        "O(log(N)) where N is the number of members.",
-        zlexcount,
-        "Counts the members with names in a range.",
-    ),
-    cmd(
-        "zrange",
-        at_least(4),
-        READ,
-        key(1),
-        "1.2.0",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those returned.",
-        zrange,
-        "Returns a range of members by rank, score or name.",
-    ),
-    cmd(
-        "zrangebylex",
-        at_least(4),
-        READ,
-        key(1),
-        "2.8.9",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those returned.",
-        zrangebylex,
-        "Returns the members with names in a range.",
-    ),
-    cmd(
-        "zrangebyscore",
-        at_least(4),
-        READ,
-        key(1),
-        "1.0.5",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those returned.",
-        zrangebyscore,
-        "Returns the members with scores in a range.",
-    ),
-    cmd(
-        "zrangestore",
-        at_least(5),
-        WRITE | GROWS,
-        keys(1, 2, 1),
-        "6.2.0",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those stored.",
-        zrangestore,
-        "Stores a range of members by rank, score or name.",
-    ),
-    cmd(
-        "zremrangebylex",
-        exactly(4),
-        WRITE,
-        key(1),
-        "2.8.9",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those removed.",
-        zremrangebylex,
-        "Removes the members with names in a range.",
-    ),
-    cmd(
-        "zremrangebyrank",
-        exactly(4),
-        WRITE,
-        key(1),
-        "2.0.0",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those removed.",
-        zremrangebyrank,
-        "Removes the members with ranks in a range.",
-    ),
-    cmd(
-        "zremrangebyscore",
-        exactly(4),
-        WRITE,
-        key(1),
-        "1.2.0",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those removed.",
-        zremrangebyscore,
-        "Removes the members with scores in a range.",
-    ),
-    cmd(
-        "zrevrange",
-        at_least(4),
-        READ,
-        key(1),
-        "1.2.0",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those returned.",
-        zrevrange,
-        "Returns a range of members by rank, counted from the highest score.",
-    ),
-    cmd(
-        "zrevrangebylex",
-        at_least(4),
-        READ,
-        key(1),
-        "2.8.9",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those returned.",
-        zrevrangebylex,
-        "Returns the members with names in a range, the last name first.",
-    ),
-    cmd(
-        "zrevrangebyscore",
-        at_least(4),
-        READ,
-        key(1),
-        "2.2.0",
-        G,
-        "O(log(N)+M) where N is the number of members and M that of those returned.",
-        zrevrangebyscore,
-        "Returns the members with scores in a range, the highest first.",
-    ),
+    //  name                arity        flags          keys           handler
+    cmd("zcount",           exactly(4),  READ | FAST,   key(1),        zcount),
+    cmd("zlexcount",        exactly(4),  READ | FAST,   key(1),        zlexcount),
+    cmd("zrange",           at_least(4), READ,          key(1),        zrange),
+    cmd("zrangebylex",      at_least(4), READ,          key(1),        zrangebylex),
+    cmd("zrangebyscore",    at_least(4), READ,          key(1),        zrangebyscore),
+    cmd("zrangestore",      at_least(5), WRITE | GROWS, keys(1, 2, 1), zrangestore),
+    cmd("zremrangebylex",   exactly(4),  WRITE,         key(1),        zremrangebylex),
+    cmd("zremrangebyrank",  exactly(4),  WRITE,         key(1),        zremrangebyrank),
+    cmd("zremrangebyscore", exactly(4),  WRITE,         key(1),        zremrangebyscore),
+    cmd("zrevrange",        at_least(4), READ,          key(1),        zrevrange),
+    cmd("zrevrangebylex",   at_least(4), READ,          key(1),        zrevrangebylex),
+    cmd("zrevrangebyscore", at_least(4), READ,          key(1),        zrevrangebyscore),
 ];
 
 /// What the ends of a range are.

@@ -6,7 +6,7 @@
 
 use super::collections::{self, MultiPop, multi_pop, open_members, open_pair};
 use crate::arguments::{self, float, is};
-use crate::command::{Group::SortedSet as G, *};
+use crate::command::*;
 use crate::context::{Class, Context, Done, Key};
 use crate::refusal::Refusal;
 use keyspace::limits::Limits;
@@ -15,151 +15,22 @@ use protocol::listpack::Value as Text;
 use protocol::number::push_f64;
 use protocol::resp::Args;
 
+#[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name           arity        flags                 keys    since    group complexity handler
-    cmd(
-        "zadd",
-        at_least(4),
-        WRITE | GROWS | FAST,
-        key(1),
-        "1.2.0",
-        G,
-        "O(log(N)) for each member given, where N is the number of members.",
-        zadd,
-        "Gives members scores. Adds those that are not there.",
-    ),
-    cmd(
-        "zcard",
-        exactly(2),
-        READ | FAST,
-        key(1),
-        "1.2.0",
-        G,
-        "O(1)",
-        zcard,
-        "Counts the members of a sorted set.",
-    ),
-    cmd(
-        "zincrby",
-        exactly(4),
-        WRITE | GROWS | FAST,
-        key(1),
-        "1.2.0",
-        G,
-        "O(log(N)) where N is the number of members.",
-        zincrby,
-        "Adds to the score of a member.",
-    ),
-    cmd(
-        "zmpop",
-        at_least(4),
-        WRITE | MOVABLE_KEYS,
-        counted(0, 1),
-        "7.0.0",
-        G,
-        "O(K)+O(M*log(N)) where K is the number of keys, M that of the members returned and N that of all.",
-        zmpop,
-        "Takes the lowest or highest members of the first sorted set that is not empty.",
-    ),
-    cmd(
-        "zmscore",
-        at_least(3),
-        READ | FAST,
-        key(1),
-        "6.2.0",
-        G,
-        "O(N) where N is the number of members given.",
-        zmscore,
-        "Returns the scores of several members.",
-    ),
-    cmd(
-        "zpopmax",
-        at_least(2),
-        WRITE | FAST,
-        key(1),
-        "5.0.0",
-        G,
-        "O(M*log(N)) where M is the number of members returned and N that of all.",
-        zpopmax,
-        "Takes the members with the highest scores.",
-    ),
-    cmd(
-        "zpopmin",
-        at_least(2),
-        WRITE | FAST,
-        key(1),
-        "5.0.0",
-        G,
-        "O(M*log(N)) where M is the number of members returned and N that of all.",
-        zpopmin,
-        "Takes the members with the lowest scores.",
-    ),
-    cmd(
-        "zrandmember",
-        at_least(2),
-        READ,
-        key(1),
-        "6.2.0",
-        G,
-        "O(N) for N members asked for.",
-        zrandmember,
-        "Returns members of a sorted set chosen by chance.",
-    ),
-    cmd(
-        "zrank",
-        at_least(3),
-        READ | FAST,
-        key(1),
-        "2.0.0",
-        G,
-        "O(log(N)) where N is the number of members.",
-        zrank,
-        "Returns how many members have lower scores than one.",
-    ),
-    cmd(
-        "zrem",
-        at_least(3),
-        WRITE | FAST,
-        key(1),
-        "1.2.0",
-        G,
-        "O(M*log(N)) where M is the number of members given and N that of all.",
-        zrem,
-        "Removes members of a sorted set, and the sorted set with its last one.",
-    ),
-    cmd(
-        "zrevrank",
-        at_least(3),
-        READ | FAST,
-        key(1),
-        "2.0.0",
-        G,
-        "O(log(N)) where N is the number of members.",
-        zrevrank,
-        "Returns how many members have higher scores than one.",
-    ),
-    cmd(
-        "zscan",
-        at_least(3),
-        READ,
-        key(1),
-        "2.8.0",
-        G,
-        "O(1) for every call, O(N) for a whole iteration.",
-        zscan,
-        "Iterates over the members of a sorted set and their scores.",
-    ),
-    cmd(
-        "zscore",
-        exactly(3),
-        READ | FAST,
-        key(1),
-        "1.2.0",
-        G,
-        "O(1)",
-        zscore,
-        "Looks up the score of a member.",
-    ),
+    //  name           arity        flags                 keys           handler
+    cmd("zadd",        at_least(4), WRITE | GROWS | FAST, key(1),        zadd),
+    cmd("zcard",       exactly(2),  READ | FAST,          key(1),        zcard),
+    cmd("zincrby",     exactly(4),  WRITE | GROWS | FAST, key(1),        zincrby),
+    cmd("zmpop",       at_least(4), WRITE | MOVABLE_KEYS, counted(0, 1), zmpop),
+    cmd("zmscore",     at_least(3), READ | FAST,          key(1),        zmscore),
+    cmd("zpopmax",     at_least(2), WRITE | FAST,         key(1),        zpopmax),
+    cmd("zpopmin",     at_least(2), WRITE | FAST,         key(1),        zpopmin),
+    cmd("zrandmember", at_least(2), READ,                 key(1),        zrandmember),
+    cmd("zrank",       at_least(3), READ | FAST,          key(1),        zrank),
+    cmd("zrem",        at_least(3), WRITE | FAST,         key(1),        zrem),
+    cmd("zrevrank",    at_least(3), READ | FAST,          key(1),        zrevrank),
+    cmd("zscan",       at_least(3), READ,                 key(1),        zscan),
+    cmd("zscore",      exactly(3),  READ | FAST,          key(1),        zscore),
 ];
 
 /// The options of ZADD.
@@ -234,6 +105,7 @@ fn add(ctx: &mut Context<'_>, args: Args<'_>, terms: Terms, first: usize) -> Res
         return Ok(Done::NOTHING);
     }
     let zset = ctx.engine.change_or_put(ctx.scope, key, |limits| empty_for(args, first, limits))?;
+    zset.expect((args.len() - first) / 2, &limits);
     let (mut added, mut updated, mut last) = (0, 0, None);
     for at in (first..args.len()).step_by(2) {
         let score = if at == first { first_score } else { float(args.at(at))? };

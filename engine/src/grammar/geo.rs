@@ -8,27 +8,32 @@ use super::{Grammar, row};
 // A fact per line: formatted, short rows would be joined and long ones torn apart.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Grammar] = &[
-    row("geoadd", -5, "3.2.0", "O(log(N)) for each member, N: elements of the sorted set")
+    row("geoadd", "3.2.0", "O(log(N)) for each member, N: elements of the sorted set")
+        .summary("Gives members places. Adds those that are not there.")
         .syntax(
             "key:key [condition=(NX|XX)@6.2.0] [change=CH@6.2.0] \
              data={longitude:double latitude:double member}...")
         .keys(&[one(RW | UPDATE, 1)])
         .categories(&["geo"])
         .history(&[("6.2.0", "New: `CH`, `NX`, `XX`.")]),
-    row("geodist", -4, "3.2.0", "O(1)")
+    row("geodist", "3.2.0", "O(1)")
+        .summary("Returns the distance of two members.")
         .syntax("key:key member1 member2 [unit=(M|KM|FT|MI)]")
         .keys(&[one(RO | ACCESS, 1)])
         .categories(&["geo"]),
-    row("geohash", -2, "3.2.0", "O(1) for each member")
+    row("geohash", "3.2.0", "O(1) for each member")
+        .summary("Returns the places of members as geohash texts.")
         .syntax("key:key [member...]")
         .keys(&[one(RO | ACCESS, 1)])
         .categories(&["geo"]),
-    row("geopos", -2, "3.2.0", "O(1) for each member")
+    row("geopos", "3.2.0", "O(1) for each member")
+        .summary("Returns the longitudes and latitudes of members.")
         .syntax("key:key [member...]")
         .keys(&[one(RO | ACCESS, 1)])
         .categories(&["geo"]),
-    row("georadius", -6, "3.2.0",
+    row("georadius", "3.2.0",
             "O(N+log(M)), N: elements in the square around the circle, M: elements of the index")
+        .summary("Returns or stores the members within a distance of a place.")
         .syntax(
             "key:key longitude:double latitude:double radius:double unit=(M|KM|FT|MI) [WITHCOORD] \
              [WITHDIST] [WITHHASH] [count-block={COUNT count:int [ANY@6.2.0]}] [order=(ASC|DESC)] \
@@ -44,8 +49,9 @@ pub(super) const ROWS: &[Grammar] = &[
             ("7.0.0", "Units may be in capitals."),
         ])
         .deprecated("6.2.0", "`GEOSEARCH ... BYRADIUS`, `GEOSEARCHSTORE ... BYRADIUS`"),
-    row("georadius_ro", -6, "3.2.10",
+    row("georadius_ro", "3.2.10",
             "O(N+log(M)), N: elements in the square around the circle, M: elements of the index")
+        .summary("Returns the members within a distance of a place.")
         .syntax(
             "key:key longitude:double latitude:double radius:double unit=(M|KM|FT|MI) [WITHCOORD] \
              [WITHDIST] [WITHHASH] [count-block={COUNT count:int [ANY@6.2.0]}] [order=(ASC|DESC)]")
@@ -53,8 +59,9 @@ pub(super) const ROWS: &[Grammar] = &[
         .categories(&["geo"])
         .history(&[("6.2.0", "`COUNT` may be followed by `ANY`.")])
         .deprecated("6.2.0", "`GEOSEARCH ... BYRADIUS`"),
-    row("georadiusbymember", -5, "3.2.0",
+    row("georadiusbymember", "3.2.0",
             "O(N+log(M)), N: elements in the square around the circle, M: elements of the index")
+        .summary("Returns or stores the members within a distance of a member.")
         .syntax(
             "key:key member radius:double unit=(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] \
              [count-block={COUNT count:int [ANY]}] [order=(ASC|DESC)] \
@@ -69,17 +76,19 @@ pub(super) const ROWS: &[Grammar] = &[
         .deprecated("6.2.0",
             "`GEOSEARCH ... FROMMEMBER ... BYRADIUS`, `GEOSEARCHSTORE ... FROMMEMBER ... \
              BYRADIUS`"),
-    row("georadiusbymember_ro", -5, "3.2.10",
+    row("georadiusbymember_ro", "3.2.10",
             "O(N+log(M)), N: elements in the square around the circle, M: elements of the index")
+        .summary("Returns the members within a distance of a member.")
         .syntax(
             "key:key member radius:double unit=(M|KM|FT|MI) [WITHCOORD] [WITHDIST] [WITHHASH] \
              [count-block={COUNT count:int [ANY]}] [order=(ASC|DESC)]")
         .keys(&[one(RO | ACCESS, 1)])
         .categories(&["geo"])
         .deprecated("6.2.0", "`GEOSEARCH ... FROMMEMBER ... BYRADIUS`"),
-    row("geosearch", -7, "6.2.0",
+    row("geosearch", "6.2.0",
             "O(N+log(M)), N: elements in the grid boxes around the shape, M: elements of the \
              index")
+        .summary("Returns the members inside a circle or a box.")
         .syntax(
             "key:key from=(FROMMEMBER member|FROMLONLAT {longitude:double latitude:double}) \
              by=(circle={BYRADIUS radius:double unit=(M|KM|FT|MI)}\
@@ -88,9 +97,10 @@ pub(super) const ROWS: &[Grammar] = &[
         .keys(&[one(RO | ACCESS, 1)])
         .categories(&["geo"])
         .history(&[("7.0.0", "Units may be in capitals.")]),
-    row("geosearchstore", -8, "6.2.0",
+    row("geosearchstore", "6.2.0",
             "O(N+log(M)), N: elements in the grid boxes around the shape, M: elements of the \
              index")
+        .summary("Stores the members inside a circle or a box.")
         .syntax(
             "destination:key source:key#1 from=(FROMMEMBER member\
              |FROMLONLAT {longitude:double latitude:double}) \

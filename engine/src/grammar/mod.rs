@@ -1,13 +1,14 @@
 //! The interface of Redis 7.2 as data: what each command takes, which keys it touches and how, since when.
 //!
 //! COMMAND DOCS, COMMAND INFO, COMMAND GETKEYSANDFLAGS and the list of compatibility read these rows. They cover every
-//! command and subcommand but Sentinel's, those that this server does not have included; what a command of ours *does*
-//! (handler, flags, summary) stands in its family's row of [`crate::command`]. A file here is a group of COMMAND DOCS.
+//! command and subcommand but Sentinel's, those that this server does not have included. What runs a command (handler,
+//! arity, flags, places of keys) stands in its family's row of [`crate::command`]; each fact is in one of the two. A file
+//! here is a group of COMMAND DOCS.
 //! Names, tokens, their order, versions and classes of complexity are Redis's; sentences are our own.
 //!
 //! # Columns
-//! - `row(name, arity, since, complexity)`: a subcommand is named with its container, `client|kill`; the arity counts
-//!   the container's name as well, and is negative where it is a minimum; complexity "" is unknown
+//! - `row(name, since, complexity)`: a subcommand is named with its container, `client|kill`; complexity "" is unknown
+//! - `summary`: what it does, in a sentence; all that are there have one
 //! - `syntax`: the arguments after the name, in the notation below; none if there is none
 //! - `keys`: the key specifications, see [`key_spec`]; an argument refers to one by its number
 //! - `tips`: for clients and proxies; `categories`: ACL categories beyond those that follow from flags
@@ -80,12 +81,12 @@ use syntax::Argument;
 pub struct Grammar {
     /// Lower-case name; of a subcommand, with its container: `client|kill`.
     pub name: &'static str,
-    /// Number of arguments, all names included; negative: at least so many.
-    pub arity: i16,
     /// The version of Redis that brought it.
     pub since: &'static str,
     /// Cost; empty if unknown.
     pub complexity: &'static str,
+    /// What it does, in a sentence; empty for some that are not there.
+    pub summary: &'static str,
     /// Its arguments, in the notation above.
     pub syntax: &'static str,
     /// Where its keys are and what is done with them.
@@ -124,14 +125,25 @@ pub const GROUPS: &[(&str, &[Grammar])] = &[
 
 /// The row of this lower-case name.
 pub fn find(name: &str) -> Option<&'static Grammar> {
-    static BY_NAME: OnceLock<Vec<&'static Grammar>> = OnceLock::new();
+    find_in_group(name).map(|(_, row)| row)
+}
+
+/// The row of this lower-case name, and the name of its group.
+pub fn find_in_group(name: &str) -> Option<(&'static str, &'static Grammar)> {
+    static BY_NAME: OnceLock<Vec<(&'static str, &'static Grammar)>> = OnceLock::new();
     let rows = BY_NAME.get_or_init(|| {
-        let mut rows: Vec<_> = GROUPS.iter().flat_map(|(_, rows)| rows.iter()).collect();
-        rows.sort_unstable_by_key(|row| row.name);
+        let with_group = |&(group, rows): &(&'static str, &'static [Grammar])| {
+            rows.iter().map(move |row| (group, row))
+        };
+        let mut rows: Vec<_> = GROUPS.iter().flat_map(with_group).collect();
+        rows.sort_unstable_by_key(|(_, row)| row.name);
         rows
     });
-    rows.binary_search_by_key(&name, |row| row.name).ok().map(|at| rows[at])
+    rows.binary_search_by_key(&name, |(_, row)| row.name).ok().map(|at| rows[at])
 }
+
+/// What stands for the documentation of a row until the table is built.
+pub(crate) const NONE: &Grammar = &row("", "", "");
 
 impl Grammar {
     /// Its arguments as a tree.
@@ -140,6 +152,11 @@ impl Grammar {
             Ok(arguments) => arguments,
             Err(error) => panic!("syntax of {}: {error}", self.name),
         }
+    }
+
+    const fn summary(mut self, summary: &'static str) -> Grammar {
+        self.summary = summary;
+        self
     }
 
     const fn syntax(mut self, syntax: &'static str) -> Grammar {
@@ -179,17 +196,12 @@ impl Grammar {
 }
 
 /// A row with its first columns; the others are added by the methods of their names.
-const fn row(
-    name: &'static str,
-    arity: i16,
-    since: &'static str,
-    complexity: &'static str,
-) -> Grammar {
+const fn row(name: &'static str, since: &'static str, complexity: &'static str) -> Grammar {
     Grammar {
         name,
-        arity,
         since,
         complexity,
+        summary: "",
         syntax: "",
         keys: &[],
         tips: &[],

@@ -8,87 +8,87 @@ use super::{Grammar, row};
 // A fact per line: formatted, short rows would be joined and long ones torn apart.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Grammar] = &[
-    row("eval", -3, "2.6.0", "By script")
+    row("eval", "2.6.0", "By script")
         .syntax("script numkeys:int [key:key...] [arg...]")
         .keys(&[
             counted(RW | ACCESS | UPDATE, 2)
                 .note("What a script does with its keys is unknown: taken as read and written"),
         ])
         .categories(&["scripting"]),
-    row("eval_ro", -3, "7.0.0", "By script")
+    row("eval_ro", "7.0.0", "By script")
         .syntax("script numkeys:int [key:key...] [arg...]")
         .keys(&[
             counted(RO | ACCESS, 2)
                 .note("What a script does with its keys is unknown: taken as read"),
         ])
         .categories(&["scripting"]),
-    row("evalsha", -3, "2.6.0", "By script")
+    row("evalsha", "2.6.0", "By script")
         .syntax("sha1 numkeys:int [key:key...] [arg...]")
         .keys(&[counted(RW | ACCESS | UPDATE, 2)])
         .categories(&["scripting"]),
-    row("evalsha_ro", -3, "7.0.0", "By script")
+    row("evalsha_ro", "7.0.0", "By script")
         .syntax("sha1 numkeys:int [key:key...] [arg...]")
         .keys(&[counted(RO | ACCESS, 2)])
         .categories(&["scripting"]),
-    row("fcall", -3, "7.0.0", "By function")
+    row("fcall", "7.0.0", "By function")
         .syntax("function numkeys:int [key:key...] [arg...]")
         .keys(&[
             counted(RW | ACCESS | UPDATE, 2)
                 .note("What a function does with its keys is unknown: taken as read and written"),
         ])
         .categories(&["scripting"]),
-    row("fcall_ro", -3, "7.0.0", "By function")
+    row("fcall_ro", "7.0.0", "By function")
         .syntax("function numkeys:int [key:key...] [arg...]")
         .keys(&[
             counted(RO | ACCESS, 2)
                 .note("What a function does with its keys is unknown: taken as read"),
         ])
         .categories(&["scripting"]),
-    row("function", -2, "7.0.0", "By subcommand"),
-    row("function|delete", 3, "7.0.0", "O(1)")
+    row("function", "7.0.0", "By subcommand"),
+    row("function|delete", "7.0.0", "O(1)")
         .syntax("library-name")
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .categories(&["scripting"]),
-    row("function|dump", 2, "7.0.0", "O(N) for N functions").categories(&["scripting"]),
-    row("function|flush", -2, "7.0.0", "O(N) for N functions deleted")
+    row("function|dump", "7.0.0", "O(N) for N functions").categories(&["scripting"]),
+    row("function|flush", "7.0.0", "O(N) for N functions deleted")
         .syntax("[flush-type=(ASYNC|SYNC)]")
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .categories(&["scripting"]),
-    row("function|help", 2, "7.0.0", "O(1)").categories(&["scripting"]),
-    row("function|kill", 2, "7.0.0", "O(1)")
+    row("function|help", "7.0.0", "O(1)").categories(&["scripting"]),
+    row("function|kill", "7.0.0", "O(1)")
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
         .categories(&["scripting"]),
-    row("function|list", -2, "7.0.0", "O(N) for N functions")
+    row("function|list", "7.0.0", "O(N) for N functions")
         .syntax("[LIBRARYNAME library-name-pattern] [WITHCODE]")
         .tips(&["nondeterministic_output_order"])
         .categories(&["scripting"]),
-    row("function|load", -3, "7.0.0", "O(1), compiling aside")
+    row("function|load", "7.0.0", "O(1), compiling aside")
         .syntax("[REPLACE] function-code")
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .categories(&["scripting"]),
-    row("function|restore", -3, "7.0.0", "O(N) for N functions in the payload")
+    row("function|restore", "7.0.0", "O(N) for N functions in the payload")
         .syntax("serialized-value [policy=(FLUSH|APPEND|REPLACE)]")
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .categories(&["scripting"]),
-    row("function|stats", 2, "7.0.0", "O(1)")
+    row("function|stats", "7.0.0", "O(1)")
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .categories(&["scripting"]),
-    row("script", -2, "2.6.0", "By subcommand"),
-    row("script|debug", 3, "3.2.0", "O(1)").syntax("mode=(YES|SYNC|NO)").categories(&["scripting"]),
-    row("script|exists", -3, "2.6.0", "O(N) for N digests given, O(1) for one")
+    row("script", "2.6.0", "By subcommand"),
+    row("script|debug", "3.2.0", "O(1)").syntax("mode=(YES|SYNC|NO)").categories(&["scripting"]),
+    row("script|exists", "2.6.0", "O(N) for N digests given, O(1) for one")
         .syntax("sha1...")
         .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
         .categories(&["scripting"]),
-    row("script|flush", -2, "2.6.0", "O(N) for N scripts kept")
+    row("script|flush", "2.6.0", "O(N) for N scripts kept")
         .syntax("[flush-type=(ASYNC|SYNC)@6.2.0]")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .categories(&["scripting"])
         .history(&[("6.2.0", "New: `ASYNC`, `SYNC`.")]),
-    row("script|help", 2, "5.0.0", "O(1)").categories(&["scripting"]),
-    row("script|kill", 2, "2.6.0", "O(1)")
+    row("script|help", "5.0.0", "O(1)").categories(&["scripting"]),
+    row("script|kill", "2.6.0", "O(1)")
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
         .categories(&["scripting"]),
-    row("script|load", 3, "2.6.0", "O(N) for a script of N bytes")
+    row("script|load", "2.6.0", "O(N) for a script of N bytes")
         .syntax("script")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .categories(&["scripting"]),

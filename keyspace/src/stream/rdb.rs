@@ -1,5 +1,8 @@
 //! A stream from and to the bytes of a file. What comes in is checked: nodes, counts, ids.
 //!
+//! What a stream says of its entries as a whole can be made out from the entries, and files with wrong figures exist
+//! (candidates of Redis 5.0 wrote some): those are mended.
+//!
 //! # Source
 //! - formats.md 2.6
 
@@ -43,12 +46,15 @@ fn write_group<S: Sink>(writer: &mut Writer<S>, group: &Group) -> Result<(), S::
     Ok(())
 }
 
-/// The stream that was read from a file, if it is one.
-pub(crate) fn read(value: StreamValue) -> Result<Stream, Malformed> {
+/// The stream that was read from a file, if it is one, and whether its figures were mended.
+pub(crate) fn read(value: StreamValue) -> Result<(Stream, bool), Malformed> {
     let invalid = |reason: &'static str| Malformed::invalid(reason);
     let ids: Vec<StreamId> = value.nodes.iter().map(|node| node.id).collect();
     let mut nodes: Ordered<Node> = Ordered::default();
     let (mut len, mut last_live) = (0u64, None);
+    if ids.is_empty() && value.entries > 0 {
+        return Err(invalid("stream has another number of entries than announced"));
+    }
     for (index, node) in value.nodes.into_iter().enumerate() {
         let before = ids.get(index + 1).copied();
         let mut node =
@@ -62,19 +68,16 @@ pub(crate) fn read(value: StreamValue) -> Result<Stream, Malformed> {
         last_live = node.backward_live().next().map(|entry| entry.id);
         nodes.push(node);
     }
-    if len != value.entries {
-        return Err(invalid("stream has another number of entries than announced"));
-    }
-    if last_live.is_some_and(|last| last > value.last_id) {
-        return Err(invalid("stream has an entry after its last id"));
-    }
+    let last_id = last_live.map_or(value.last_id, |last| last.max(value.last_id));
+    let added = value.entries_added.max(len);
+    let mended = (len, last_id, added) != (value.entries, value.last_id, value.entries_added);
     let mut entries = Entries {
         nodes,
         len,
         first_id: StreamId::MIN,
-        last_id: value.last_id,
+        last_id,
         max_deleted_id: value.max_deleted_id,
-        added: value.entries_added,
+        added,
     };
     // The file says it too, from type 19 on; what counts is what is there.
     entries.find_first();
@@ -87,7 +90,7 @@ pub(crate) fn read(value: StreamValue) -> Result<Stream, Malformed> {
         }
         read_group(&mut stream, group)?;
     }
-    Ok(stream)
+    Ok((stream, mended))
 }
 
 /// Adds a group, of which the parser has checked that names differ and every pending entry has one owner.

@@ -5,13 +5,16 @@
 //!
 //! ```text
 //! #TS:<unix seconds>\r\n
-//! #tm <start> <end> <len> <crc> <place>\r\n         len bytes of commands follow, which bring the replication offset
+//! #tm <start> <end> <len> <crc> <place> <seal>\r\n  len bytes of commands follow, which bring the replication offset
 //!                                                   from start to end; crc is their CRC-64/XZ, 16 hex digits; place is
 //!                                                   where the mark stands in its file: one that is elsewhere tells that
-//!                                                   something before it is missing. (Older marks have none.) Blanks
-//!                                                   may follow: a repair writes a shorter mark over a longer one
-//! #tm-history <id> <second id> <second offset>\r\n  whose offsets these are
+//!                                                   the file was edited before it. Blanks may follow: a repair writes a
+//!                                                   shorter mark over a longer one
+//! #tm-history <id> <second id> <second offset> <seal>\r\n  whose offsets these are
 //! ```
+//!
+//! The seal is a checksum of the line before it, `s` and 8 hex digits: so a mark that rots is told apart from a file that was
+//! edited, of which the marks are as they were. Marks of older files have no seal, and still older ones no place.
 //!
 //! `len` is not `end − start`: what only replicas get (PING, GETACK) counts in the offset and is not in the file, and
 //! local writes of a replica are in the file and do not count.
@@ -32,8 +35,10 @@ use thiserror::Error;
 /// Characters of a replication id.
 pub const REPLICATION_ID_BYTES: usize = 40;
 
-/// The longest of our lines: `#tm-history`, two ids, 20 characters of a number, blanks and line end.
-const LONGEST_BYTES: usize = 11 + 2 * (1 + REPLICATION_ID_BYTES) + 1 + 20 + 2;
+/// A seal: a letter that no number has, so that it is none of the number before it if the blank rots, and 8 digits.
+const SEAL_BYTES: usize = 1 + 8;
+/// The longest of our lines: `#tm-history`, two ids, 20 characters of a number, the seal, blanks and line end.
+const LONGEST_BYTES: usize = 11 + 2 * (1 + REPLICATION_ID_BYTES) + 1 + 20 + 1 + SEAL_BYTES + 2;
 const _: () = assert!(LONGEST_BYTES <= MAX_ANNOTATION_BYTES);
 
 /// Stands before a block of commands.
@@ -49,6 +54,8 @@ pub struct BlockMark {
     pub crc: u64,
     /// Where the mark stands in its file, if it says so.
     pub place: Option<u64>,
+    /// Whether it has a seal.
+    pub sealed: bool,
 }
 
 /// Says whose offsets the marks count. As Redis's `replid`, `replid2` and `second_repl_offset`.
@@ -75,6 +82,13 @@ pub enum Annotation {
     Other,
 }
 
+/// Appends the whole line that says in which unix second the commands behind it were executed.
+pub fn encode_timestamp(seconds: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"#TS:");
+    out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A line that begins like one of ours and is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("annotation is damaged: {reason}")]
@@ -92,21 +106,30 @@ impl Annotation {
         }
         let padded = text.starts_with(b"tm ");
         let text = if padded { text.trim_ascii_end() } else { text };
+        if !text.starts_with(b"tm") {
+            return match is_disguised(text) {
+                true => Err(AnnotationError { reason: "it was a mark" }),
+                false => Ok(Self::Other),
+            };
+        }
         let mut words = text.split(|&byte| byte == b' ');
         let mut next = || words.next().unwrap_or_default();
         let annotation = match next() {
             b"tm" => {
                 let reason = "not a start, an end, a length, a checksum and a place";
                 let (start, end, len, crc, place) = (next(), next(), next(), next(), next());
+                let seal = next();
                 let mark = (|| {
                     let (start, end, len) = (decimal(start)?, decimal(end)?, decimal(len)?);
                     let place = match place {
-                        b"" => None,
+                        b"" if seal.is_empty() => None,
                         digits => Some(decimal(digits)?),
                     };
-                    Some(BlockMark { start, end, len, crc: hex(crc)?, place })
+                    let sealed = !seal.is_empty();
+                    Some(BlockMark { start, end, len, crc: hex(crc)?, place, sealed })
                 })();
                 let mark = mark.filter(|mark| mark.start <= mark.end);
+                check_seal(text, seal)?;
                 Self::Block(mark.ok_or(AnnotationError { reason })?)
             }
             b"tm-history" => {
@@ -120,12 +143,10 @@ impl Annotation {
                     let (id, second_id) = (replication_id(id)?, replication_id(second_id)?);
                     Some(HistoryMark { id, second_id, second_offset })
                 })();
+                check_seal(text, next())?;
                 Self::History(mark.ok_or(AnnotationError { reason })?)
             }
-            word if word.starts_with(b"tm") => {
-                return Err(AnnotationError { reason: "unknown kind of mark" });
-            }
-            _ => return Ok(Self::Other),
+            _ => return Err(AnnotationError { reason: "unknown kind of mark" }),
         };
         match words.next() {
             None => Ok(annotation),
@@ -150,13 +171,13 @@ impl BlockMark {
     ) -> Self {
         assert!(start <= end, "a block cannot bring the offset back");
         let len = pieces.clone().map(|piece| piece.len() as u64).sum();
-        Self { start, end, len, crc: journal_crc_of(pieces), place: None }
+        Self { start, end, len, crc: journal_crc_of(pieces), place: None, sealed: false }
     }
 
-    /// The same mark, to stand at an offset of its file.
+    /// The same mark, to stand at an offset of its file, and sealed.
     #[must_use]
     pub fn at(self, place: u64) -> Self {
-        Self { place: Some(place), ..self }
+        Self { place: Some(place), sealed: true, ..self }
     }
 
     /// Whether a block is the one that the mark was made for.
@@ -167,18 +188,20 @@ impl BlockMark {
 
     /// Appends the whole line.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let from = out.len();
         let mut number = itoa::Buffer::new();
         out.extend_from_slice(b"#tm ");
         for value in [self.start, self.end, self.len] {
             out.extend_from_slice(number.format(value).as_bytes());
             out.push(b' ');
         }
-        for shift in (0..16).rev() {
-            out.push(b"0123456789abcdef"[(self.crc >> (4 * shift) & 15) as usize]);
-        }
+        put_hex(out, self.crc, 16);
         if let Some(place) = self.place {
             out.push(b' ');
             out.extend_from_slice(number.format(place).as_bytes());
+            if self.sealed {
+                put_seal(out, from);
+            }
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -187,13 +210,54 @@ impl BlockMark {
 impl HistoryMark {
     /// Appends the whole line.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let from = out.len();
         out.extend_from_slice(b"#tm-history ");
         out.extend_from_slice(&self.id);
         out.push(b' ');
         out.extend_from_slice(&self.second_id);
         out.push(b' ');
         out.extend_from_slice(itoa::Buffer::new().format(self.second_offset).as_bytes());
+        put_seal(out, from);
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn put_hex(out: &mut Vec<u8>, number: u64, digits: u32) {
+    let digit = |shift| b"0123456789abcdef"[(number >> (4 * shift) & 15) as usize];
+    out.extend((0..digits).rev().map(digit));
+}
+
+/// Seals the line that begins with its `#` at `from`.
+fn put_seal(out: &mut Vec<u8>, from: usize) {
+    let checksum = journal_crc(&out[from + 1..]);
+    out.extend_from_slice(b" s");
+    put_hex(out, checksum, 8);
+}
+
+/// Whether a line is what its seal says; one without is believed.
+fn check_seal(text: &[u8], seal: &[u8]) -> Result<(), AnnotationError> {
+    if seal.is_empty() || is_sealed(text) {
+        return Ok(());
+    }
+    Err(AnnotationError { reason: "it is not what its seal says" })
+}
+
+/// Whether a line ends with its seal.
+fn is_sealed(text: &[u8]) -> bool {
+    let Some((line, seal)) = text.split_last_chunk::<SEAL_BYTES>() else { return false };
+    let Some(line) = line.strip_suffix(b" ") else { return false };
+    let mut right = Vec::with_capacity(SEAL_BYTES);
+    right.push(b's');
+    put_hex(&mut right, journal_crc(line), 8);
+    right == seal
+}
+
+/// Whether a line was one of our marks before its first letters rotted: it would be passed over as a comment.
+fn is_disguised(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    match text.get(2..) {
+        Some(rest @ ([b' ', ..] | [b'-', ..])) => is_sealed(&[b"tm", rest].concat()),
+        _ => false,
     }
 }
 
@@ -250,10 +314,15 @@ mod tests {
         let placed = mark.at(4711);
         line.clear();
         placed.encode(&mut line);
-        assert_eq!(line, b"#tm 100 114 9 995dc9bbdf1939fa 4711\r\n");
+        assert_eq!(line, b"#tm 100 114 9 995dc9bbdf1939fa 4711 s42a22f07\r\n");
         assert_eq!(read(&line), Ok(Annotation::Block(placed)));
+        let unsealed = BlockMark { sealed: false, ..placed };
+        line.clear();
+        unsealed.encode(&mut line);
+        assert_eq!(line, b"#tm 100 114 9 995dc9bbdf1939fa 4711\r\n");
+        assert_eq!(read(&line), Ok(Annotation::Block(unsealed)));
         let all = u64::MAX;
-        let largest = BlockMark { start: all, end: all, len: all, crc: 0, place: Some(all) };
+        let largest = BlockMark { start: all, end: all, len: all, crc: 0, ..mark }.at(all);
         line.clear();
         largest.encode(&mut line);
         assert_eq!(read(&line), Ok(Annotation::Block(largest)));
@@ -273,9 +342,41 @@ mod tests {
 
     #[test]
     fn timestamps_and_foreign_lines() {
-        assert_eq!(read(b"#TS:1700000000\r\n"), Ok(Annotation::Timestamp(1_700_000_000)));
+        let mut line = Vec::new();
+        encode_timestamp(1_700_000_000, &mut line);
+        assert_eq!(line, b"#TS:1700000000\r\n");
+        assert_eq!(read(&line), Ok(Annotation::Timestamp(1_700_000_000)));
         for line in [&b"#TS:x\r\n"[..], b"#\r\n", b"# a comment\r\n", b"#Tm 1\r\n"] {
             assert_eq!(read(line), Ok(Annotation::Other));
+        }
+    }
+
+    #[test]
+    fn whatever_bit_of_a_sealed_line_rots_it_is_an_error_or_no_annotation() {
+        let id = *b"35edfed1983f3a6dca628483820a0346f6f0fcad";
+        let mut lines = [Vec::new(), Vec::new(), Vec::new()];
+        BlockMark::of(100, 114, b"123456789").at(4711).encode(&mut lines[0]);
+        HistoryMark { id, second_id: [b'0'; 40], second_offset: -1 }.encode(&mut lines[1]);
+        lines[2] = lines[0][..lines[0].len() - 2].to_vec();
+        lines[2].extend(b"   \r\n");
+        for line in lines {
+            assert!(read(&line).is_ok());
+            for bit in 0..8 * line.len() {
+                let mut rotten = line.clone();
+                rotten[bit / 8] ^= 1 << (bit % 8);
+                // What follows begins like a command.
+                rotten.extend(b"*1\r\n$4\r\nPING\r\n");
+                match parse_record(&rotten, &mut Vec::new()) {
+                    Record::Annotation { text, .. } => {
+                        let parsed = Annotation::parse(text);
+                        // The CR in front of the LF says nothing.
+                        let harmless = bit / 8 == line.len() - 2;
+                        assert!(parsed.is_err() || harmless, "{bit}: {parsed:?}");
+                    }
+                    Record::Malformed(_) => {}
+                    record => panic!("{bit}: {record:?}"),
+                }
+            }
         }
     }
 
@@ -293,6 +394,9 @@ mod tests {
             b"#tm 100 114 9 995dc9bbdf1939fa 07\r\n",
             b"#tm 100 114 9 995dc9bbdf1939fa 7 7\r\n",
             b"#tm 100 114  9 995dc9bbdf1939fa\r\n",
+            b"#tm 100 114 9 995dc9bbdf1939fa 4711 s42a22f08\r\n",
+            b"#tm 100 114 9 995dc9bbdf1939fa  s42a22f07\r\n",
+            b"#um 100 114 9 995dc9bbdf1939fa 4711 s42a22f07\r\n",
             b"#tm-history abc abc 0\r\n",
             b"#tm-histery x\r\n",
             b"#tm\r\n",

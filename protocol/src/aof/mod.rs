@@ -27,6 +27,8 @@ mod manifest;
 mod record;
 mod words;
 
-pub use annotation::{Annotation, AnnotationError, BlockMark, HistoryMark, REPLICATION_ID_BYTES};
+pub use annotation::{
+    Annotation, AnnotationError, BlockMark, HistoryMark, REPLICATION_ID_BYTES, encode_timestamp,
+};
 pub use manifest::{FileEntry, FileKind, Manifest, ManifestError, ManifestReason};
 pub use record::{MAX_ANNOTATION_BYTES, Record, RecordError, Span, parse_record};

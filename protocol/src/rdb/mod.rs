@@ -165,6 +165,36 @@ impl ObjectType {
         Self::HashListpackEx,
     ];
 
+    /// Its name, as redis-check-rdb of the server that brought it prints it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list-linked",
+            Self::Set => "set-hashtable",
+            Self::ZsetAscii => "zset-v1",
+            Self::Hash => "hash-hashtable",
+            Self::Zset => "zset-v2",
+            Self::Module => "module-value",
+            Self::HashZipmap => "hash-zipmap",
+            Self::ListZiplist => "list-ziplist",
+            Self::SetIntset => "set-intset",
+            Self::ZsetZiplist => "zset-ziplist",
+            Self::HashZiplist => "hash-ziplist",
+            Self::ListQuicklist => "quicklist",
+            Self::Stream1 => "stream",
+            Self::HashListpack => "hash-listpack",
+            Self::ZsetListpack => "zset-listpack",
+            Self::ListQuicklist2 => "quicklist-v2",
+            Self::Stream2 => "stream-v2",
+            Self::SetListpack => "set-listpack",
+            Self::Stream3 => "stream-v3",
+            Self::HashExpiry => "hash-expiry",
+            Self::HashMetadata => "hash-hashtable-md",
+            Self::HashListpackEx => "hash-listpack-md",
+        }
+    }
+
     /// The type that a byte stands for. Types 6, 8, 23 and all above 25 are refused.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {

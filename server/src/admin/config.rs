@@ -1,7 +1,8 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, SetError};
+use crate::config::{Caller, Row, SetError, Settings};
 use crate::node::Outside;
+use crate::process::{places, title};
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -15,13 +16,15 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "set" => set(host, ctx, args)?,
         "resetstat" => {
             ctx.engine.stats = Default::default();
+            ctx.engine.eviction.reset_stats();
             host.stats = Default::default();
+            crate::eventloop::reset();
             host.reset_lazy_freed();
             host.persistence.reset_stats();
             ctx.reply.ok();
         }
         _ => {
-            rewrite(host)?;
+            rewrite(host, Settings::rewrite)?;
             ctx.reply.ok();
         }
     }
@@ -64,12 +67,19 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let changed = host.settings.set(&pairs, caller).map_err(refused)?;
     for name in &changed {
         if let Err(reason) = apply(host, ctx, name) {
+            let reason = crate::log::plain(&reason);
             host.settings = before;
             for name in &changed {
                 // The old value was in force before: it can be again.
                 let _ = apply(host, ctx, name);
             }
             return Err(Refusal::new(SetError::failed(name, &reason).text));
+        }
+    }
+    for (name, _) in &pairs {
+        let row = Row::find(&String::from_utf8_lossy(name));
+        if let Some(row) = row.filter(|row| host.settings.is_without_effect(row)) {
+            tracing::warn!("{}", row.advice(&host.settings));
         }
     }
     host.settings_changed = true;
@@ -81,11 +91,19 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
 fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), String> {
     let settings = &host.settings;
     match name {
-        "dir" => std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?,
+        "dir" => {
+            std::env::set_current_dir(&settings.dir).map_err(|error| error.to_string())?;
+            if let Some(text) =
+                places::unwritable(settings, Path::new("."), places::refusal_to_write)
+            {
+                tracing::warn!("{text}");
+            }
+        }
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" => crate::log::set_level(settings.loglevel),
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
         "aof-disable-auto-gc" => host.collect_history(),
+        "aof-timestamp-enabled" => host.begin_second(ctx.now()),
         "appendfsync" => host.persistence.set_policy(settings),
         "port" => return host.relisten(),
         "bind" => {
@@ -98,6 +116,12 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
                 return Err("Failed to set current oom_score_adj. Check server logs.".into());
             }
         }
+        "proc-title-template" => {
+            let text = title::expand(settings, host.config_file.as_deref());
+            if let Some(title) = &mut host.title {
+                title.set(&text);
+            }
+        }
         "maxclients" => crate::limits::make_room_for_all(settings.maxclients)?,
         "jemalloc-bg-thread" => crate::memory::set_background_thread(settings.jemalloc_bg_thread),
         _ => crate::config_apply::to_engine(settings, ctx.engine),
@@ -106,7 +130,7 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
 }
 
 /// Writes the configuration in force into its file.
-pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
+pub fn rewrite(host: &mut Outside, contents: fn(&Settings, &str) -> String) -> Result<(), Refusal> {
     let Some(path) = host.config_file.clone() else {
         return Err(Refusal::fixed("ERR The server is running without a config file"));
     };
@@ -115,9 +139,9 @@ pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
     if let Ok(dir) = std::env::current_dir() {
         settings.dir = dir.display().to_string();
     }
-    write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
+    write_rewritten(&path, |original| contents(&settings, original)).map_err(|error| {
         tracing::warn!("CONFIG REWRITE failed: {error}");
-        Refusal::new(format!("ERR Rewriting config file: {error}"))
+        Refusal::new(format!("ERR Rewriting config file: {}", crate::log::plain(&error)))
     })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())

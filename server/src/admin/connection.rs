@@ -2,16 +2,12 @@
 
 use super::client::is_valid_name;
 use crate::node::Outside;
+use crate::version::REDIS_VERSION;
 use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use protocol::number::parse_i64;
 use protocol::resp::Args;
-
-/// The version of Redis whose behaviour we promise, for clients that look at it.
-pub const REDIS_VERSION: &str = "7.2.5";
-/// Our own.
-pub const TIDEMARK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 const WRONG: Refusal =
     Refusal::fixed("WRONGPASS invalid username-password pair or user is disabled.");
@@ -28,6 +24,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 fn check(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), Refusal> {
     let known = &ctx.engine.password;
     if user != b"default" || !(known.is_empty() || same(password, known)) {
+        ctx.engine.stats.acl_access_denied_auth += 1;
         return Err(WRONG);
     }
     ctx.session.authenticated = true;

@@ -3,15 +3,16 @@
 //! # Source
 //! - names and order of fields: Redis 7.2
 
-use super::connection::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::clock;
+use crate::eventloop;
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
 use crate::replication::link::{Link, LinkState};
+use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use engine::context::{Context, Done};
-use engine::engine::Stats;
 use engine::refusal::Refusal;
+use engine::statistics::Stats;
 use engine::{Engine, Session};
 use protocol::resp::Args;
 use replica::feed::Feed;
@@ -30,11 +31,18 @@ const SECTIONS: &[(&str, &str, Section)] = &[
     ("modules", "Modules", |_, _, _, _| ()),
     ("commandstats", "Commandstats", commandstats),
     ("errorstats", "Errorstats", errorstats),
+    ("latencystats", "Latencystats", latencystats),
+    ("threads", "Threads", threads),
     ("cluster", "Cluster", |_, _, _, out| line(out, "cluster_enabled", 0)),
     ("keyspace", "Keyspace", keyspace),
+    ("debug", "Debug", debug),
 ];
 /// Sections that are shown only when asked for.
-const ON_DEMAND: [&str; 1] = ["commandstats"];
+const ON_DEMAND: [&str; 4] = ["commandstats", "latencystats", "threads", "debug"];
+/// The section that is not even part of all.
+const BY_NAME_ALONE: &str = "debug";
+/// Keys that are looked at for an estimate about those with an expiry.
+const SAMPLES: usize = 64;
 
 fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a string cannot fail.
@@ -53,7 +61,7 @@ pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Don
     let usual = asked.is_empty() || asked.iter().any(|word| word == "default");
     let mut out = String::new();
     for (name, title, write) in SECTIONS {
-        let wanted = everything
+        let wanted = (everything && *name != BY_NAME_ALONE)
             || (usual && !ON_DEMAND.contains(name))
             || asked.iter().any(|word| word == name);
         if !wanted {
@@ -87,20 +95,45 @@ fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "arch_bits", usize::BITS);
     line(out, "monotonic_clock", "POSIX clock_gettime");
     line(out, "multiplexing_api", "epoll");
+    line(out, "atomicvar_api", "rust-core");
+    line(out, "gcc_version", "0.0.0");
     line(out, "process_id", std::process::id());
-    line(out, "process_supervised", "no");
+    line(out, "process_supervised", host.supervisor.name());
     line(out, "run_id", &host.identity.run_id);
     line(out, "tcp_port", host.settings.port);
     line(out, "server_time_usec", engine.now_ms * 1000);
     line(out, "uptime_in_seconds", uptime);
     line(out, "uptime_in_days", uptime / 86400);
-    line(out, "hz", host.settings.hz);
+    line(out, "hz", 1000 / crate::timer::TICK_MS);
     line(out, "configured_hz", host.settings.hz);
     line(out, "lru_clock", engine.seconds());
     let executable = std::env::current_exe();
     line(out, "executable", executable.map_or_else(|_| String::new(), |p| p.display().to_string()));
     let file = host.config_file.as_ref();
     line(out, "config_file", file.map_or_else(String::new, |path| path.display().to_string()));
+    line(out, "io_threads_active", 0);
+    if let Some(left_ms) = host.shutdown.left_ms(engine.steady_ms) {
+        line(out, "shutdown_in_milliseconds", left_ms);
+    }
+    listeners(host, out);
+}
+
+/// Where clients can connect: a line for each kind of socket.
+fn listeners(host: &Outside, out: &mut String) {
+    let settings = &host.settings;
+    let mut index = 0;
+    let mut listener = |text: String| {
+        line(out, &format!("listener{index}"), text);
+        index += 1;
+    };
+    if settings.port > 0 {
+        let addresses: Vec<String> =
+            settings.bind.0.iter().map(|address| format!("bind={address},")).collect();
+        listener(format!("name=tcp,{}port={}", addresses.concat(), settings.port));
+    }
+    if !settings.unixsocket.is_empty() {
+        listener(format!("name=unix,bind={}", settings.unixsocket));
+    }
 }
 
 fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
@@ -108,11 +141,16 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "connected_clients", host.clients.len().saturating_sub(replicas));
     line(out, "cluster_connections", 0);
     line(out, "maxclients", host.settings.maxclients);
-    line(out, "client_recent_max_input_buffer", 0);
+    let most = host.clients.iter().map(|(_, client)| client.input.total()).max().unwrap_or(0);
+    line(out, "client_recent_max_input_buffer", most);
     let most = host.clients.iter().map(|(_, client)| client.output_bytes).max().unwrap_or(0);
     line(out, "client_recent_max_output_buffer", most);
     let (waiting, waiting_for_a_time) = engine.waiters_len();
-    line(out, "blocked_clients", host.replication.waits.len() + waiting);
+    line(
+        out,
+        "blocked_clients",
+        host.replication.waits.len() + host.shutdown.waiting_len() + waiting,
+    );
     line(out, "tracking_clients", engine.tracking_counts().clients);
     let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
     line(out, "pubsub_clients", pubsub);
@@ -128,12 +166,7 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    let specs = engine::command::table().all().iter();
-    for spec in specs.flat_map(|spec| [*spec].into_iter().chain(spec.subcommands)) {
-        let Some(calls) = engine.stats.calls.get(spec.index) else { continue };
-        if *calls == Default::default() {
-            continue;
-        }
+    for (spec, calls) in engine.stats.used() {
         let us = calls.ns / 1000;
         let each =
             if calls.calls > 0 { calls.ns as f64 / 1000.0 / calls.calls as f64 } else { 0.0 };
@@ -143,6 +176,39 @@ fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
         );
         line(out, &format!("cmdstat_{}", spec.name), text);
     }
+}
+
+fn latencystats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
+    for (spec, calls) in engine.stats.used() {
+        let Some(histogram) = &calls.latency else { continue };
+        let percentiles = host.settings.latency_tracking_info_percentiles.0.iter().map(|p| {
+            let us = histogram.value_at_percentile(*p) as f64 / 1000.0;
+            format!("p{p}={us:.3}")
+        });
+        let text: Vec<String> = percentiles.collect();
+        line(out, &format!("latency_percentiles_usec_{}", spec.name), text.join(","));
+    }
+}
+
+/// Processor time of each thread.
+fn threads(_: &Outside, _: &Engine, _: &Session, out: &mut String) {
+    for (index, thread) in memory::threads().iter().enumerate() {
+        let (user, system) = thread.cpu_seconds;
+        let text = format!(
+            "name={},id={},used_cpu_sys={system:.2},used_cpu_user={user:.2}",
+            thread.name, thread.id
+        );
+        line(out, &format!("thread{index}"), text);
+    }
+}
+
+/// What is interesting to who works on the server itself.
+fn debug(_: &Outside, _: &Engine, _: &Session, out: &mut String) {
+    let figures = eventloop::figures();
+    line(out, "eventloop_duration_aof_sum", figures.append_ns / 1000);
+    line(out, "eventloop_duration_cron_sum", figures.timer_ns / 1000);
+    line(out, "eventloop_duration_max", figures.longest_ns / 1000);
+    line(out, "eventloop_cmd_per_cycle_max", figures.most_commands);
 }
 
 fn human(bytes: usize) -> String {
@@ -178,8 +244,21 @@ fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut 
     let total = memory::system_bytes();
     line(out, "total_system_memory", total);
     line(out, "total_system_memory_human", human(total));
+    // No scripts run here, but libraries of functions that came in a snapshot are kept.
+    let libraries: usize = engine.functions.iter().map(Vec::len).sum();
     line(out, "used_memory_lua", 0);
-    line(out, "used_memory_scripts", 0);
+    line(out, "used_memory_vm_eval", 0);
+    line(out, "used_memory_lua_human", human(0));
+    line(out, "used_memory_scripts_eval", 0);
+    line(out, "number_of_cached_scripts", 0);
+    line(out, "number_of_functions", 0);
+    line(out, "number_of_libraries", engine.functions.len());
+    line(out, "used_memory_vm_functions", 0);
+    line(out, "used_memory_vm_total", 0);
+    line(out, "used_memory_vm_total_human", human(0));
+    line(out, "used_memory_functions", libraries);
+    line(out, "used_memory_scripts", libraries);
+    line(out, "used_memory_scripts_human", human(libraries));
     line(out, "maxmemory", host.settings.maxmemory);
     line(out, "maxmemory_human", human(host.settings.maxmemory as usize));
     line(out, "maxmemory_policy", host.settings.maxmemory_policy.name());
@@ -239,6 +318,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "rdb_last_bgsave_time_sec", state.figures.last_bgsave_s);
     line(out, "rdb_current_bgsave_time_sec", since(saving));
     line(out, "rdb_saves", state.figures.saves);
+    line(out, "rdb_snapshots_kept", state.figures.snapshots_kept);
     line(out, "rdb_last_cow_size", state.figures.last_cow_bytes);
     line(out, "rdb_last_load_keys_expired", state.figures.last_load_expired);
     line(out, "rdb_last_load_keys_loaded", state.figures.last_load_loaded);
@@ -287,44 +367,79 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 
 fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let (own, engine_stats): (_, &Stats) = (&host.stats, &engine.stats);
+    let rates = &host.rates;
     line(out, "total_connections_received", own.connections);
     line(out, "total_commands_processed", engine_stats.commands);
-    line(out, "instantaneous_ops_per_sec", host.rates.commands);
-    line(out, "total_net_input_bytes", own.input_bytes);
+    line(out, "instantaneous_ops_per_sec", rates.commands);
+    line(out, "total_net_input_bytes", own.all_input_bytes());
     line(out, "total_net_output_bytes", own.output_bytes);
     line(out, "total_net_repl_input_bytes", own.repl_input_bytes);
     line(out, "total_net_repl_output_bytes", own.repl_output_bytes);
     let kbps = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
-    line(out, "instantaneous_input_kbps", kbps(host.rates.input_bytes));
-    line(out, "instantaneous_output_kbps", kbps(host.rates.output_bytes));
+    line(out, "instantaneous_input_kbps", kbps(rates.input_bytes));
+    line(out, "instantaneous_output_kbps", kbps(rates.output_bytes));
+    line(out, "instantaneous_input_repl_kbps", kbps(rates.repl_input_bytes));
+    line(out, "instantaneous_output_repl_kbps", kbps(rates.repl_output_bytes));
     line(out, "rejected_connections", own.rejected_connections);
     line(out, "sync_full", own.sync_full);
     line(out, "sync_partial_ok", own.sync_partial_ok);
     line(out, "sync_partial_err", own.sync_partial_err);
-    line(out, "migrate_cached_sockets", host.other_servers.len());
     line(out, "expired_keys", engine_stats.expired_keys);
+    line(out, "expired_stale_perc", format!("{:.2}", stale_percent(engine)));
+    line(out, "expired_time_cap_reached_count", own.sweeps_cut_short);
+    line(out, "expire_cycle_cpu_milliseconds", own.sweep_us / 1000);
     line(out, "evicted_keys", engine_stats.evicted_keys);
     line(out, "evicted_clients", own.evicted_clients);
+    let (exceeded_ms, present_ms) = engine.eviction.exceeded_ms(clock::monotonic_ns());
+    line(out, "total_eviction_exceeded_time", exceeded_ms);
+    line(out, "current_eviction_exceeded_time", present_ms);
     line(out, "keyspace_hits", engine_stats.keyspace_hits);
     line(out, "keyspace_misses", engine_stats.keyspace_misses);
     let (channels, patterns, shard) = engine.channel_counts();
-    let tracking = engine.tracking_counts();
     line(out, "pubsub_channels", channels);
     line(out, "pubsub_patterns", patterns);
     line(out, "pubsubshard_channels", shard);
     line(out, "latest_fork_usec", own.fork_us);
     line(out, "total_forks", own.forks);
+    line(out, "migrate_cached_sockets", host.other_servers.len());
+    line(out, "slave_expires_tracked_keys", engine.own_expiring_len());
+    // Nothing is defragmented.
+    for name in ["hits", "misses", "key_hits", "key_misses"] {
+        line(out, &format!("active_defrag_{name}"), 0);
+    }
+    line(out, "total_active_defrag_time", 0);
+    line(out, "current_active_defrag_time", 0);
+    let tracking = engine.tracking_counts();
     line(out, "tracking_total_keys", tracking.keys);
     line(out, "tracking_total_items", tracking.items);
     line(out, "tracking_total_prefixes", tracking.prefixes);
     line(out, "unexpected_error_replies", engine_stats.unexpected_errors);
     line(out, "total_error_replies", engine_stats.error_replies);
+    line(out, "dump_payload_sanitizations", engine_stats.dump_payload_sanitizations);
+    line(out, "total_reads_processed", own.reads);
+    line(out, "total_writes_processed", own.writes);
+    // The main thread reads and writes all.
+    line(out, "io_threaded_reads_processed", 0);
+    line(out, "io_threaded_writes_processed", 0);
+    // No connection has a buffer of its own that could be resized.
+    line(out, "reply_buffer_shrinks", 0);
+    line(out, "reply_buffer_expands", 0);
+    let eventloop = eventloop::figures();
+    line(out, "eventloop_cycles", eventloop.cycles);
+    line(out, "eventloop_duration_sum", eventloop.busy_ns / 1000);
+    line(out, "eventloop_duration_cmd_sum", engine_stats.commands_ns / 1000);
+    line(out, "instantaneous_eventloop_cycles_per_sec", rates.cycles);
+    line(out, "instantaneous_eventloop_duration_usec", rates.cycle_us);
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);
     line(out, "client_output_buffer_limit_disconnections", own.output_buffer_limit_disconnections);
+    line(out, "acl_access_denied_auth", engine_stats.acl_access_denied_auth);
+    for name in ["cmd", "key", "channel"] {
+        line(out, &format!("acl_access_denied_{name}"), 0);
+    }
 }
 
 fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    for (prefix, count) in &engine.stats.errors {
+    for (prefix, count) in engine.stats.errors() {
         line(out, &format!("errorstat_{prefix}"), format!("count={count}"));
     }
 }
@@ -396,7 +511,11 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
         );
     }
     if !link.is_up() {
-        line(out, "master_link_down_reason", link.reason.as_deref().unwrap_or(""));
+        line(
+            out,
+            "master_link_down_reason",
+            crate::log::plain(link.reason.as_deref().unwrap_or("")),
+        );
         line(out, "master_link_failed_attempts", link.failed_attempts);
         let down = link.down_since_ms.filter(|_| link.was_up);
         let down = down.map_or(-1, |at| (now.saturating_sub(at) / 1000) as i64);
@@ -410,7 +529,10 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
 }
 
 fn cpu(_host: &Outside, _engine: &Engine, _: &Session, out: &mut String) {
-    for (name, who) in [("", memory::Whose::Own), ("_children", memory::Whose::Children)] {
+    use memory::Whose;
+    for (name, who) in
+        [("", Whose::Own), ("_children", Whose::Children), ("_main_thread", Whose::Thread)]
+    {
         let (user, system) = memory::cpu_seconds(who);
         line(out, &format!("used_cpu_sys{name}"), format!("{system:.6}"));
         line(out, &format!("used_cpu_user{name}"), format!("{user:.6}"));
@@ -425,20 +547,27 @@ fn keyspace(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     }
 }
 
+/// When a few keys with an expiry expire.
+fn some_expiries(db: &keyspace::db::Db) -> Vec<i64> {
+    let mut expiries = Vec::with_capacity(SAMPLES);
+    if db.expiring_len() > 0 {
+        db.sample(rand::random(), true, SAMPLES, |entry| expiries.extend(entry.expiry()));
+    }
+    expiries
+}
+
+/// How many of the keys with an expiry are past it and still there, estimated from a few, percent.
+fn stale_percent(engine: &Engine) -> f64 {
+    let expiries: Vec<i64> = engine.dbs.iter().flat_map(some_expiries).collect();
+    let stale = expiries.iter().filter(|at| **at <= engine.now_ms).count();
+    stale as f64 * 100.0 / expiries.len().max(1) as f64
+}
+
 /// The average time to live of keys that have one, estimated from a few, milliseconds.
 fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
-    const SAMPLES: usize = 64;
-    if db.expiring_len() == 0 {
-        return 0;
-    }
-    let mut draw = || rand::random::<u64>();
-    let sampled = (0..SAMPLES).filter_map(|_| db.random(&mut draw)?.expiry());
-    let (mut total, mut count) = (0i64, 0i64);
-    for at in sampled {
-        total = total.saturating_add(at.saturating_sub(now_ms).max(0));
-        count += 1;
-    }
-    total / count.max(1)
+    let expiries = some_expiries(db);
+    let left = expiries.iter().map(|at| at.saturating_sub(now_ms).max(0));
+    left.fold(0i64, i64::saturating_add) / expiries.len().max(1) as i64
 }
 
 /// `ROLE`.

@@ -47,11 +47,5 @@ pub fn perform(
         HostCall::Wait => host.wait(ctx, args),
         HostCall::WaitAof => host.wait_aof(ctx, args),
         HostCall::Shutdown => host.shutdown_command(ctx, args),
-        HostCall::Acl | HostCall::Failover | HostCall::Latency | HostCall::Slowlog => {
-            Err(Refusal::new(format!(
-                "ERR {} is not supported by this version of Tidemark",
-                ctx.spec.name.to_uppercase()
-            )))
-        }
     }
 }

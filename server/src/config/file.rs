@@ -24,9 +24,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::table::{Row, Settings};
-
-/// The version whose behaviour the errors announce.
-const REDIS_VERSION: &str = "7.2.6";
+use crate::version::REDIS_VERSION;
+use engine::names::{Names, Renamed};
 
 /// How deep files may include each other; a file that includes itself ends here.
 const MAX_INCLUDE_DEPTH: usize = 16;
@@ -40,6 +39,10 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The words after `user` of each ACL user's line, in order.
     pub users: Vec<Vec<String>>,
+    /// What clients may call commands, if a line says so.
+    pub names: Option<Names>,
+    /// What is to be known of some lines, for the log.
+    pub advice: Vec<String>,
 }
 
 /// Why the server cannot start with this configuration.
@@ -87,32 +90,45 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl ConfigError {
+    /// The same in one line: `redis.conf:12: 'port many': argument couldn't be parsed into an integer`.
+    pub fn brief(&self) -> String {
+        match self {
+            ConfigError::Read { path, error } => format!("{}: {error}", path.display()),
+            ConfigError::Line { file, number, line, reason } => match file {
+                Some(path) => format!("{}:{number}: '{line}': {reason}", path.display()),
+                None => format!("option {number}: '{line}': {reason}"),
+            },
+        }
+    }
+}
+
 impl Settings {
     /// Reads a whole command line without the program's name: `[FILE] [--name value …]`.
     pub fn from_command_line(args: &[String]) -> Result<Loaded, ConfigError> {
-        match args {
-            [file, options @ ..] if !file.starts_with('-') => {
-                Settings::load(Some(Path::new(file)), options)
-            }
-            _ => Settings::load(None, args),
-        }
+        let (file, options) = file_and_options(args);
+        Settings::load(file, options)
     }
 
     /// Reads the file, if there is one, and then the options after it on the command line.
     pub fn load(file: Option<&Path>, args: &[String]) -> Result<Loaded, ConfigError> {
-        let mut reader = Reader::default();
-        let mut absolute = None;
-        if let Some(path) = file {
-            reader.file(path, 0)?;
-            absolute = Some(
-                std::path::absolute(path)
-                    .map_err(|error| ConfigError::Read { path: path.into(), error })?,
-            );
-        }
-        for (index, line) in option_lines(args).iter().enumerate() {
-            reader.line(line.as_bytes(), 0).map_err(|refusal| refusal.at(None, index + 1, line))?;
-        }
-        Ok(Loaded { settings: reader.settings, file: absolute, users: reader.users })
+        Reader::default().all(file, args)
+    }
+
+    /// The same without stopping at what is wrong: what the rest says, and all that is wrong, in order.
+    pub fn examine(args: &[String]) -> (Loaded, Vec<ConfigError>) {
+        let (file, options) = file_and_options(args);
+        let mut reader = Reader { wrong: Some(Vec::new()), ..Reader::default() };
+        let loaded = reader.all(file, options).expect("what is wrong is kept");
+        (loaded, reader.wrong.unwrap_or_default())
+    }
+}
+
+/// The words of a command line: `[FILE] [--name value …]`.
+fn file_and_options(args: &[String]) -> (Option<&Path>, &[String]) {
+    match args {
+        [file, options @ ..] if !file.starts_with('-') => (Some(Path::new(file)), options),
+        _ => (None, args),
     }
 }
 
@@ -123,6 +139,10 @@ struct Reader {
     /// The directives that were set, by their names in the table.
     seen: BTreeSet<&'static str>,
     users: Vec<Vec<String>>,
+    names: Option<Names>,
+    advice: Vec<String>,
+    /// What is wrong, if reading goes on behind it.
+    wrong: Option<Vec<ConfigError>>,
 }
 
 /// Why a line was refused: itself, or something in a file that it includes.
@@ -152,13 +172,42 @@ impl From<&str> for Refusal {
 }
 
 impl Reader {
+    fn all(&mut self, file: Option<&Path>, args: &[String]) -> Result<Loaded, ConfigError> {
+        let mut absolute = None;
+        if let Some(path) = file {
+            self.file(path, 0)?;
+            let failed = |error| ConfigError::Read { path: path.into(), error };
+            absolute = Some(std::path::absolute(path).map_err(failed)?);
+        }
+        for (index, line) in option_lines(args).iter().enumerate() {
+            let done = self.line(line.as_bytes(), 0);
+            self.note(done.map_err(|refusal| refusal.at(None, index + 1, line)))?;
+        }
+        let (settings, users) = (self.settings.clone(), std::mem::take(&mut self.users));
+        let (names, advice) = (self.names.take(), std::mem::take(&mut self.advice));
+        Ok(Loaded { settings, file: absolute, users, names, advice })
+    }
+
+    /// Keeps what is wrong if reading goes on behind it.
+    fn note(&mut self, done: Result<(), ConfigError>) -> Result<(), ConfigError> {
+        match (&mut self.wrong, done) {
+            (Some(wrong), Err(error)) => wrong.push(error),
+            (_, done) => return done,
+        }
+        Ok(())
+    }
+
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), ConfigError> {
-        let text =
-            std::fs::read(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
+        let text = std::fs::read(path);
+        let text = match text.map_err(|error| ConfigError::Read { path: path.into(), error }) {
+            Ok(text) => text,
+            Err(error) => return self.note(Err(error)),
+        };
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            self.line(line, depth).map_err(|refusal| {
+            let done = self.line(line, depth);
+            self.note(done.map_err(|refusal| {
                 refusal.at(Some(path), index + 1, &String::from_utf8_lossy(line))
-            })?;
+            }))?;
         }
         Ok(())
     }
@@ -185,13 +234,37 @@ impl Reader {
                 self.users.push(values.to_vec());
                 Ok(())
             }
-            ("rename-command", _) => {
-                Err("rename-command is not supported: restrict commands with ACL rules".into())
+            ("rename-command", [old, new]) => {
+                self.rename(old, new)?;
+                Ok(())
             }
             ("loadmodule", _) => Err("modules are not supported".into()),
             ("sentinel", _) => Err("sentinel directive while not in sentinel mode".into()),
             _ => Err("Bad directive or wrong number of arguments".into()),
         }
+    }
+
+    /// Lets clients find a command under another name.
+    fn rename(&mut self, old: &str, new: &str) -> Result<(), Refusal> {
+        let names = self.names.get_or_insert_default();
+        let renamed = names.rename(old.as_bytes(), new.as_bytes())?;
+        let line = format!("'rename-command {old} {new}'");
+        if renamed == Renamed::NotThere && !new.is_empty() {
+            let text = format!(
+                "WARNING The directive {line} has no effect: this version does not have the command."
+            );
+            self.advice.push(text);
+        }
+        let own = engine::command::table().find(new.as_bytes());
+        if own
+            .is_some_and(|own| names.find(new.as_bytes()).is_none_or(|spec| spec.name != own.name))
+        {
+            self.advice.push(format!(
+                "WARNING {line}: '{new}' is another command's own name. A file or a primary of Redis that says it would be \
+                 misunderstood."
+            ));
+        }
+        Ok(())
     }
 
     /// Reads the files that a path means, in the order of their names if it has wildcards.

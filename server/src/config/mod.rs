@@ -39,7 +39,9 @@ pub use compound::{OutputLimit, PrimaryAddress, ShutdownFlags};
 pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
 pub(crate) use types::bytes;
-pub use types::{AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment};
+pub use types::{
+    AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, Supervision,
+};
 
 /// Who asks for CONFIG SET, and when: some directives depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +109,16 @@ impl Settings {
             }
         }
         found.into_values().map(|(name, row)| (name, row.show(self))).collect()
+    }
+
+    /// The directives that have another value than their default, and no effect.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static Row> {
+        ROWS.iter().filter(|row| self.is_without_effect(row))
+    }
+
+    /// Whether a directive has another value than its default, and no effect.
+    pub fn is_without_effect(&self, row: &Row) -> bool {
+        row.is(NO_EFFECT) && !row.same(self, &Settings::default())
     }
 
     /// CONFIG SET: all pairs or none. Returns the names of the directives that now differ, in the

@@ -43,7 +43,6 @@ const CLUSTER: &str = "cluster mode is not supported";
 const DEFRAG: &str = "active defragmentation is not supported";
 const CRASH: &str = "a crash leaves the operating system's core dump and the panic's message";
 const SYSLOG: &str = "logging to syslog is not supported";
-const TITLE: &str = "the process keeps its title";
 const CPULIST: &str = "threads and processes are not pinned to processors";
 const THREADS: &str = "one thread serves all connections";
 
@@ -91,6 +90,13 @@ impl Row {
     /// The value of a server without any configuration.
     pub fn default(&self) -> String {
         self.show(&Settings::default())
+    }
+
+    /// That it has no effect though it was set, for the log.
+    pub fn advice(&self, settings: &Settings) -> String {
+        let (name, value) = (self.name, self.show(settings));
+        let reason = self.note.unwrap_or("it is not supported");
+        format!("WARNING The directive '{name} {value}' has no effect: {reason}.")
     }
 
     /// Whether both settings have the same value.
@@ -210,7 +216,7 @@ settings! {
 
     // ---- Process
     "daemonize"              => daemonize: bool                    = false,                    Either,         IMMUTABLE;
-    "supervised"             => supervised: Supervision            = Supervision::No,          (),             IMMUTABLE | NO_EFFECT, "readiness is told by the log alone";
+    "supervised"             => supervised: Supervision            = Supervision::No,          (),             IMMUTABLE;
     "pidfile"                => pidfile: String                    = NONE,                     any,            IMMUTABLE;
     "loglevel"               => loglevel: LogLevel                 = LogLevel::Notice,         (),             MUTABLE;
     "logfile"                => logfile: String                    = NONE,                     any,            IMMUTABLE;
@@ -226,8 +232,8 @@ settings! {
         "requests and replies are not recorded";
     "always-show-logo"       => always_show_logo: bool             = false,                    Either,         IMMUTABLE | NO_EFFECT,
         "there is no logo";
-    "set-proc-title"         => set_proc_title: bool               = true,                     Either,         IMMUTABLE | NO_EFFECT, TITLE;
-    "proc-title-template"    => proc_title_template: String        = text("{title} {listen-addr} {server-mode}"), title_template, MUTABLE | NO_EFFECT, TITLE;
+    "set-proc-title"         => set_proc_title: bool               = true,                     Either,         IMMUTABLE;
+    "proc-title-template"    => proc_title_template: String        = text("{title} {listen-addr} {server-mode}"), title_template, MUTABLE;
     "locale-collate"         => locale_collate: String             = NONE,                     any,            MUTABLE | NO_EFFECT,
         "texts are compared by their bytes";
     "ignore-warnings"        => ignore_warnings: String            = NONE,                     any,            MUTABLE | NO_EFFECT,
@@ -252,8 +258,7 @@ settings! {
     "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE | NO_EFFECT, "there are no ACL users yet";
     "enable-protected-configs" => enable_protected_configs: Permission = Permission::No, (),              IMMUTABLE;
     "enable-debug-command"     => enable_debug_command: Permission     = Permission::No, (),              IMMUTABLE;
-    "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE | NO_EFFECT,
-        "modules are not supported";
+    "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE;
 
     // ---- Databases and memory
     "databases"                     => databases: u32                     = 16,                         within(1, INT),   IMMUTABLE;
@@ -303,6 +308,7 @@ settings! {
     "save"                                  => save: SavePoints                  = SavePoints::usual(), (),                MUTABLE;
     "dir"                                   => dir: String                       = text("./"),          any,               MUTABLE | PROTECTED | DENY_LOADING;
     "dbfilename"                            => dbfilename: String                = text("dump.rdb"),    snapshot_name,     MUTABLE | PROTECTED;
+    "rdb-keep-replaced"                     => rdb_keep_replaced: u32            = 3,                   within(0, INT),    MUTABLE;
     "rdbcompression"                        => rdbcompression: bool              = true,                Either,            MUTABLE;
     "rdbchecksum"                           => rdbchecksum: bool                 = true,                Either,            IMMUTABLE;
     "sanitize-dump-payload"                 => sanitize_dump_payload: SanitizePayload = SanitizePayload::No, (),                MUTABLE | NO_EFFECT, "every foreign payload is verified";
@@ -317,13 +323,15 @@ settings! {
     "appendonly"                    => appendonly: bool                    = false,                    Either,           MUTABLE | DENY_LOADING;
     "appendfilename"                => appendfilename: String              = text("appendonly.aof"),   append_file_name, IMMUTABLE;
     "appenddirname"                 => appenddirname: String               = text("appendonlydir"),    append_dir_name,  IMMUTABLE;
+    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           IMMUTABLE;
     "appendfsync"                   => appendfsync: AppendFsync            = AppendFsync::EverySecond, (),               MUTABLE;
     "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE | NO_EFFECT, "another thread fsyncs, a child does not hold up replies";
     "auto-aof-rewrite-percentage"   => auto_aof_rewrite_percentage: u32    = 100,                      within(0, INT),   MUTABLE;
     "auto-aof-rewrite-min-size"     => auto_aof_rewrite_min_size: u64      = 64 << 20,                 memory(0, LONG),  MUTABLE;
     "aof-load-truncated"            => aof_load_truncated: bool            = true,                     Either,           MUTABLE;
-    "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE | NO_EFFECT, "the base is always written as RDB";
-    "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE | NO_EFFECT, "positions are written instead of times";
+    "aof-load-edited"               => aof_load_edited: bool               = false,                    Either,           MUTABLE;
+    "aof-use-rdb-preamble"          => aof_use_rdb_preamble: bool          = true,                     Either,           MUTABLE;
+    "aof-timestamp-enabled"         => aof_timestamp_enabled: bool         = false,                    Either,           MUTABLE;
     "aof-rewrite-incremental-fsync" => aof_rewrite_incremental_fsync: bool = true,                     Either,           MUTABLE | NO_EFFECT, "long files are always fsynced in parts";
     "aof-buffer-limit"              => aof_buffer_limit: u64               = 256 << 20,                memory(1 << 20, LONG), MUTABLE;
     "aof-disable-auto-gc"           => aof_disable_auto_gc: bool           = false,                    Either,           MUTABLE | HIDDEN;
@@ -360,8 +368,8 @@ settings! {
     "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE | NO_EFFECT, "there is no slow log yet";
     "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE | NO_EFFECT, "there is no slow log yet";
     "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE | NO_EFFECT, "latencies are not recorded yet";
-    "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE | NO_EFFECT, "latencies are not recorded yet";
-    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
+    "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
     "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
 
     // ---- Cluster mode: refused; what only tunes it is accepted, so that files made for Redis load

@@ -405,7 +405,8 @@ fn wrong_options_are_shown_with_their_reason() {
             ">>> 'cluster-enabled \"yes\"'",
             "cluster mode is not supported",
         ),
-        (&["--rename-command", "a", "b"], "rename-command", "is not supported"),
+        (&["--rename-command", "a", "b"], "rename-command", "No such command in rename-command"),
+        (&["--rename-command", "get"], "rename-command", "wrong number of arguments"),
         (&["-"], ">>> '\"-\"'", "Bad directive"),
     ] {
         let text = refused(args);
@@ -570,6 +571,20 @@ fn rewrite_replaces_in_place_and_adds_at_the_end() {
          maxmemory-clients 5%\nrequirepass \"a \\\"b\"\nmaxmemory 100mb\n\
          hash-max-listpack-entries 7\n"
     );
+}
+
+#[test]
+fn a_file_with_every_directive_says_the_same() {
+    let text = "port 7000\nsave 5 6\nrequirepass secret\n";
+    let settings = loaded("all", text);
+    let all = settings.rewrite_all(text);
+    assert_eq!(rewritten("all", &settings, text), text);
+    let again = loaded("again", &all);
+    for row in ROWS {
+        assert!(row.same(&settings, &again), "{}: {}", row.name, row.show(&again));
+        let lines = all.lines().filter(|line| line.split(' ').next() == Some(row.name)).count();
+        assert!(lines > 0 || row.show(&settings).is_empty(), "{}", row.name);
+    }
 }
 
 #[test]

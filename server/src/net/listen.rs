@@ -79,8 +79,8 @@ pub fn start(node: &SharedNode) -> Result<(), String> {
     for listener in bind_configured(&host.settings)? {
         tasks.push(tokio::task::spawn_local(accept(listener, Rc::clone(node))).abort_handle());
     }
-    host.listeners = tasks;
     let path = &host.settings.unixsocket;
+    host.listeners = tasks;
     if !path.is_empty() {
         let mode = Some(host.settings.unixsocketperm).filter(|mode| *mode > 0);
         let listener = place_unix(Path::new(path), mode)

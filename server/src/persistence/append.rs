@@ -14,11 +14,11 @@
 
 use super::queue::{AppendQueue, LATE_MS, Reason};
 use super::snapshots::watch;
-use super::{ChildKind, MissingAof, policy};
+use super::{ChildKind, MissingAof, Second, policy};
 use crate::clock;
 use crate::node::{Node, Outside, SharedNode};
-use backup::aof::{AofDir, AppendThread, Appender, FirstBase, FsyncPolicy, Order};
-use backup::fork::{SaveJob, rewrite_child, rewrite_names};
+use backup::aof::{AofDir, AppendThread, Appender, BaseForm, BaseJob, FsyncPolicy, Order};
+use backup::fork::{rewrite_child, rewrite_names};
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
@@ -83,6 +83,8 @@ pub struct Aof {
     /// What was journaled up to this token is none of the file's: its replies wait for nothing.
     first_token: u64,
     durable_offset: u64,
+    /// The second that the file was told last.
+    timestamp_s: i64,
 }
 
 impl Aof {
@@ -135,7 +137,7 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 
 impl Outside {
     /// Begins to append to `file` of `dir`.
-    fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+    pub(super) fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -159,6 +161,7 @@ impl Outside {
             shipped_token: self.journaled(),
             first_token: self.journaled(),
             durable_offset: self.journal.end(),
+            timestamp_s: 0,
         });
         self.persistence.note_history(self.journal.history);
         self.journal.announce();
@@ -173,11 +176,12 @@ impl Outside {
         };
         let file = if dir.manifest().base.is_none() && dir.manifest().incremental.is_empty() {
             let meta = self.snapshot_meta(engine, true);
-            let options = self.save_options();
-            let base = FirstBase { dbs: &engine.dbs, meta: &meta, options };
+            let (options, form) = (self.save_options(), self.base_form());
+            let base = BaseJob { dbs: &engine.dbs, meta: &meta, options, form };
             tracing::info!(
-                "Creating AOF base file {}.1.base.rdb on server start",
-                self.settings.appendfilename
+                "Creating AOF base file {}.1.base.{} on server start",
+                self.settings.appendfilename,
+                if form.is_rdb() { "rdb" } else { "aof" }
             );
             tracing::info!(
                 "Creating AOF incr file {}.1.incr.aof on server start",
@@ -190,6 +194,15 @@ impl Outside {
         self.start_appending(dir, file).map_err(|error| error.to_string())
     }
 
+    /// In which form a base is written (`aof-use-rdb-preamble`).
+    pub fn base_form(&self) -> BaseForm {
+        if self.settings.aof_use_rdb_preamble {
+            return BaseForm::Snapshot;
+        }
+        let now_s = clock::unix_ms().div_euclid(1000);
+        BaseForm::Commands { timestamp_s: self.settings.aof_timestamp_enabled.then_some(now_s) }
+    }
+
     /// The directory to load from.
     pub fn aof_to_load(&self) -> Result<(AofDir, backup::aof::Opened), String> {
         open_dir(self)
@@ -198,6 +211,7 @@ impl Outside {
     /// Ships what was journaled to the append thread.
     pub fn ship_to_disk(&mut self) {
         let token = self.journaled();
+        let second = self.persistence.second;
         let Some(aof) = &mut self.persistence.aof else { return };
         let mut pieces = Vec::new();
         self.journal.read(aof.cursor, usize::MAX, &mut pieces);
@@ -217,7 +231,11 @@ impl Outside {
                 aof.queue.shipped(token, clock::monotonic_ms());
                 note_shipped(&mut aof.shipped, token, end);
             }
-            aof.thread.order(Order::Append { bytes, start, end, sequence: aof.shipped_token });
+            // As in Redis: a clock that goes back says nothing until it is where it was.
+            let timestamp_s = second.now_s.filter(|now_s| *now_s > aof.timestamp_s);
+            aof.timestamp_s = timestamp_s.unwrap_or(aof.timestamp_s);
+            let sequence = aof.shipped_token;
+            aof.thread.order(Order::Append { bytes, start, end, sequence, timestamp_s });
         }
         let durable = aof.durable_token();
         while let Some((token, offset)) = aof.shipped.front().copied() {
@@ -227,6 +245,14 @@ impl Outside {
             aof.durable_offset = offset;
             aof.shipped.pop_front();
         }
+    }
+
+    /// The second is another: what was journaled before belongs to the one before.
+    #[cold]
+    pub fn begin_second(&mut self, now_ms: i64) {
+        self.journal.seal();
+        self.ship_to_disk();
+        self.persistence.second = Second::of(now_ms, self.settings.aof_timestamp_enabled);
     }
 
     /// `BGREWRITEAOF`.
@@ -340,10 +366,10 @@ impl Outside {
 
     fn fork_base(&mut self, engine: &mut Engine, purpose: Rewriting) -> Result<(), String> {
         let meta = self.snapshot_meta(engine, true);
-        let options = self.save_options();
-        let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
+        let (options, form) = (self.save_options(), self.base_form());
+        let job = BaseJob { dbs: &engine.dbs, meta: &meta, options, form };
         let start = clock::now();
-        let child = match rewrite_child(job, Path::new(".")) {
+        let child = match rewrite_child(job, clock::monotonic_ms, Path::new(".")) {
             Ok(child) => child,
             Err(error) => {
                 tracing::warn!("Can't rewrite append only file in background: fork: {error}");
@@ -353,6 +379,7 @@ impl Outside {
         };
         self.note_fork(clock::since(start));
         self.persistence.rewriting = Some(purpose);
+        self.persistence.base_is_rdb = form.is_rdb();
         tracing::info!("Background append only file rewriting started by pid {}", child.pid);
         self.begin_child(engine, ChildKind::Rewrite, &child);
         tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Rewrite));
@@ -574,11 +601,11 @@ impl Node {
     /// Puts a finished base into the manifest.
     fn install_base(&mut self, pid: i32) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
-        let purpose = self.host.persistence.rewriting;
+        let (purpose, rdb) = (self.host.persistence.rewriting, self.host.persistence.base_is_rdb);
         let Some(aof) = &mut self.host.persistence.aof else {
             // Nothing is appended: all that was appended once is in the base.
             let mut dir = self.host.aof_to_load()?.0;
-            dir.finish_rewrite(&base, true, u64::MAX).map_err(|error| error.to_string())?;
+            dir.finish_rewrite(&base, rdb, u64::MAX).map_err(|error| error.to_string())?;
             if !self.host.settings.aof_disable_auto_gc
                 && let Err(error) = dir.delete_history()
             {
@@ -588,10 +615,10 @@ impl Node {
         };
         match purpose {
             Some(Rewriting::Shrink { first_kept }) if !aof.waits_for_base => {
-                aof.dir.finish_rewrite(&base, true, first_kept)
+                aof.dir.finish_rewrite(&base, rdb, first_kept)
             }
             Some(Rewriting::SwitchOn) if aof.waits_for_base => {
-                let done = aof.dir.finish_switch_on(&base, true);
+                let done = aof.dir.finish_switch_on(&base, rdb);
                 aof.waits_for_base = done.is_err();
                 done
             }
@@ -620,14 +647,14 @@ impl Outside {
 }
 
 /// A child that made a base has ended.
-pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<(), String>) {
+pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<String, String>) {
     let node = &mut *node.borrow_mut();
     node.begin_timer_turn();
     let now = node.engine.steady_ms;
     let Some(child) = node.host.persistence.child.take() else { return };
     node.host.persistence.figures.last_rewrite_s = (now - child.started_ms) / 1000;
     node.host.persistence.figures.last_rewrite_cow_bytes = child.copied_bytes;
-    let result = result.and_then(|()| {
+    let result = result.and_then(|_| {
         tracing::info!("Background AOF rewrite terminated with success");
         node.install_base(pid)
     });

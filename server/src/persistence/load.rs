@@ -1,19 +1,24 @@
 //! What is loaded at the start, and where it leaves us in the stream.
 //!
 //! Another thread loads into an engine of its own, so that clients get `-LOADING` meanwhile instead of silence; the databases
-//! are put in place when all is well. Both files there: the append-only file counts.
+//! are put in place when all is well. Both files there: the append-only file counts. What the other one is good for:
+//! [`super::beside`].
 
-use super::LoadProgress;
+use super::{LoadProgress, beside};
 use crate::clock;
 use crate::config::Settings;
 use crate::node::{Node, SharedNode, new_replication_id};
+use crate::process::supervisor::PROGRESS_PERIOD_MS;
 use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
-use backup::snapshot::{LoadOptions, LoadedMeta, load_file};
+use backup::files::Identity;
+use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
+use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
+use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
-use engine::refused::Refusals;
+use engine::refused::{Refusals, Refused};
 use engine::session::{Peer, Session};
 use journal::{History, ReplicationId};
 use keyspace::db::Db;
@@ -22,6 +27,7 @@ use keyspace::limits::Limits;
 use protocol::rdb::KeyMeta;
 use protocol::resp::{Args, Batch};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +52,10 @@ pub struct Outcome {
     pub point: Option<Point>,
     source: &'static str,
     aof: Option<AofDir>,
-    meta: Option<LoadedMeta>,
+    /// What the snapshot said.
+    pub(crate) meta: Option<LoadedMeta>,
+    /// Which file the snapshot is.
+    file: Option<Identity>,
     loaded: u64,
     /// Commands that did not fit the data.
     failed: u64,
@@ -93,6 +102,8 @@ struct Loader<'a> {
     replies: Vec<u8>,
     report: Box<dyn FnMut(u64) + Send>,
     failures: Failures,
+    /// Sources of function libraries that commands load.
+    functions: Vec<Vec<u8>>,
 }
 
 impl Loader<'_> {
@@ -101,13 +112,15 @@ impl Loader<'_> {
         let counter = Arc::clone(&job.progress);
         let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
         let failures = Failures::default();
-        Loader { job, engine, session, replies: Vec::new(), report, failures }
+        let (replies, functions) = (Vec::new(), Vec::new());
+        Loader { job, engine, session, replies, report, failures, functions }
     }
 
     /// An engine without data, and the session of the file.
     fn begin(job: &Job) -> (Engine, Box<Session>) {
         let mut engine = Engine::new(job.databases, 0);
         engine.limits = job.limits;
+        engine.names = job.names.clone();
         engine.now_ms = clock::unix_ms();
         engine.active_expire = false;
         engine.eviction.set_policy(job.policy);
@@ -149,6 +162,22 @@ impl Failures {
     }
 }
 
+fn cannot_execute(refused: Refused) -> CommandRefused {
+    let name = &refused.name;
+    let reason = match refused.kind {
+        Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
+        _ => format!("Command '{name}' cannot be executed: {}", refused.text),
+    };
+    let may_be_torn = refused.kind == Kind::Shape;
+    CommandRefused { index: refused.index, reason, may_be_torn }
+}
+
+/// The source of a function library, if a command loads one. As those of a snapshot it is kept, not run.
+fn library<'a>(args: Args<'a>) -> Option<&'a [u8]> {
+    let loads = args.len() == 3 && is(args.at(0), "FUNCTION") && is(args.at(1), "LOAD");
+    (loads && args.at(2).starts_with(b"#!")).then(|| args.at(2))
+}
+
 impl Apply for Loader<'_> {
     fn databases(&mut self) -> (&mut [Db], &mut dyn FnMut(u64)) {
         (&mut self.engine.dbs, &mut self.report)
@@ -157,6 +186,7 @@ impl Apply for Loader<'_> {
     fn restart(&mut self) {
         (self.engine, self.session) = Self::begin(self.job);
         self.failures = Failures::default();
+        self.functions.clear();
     }
 
     fn begin_file(&mut self, _path: &Path) {
@@ -164,30 +194,27 @@ impl Apply for Loader<'_> {
     }
 
     fn commands(&mut self, buffer: &[u8], batch: &Batch) -> Result<(), CommandRefused> {
-        self.replies.clear();
-        self.engine.execute_batch(
-            &mut NoHost,
-            &mut self.session,
-            buffer,
-            batch,
-            0,
-            &mut self.replies,
-        );
-        self.engine.garbage.clear();
-        self.engine.garbage_dbs.clear();
-        self.engine.emptied = false;
-        let refusals = self.engine.take_refused();
-        if let Some(refused) = refusals.list.iter().find(|refused| refused.is_difference()) {
-            let name = &refused.name;
-            let reason = match refused.kind {
-                Kind::Unknown => format!("Unknown command '{name}' reading the append only file"),
-                _ => format!("Command '{name}' cannot be executed: {}", refused.text),
-            };
-            let may_be_torn = refused.kind == Kind::Shape;
-            return Err(CommandRefused { index: refused.index, reason, may_be_torn });
-        }
-        if !refusals.list.is_empty() {
-            self.failures.add(refusals);
+        let mut next = 0;
+        while next < batch.requests().len() {
+            self.replies.clear();
+            let (engine, session) = (&mut self.engine, &mut self.session);
+            let replies = &mut self.replies;
+            (next, _) = engine.execute_batch(&mut NoHost, session, buffer, batch, next, replies);
+            self.engine.garbage.clear();
+            self.engine.garbage_dbs.clear();
+            self.engine.emptied = false;
+            let mut refusals = self.engine.take_refused();
+            if let Some(at) = refusals.list.iter().position(Refused::is_difference) {
+                let refused = refusals.list.remove(at);
+                let request = &batch.requests()[refused.index];
+                match library(batch.args(buffer, request)) {
+                    Some(source) => self.functions.push(source.to_vec()),
+                    None => return Err(cannot_execute(refused)),
+                }
+            }
+            if !refusals.list.is_empty() {
+                self.failures.add(refusals);
+            }
         }
         Ok(())
     }
@@ -200,9 +227,13 @@ impl Apply for Loader<'_> {
 /// What a loading thread needs to know.
 struct Job {
     databases: usize,
+    /// What clients may call commands: Redis writes what was typed.
+    names: Option<Arc<Names>>,
     limits: Limits,
     checksum: bool,
     truncated: bool,
+    /// The name of a new history, if edited files may be loaded.
+    edited: Option<[u8; 40]>,
     drop_expired: bool,
     progress: Arc<AtomicU64>,
     policy: Option<Policy>,
@@ -235,7 +266,8 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
     let access = |meta: &KeyMeta| job.clock(now_ms, meta);
     let snapshot =
         LoadOptions { now_ms, drop_expired: false, checksum: job.checksum, clock: &access };
-    let options = LoadLimits { truncated: job.truncated, limits: &job.limits, snapshot };
+    let options =
+        LoadLimits { truncated: job.truncated, edited: job.edited, limits: &job.limits, snapshot };
     let mut loader = Loader::new(job);
     let loaded = backup::aof::load(&dir, options, &mut loader).map_err(|e| e.to_string())?;
     if let Some(cut) = &loaded.cut {
@@ -247,6 +279,22 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
             cut.bytes,
             cut.offset,
             cut.aside.display()
+        );
+        if cut.bytes == 0 {
+            tracing::warn!(
+                "It ended between two commands of its last block: by a crash, or because it was edited. The replication \
+                 position is unknown from there"
+            );
+        }
+    }
+    if let Some(edited) = &loaded.edited {
+        tracing::warn!(
+            "AOF loaded although it was edited, because aof-load-edited is enabled: {}, from byte {} on. {} file(s) have new \
+             marks now. The replication position is unknown from there: replicas need a full sync. Set aof-load-edited back to \
+             'no'",
+            edited.path.display(),
+            edited.offset,
+            edited.files
         );
     }
     loader.failures.log();
@@ -267,13 +315,16 @@ fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
         _ => None,
     };
     let keys = loader.engine.dbs.iter().map(|db| db.len() as u64).sum();
+    let mut functions = loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone());
+    functions.append(&mut loader.functions);
     Ok(Outcome {
         dbs: std::mem::take(&mut loader.engine.dbs),
-        functions: loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone()),
+        functions,
         point,
         source: "append only file",
         aof: Some(dir),
         meta: loaded.base,
+        file: None,
         loaded: keys,
         failed: loader.failures.count,
     })
@@ -299,7 +350,9 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         clock: &access,
     };
     let mut progress = |bytes| job.progress.store(bytes, Ordering::Relaxed);
-    let meta = load_file(path, &mut dbs, &job.limits, options, &mut progress)
+    let opened = backup::files::open(path).map_err(|error| error.to_string())?;
+    let file = Identity::of(&opened).map_err(|error| format!("{}: {error}", path.display()))?;
+    let meta = load_opened(path, opened, &mut dbs, &job.limits, options, &mut progress)
         .map_err(|error| error.to_string())?;
     Ok(Outcome {
         dbs,
@@ -307,6 +360,7 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         point: point_of(Some(&meta)),
         source: "disk",
         aof: None,
+        file: Some(file),
         loaded: meta.keys_loaded,
         meta: Some(meta),
         failed: 0,
@@ -316,9 +370,11 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
 fn job(engine: &Engine, settings: &Settings, progress: &Arc<AtomicU64>) -> Job {
     Job {
         databases: engine.dbs.len(),
+        names: engine.names.clone(),
         limits: engine.limits,
         checksum: settings.rdbchecksum,
         truncated: settings.aof_load_truncated,
+        edited: settings.aof_load_edited.then(|| *new_replication_id().as_bytes()),
         drop_expired: settings.replicaof.is_none(),
         progress: Arc::clone(progress),
         policy: engine.eviction.policy,
@@ -353,32 +409,60 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
             Some(LoadProgress { started_ms, started_at_ms, total_bytes: total, loaded_bytes: 0 });
         node.refresh_conditions();
     }
-    let mut loading = tokio::task::spawn_blocking(task);
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
-    let loaded = loop {
-        tokio::select! {
-            loaded = &mut loading => break loaded.map_err(|error| error.to_string())?,
-            _ = tick.tick() => {
-                let node = &mut *node.borrow_mut();
-                if let Some(loading) = &mut node.host.persistence.loading {
-                    loading.loaded_bytes = progress.load(Ordering::Relaxed);
-                }
+    let outcome = on_another_thread(node, &progress, task).await?;
+    let seconds = clock::since(start).as_secs_f64();
+    let mut first_files = None;
+    let outcome = match outcome {
+        Some(mut outcome) => {
+            tracing::info!("DB loaded from {}: {seconds:.3} seconds", outcome.source);
+            if outcome.aof.is_none() && node.borrow().host.settings.appendonly {
+                let base = node.borrow_mut().begin_base_of_dump(&mut outcome)?;
+                let make = move || base.make(&outcome).map(|files| (files, outcome));
+                let (files, outcome) = on_another_thread(node, &progress, make).await?;
+                first_files = Some(files);
+                Some(outcome)
+            } else {
+                Some(outcome)
             }
         }
+        None => None,
     };
-    let outcome = loaded?;
     let node = &mut *node.borrow_mut();
     node.host.persistence.loading = None;
-    let seconds = clock::since(start).as_secs_f64();
     if let Some(outcome) = outcome {
-        tracing::info!("DB loaded from {}: {seconds:.3} seconds", outcome.source);
-        node.take_over(outcome)?;
+        node.take_over(outcome, first_files)?;
     }
     if node.host.settings.appendonly && !node.host.persistence.aof_is_on() {
         node.host.open_aof(&node.engine, None)?;
     }
     node.refresh_conditions();
     Ok(())
+}
+
+/// Does what takes long, while INFO tells how far it is.
+async fn on_another_thread<T: Send + 'static>(
+    node: &SharedNode,
+    progress: &AtomicU64,
+    task: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let mut task = tokio::task::spawn_blocking(task);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut told_ms = 0;
+    loop {
+        tokio::select! {
+            done = &mut task => return done.map_err(|error| error.to_string())?,
+            _ = tick.tick() => {
+                let node = &mut *node.borrow_mut();
+                let Some(loading) = &mut node.host.persistence.loading else { continue };
+                loading.loaded_bytes = progress.load(Ordering::Relaxed);
+                let now_ms = clock::monotonic_ms();
+                if now_ms >= told_ms + PROGRESS_PERIOD_MS {
+                    told_ms = now_ms;
+                    node.host.supervisor.loading(loading.loaded_bytes, loading.total_bytes);
+                }
+            }
+        }
+    }
 }
 
 type Task = Box<dyn FnOnce() -> Result<Option<Outcome>, String> + Send>;
@@ -388,11 +472,19 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     if settings.appendonly {
         let (dir, opened) = node.host.aof_to_load()?;
         if opened == Opened::Nothing {
-            return Ok((Box::new(|| Ok(None)), 0));
+            return Ok(match beside::dump_for_base(settings)? {
+                None => (Box::new(|| Ok(None)), 0),
+                Some((path, size)) => {
+                    let refused = |path: &Path, error: String| beside::refused_dump(path, &error);
+                    let load = move || load_rdb(&job, &path).map_err(|error| refused(&path, error));
+                    (Box::new(move || load().map(Some)), size)
+                }
+            });
         }
         let total = dir.sizes().map_or(0, |(_, all)| all);
         return Ok((Box::new(move || load_aof(&job, dir).map(Some)), total));
     }
+    beside::warn_of_younger_aof(settings);
     let path = PathBuf::from(&settings.dbfilename);
     match backup::files::size(&path).map_err(|error| error.to_string())? {
         None => Ok((Box::new(|| Ok(None)), 0)),
@@ -400,9 +492,35 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     }
 }
 
+/// Says what of loaded data is not as it might be expected.
+pub(crate) fn remark_on(meta: Option<&LoadedMeta>, functions: &[Vec<u8>]) {
+    if let Some((count @ 1.., names)) = meta.map(|meta| &meta.streams_mended) {
+        let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+        let more = if *count > names.len() as u64 { " and others" } else { "" };
+        tracing::warn!(
+            "Streams that said something wrong of their own entries (their number, the last ID, or how many were ever \
+             added), which was made out anew from the entries: {count}, {}{more}",
+            names.join(", ")
+        );
+    }
+    if !functions.is_empty() {
+        tracing::warn!(
+            "Libraries of functions loaded: {}. They are kept, and written to snapshots and to replicas, but this version of \
+             Tidemark cannot call their functions.",
+            functions.len()
+        );
+    }
+}
+
 impl Node {
-    fn take_over(&mut self, outcome: Outcome) -> Result<(), String> {
+    /// Puts what was loaded in place. `first_files`: those of the append-only file that were made of it.
+    fn take_over(
+        &mut self,
+        outcome: Outcome,
+        first_files: Option<(AofDir, File)>,
+    ) -> Result<(), String> {
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
         figures.last_load_failed = outcome.failed;
@@ -417,14 +535,23 @@ impl Node {
         if let Some(point) = outcome.point {
             self.continue_from(point, outcome.meta.as_ref());
         }
+        if let Some(file) = outcome.file {
+            self.host.persistence.note_own(file);
+        }
+        if let Some(files) = first_files {
+            return self.host.append_to_first(files);
+        }
         if self.host.settings.appendonly {
+            if outcome.loaded == 0 {
+                beside::warn_of_empty_aof(&self.host.settings);
+            }
             self.host.open_aof(&self.engine, outcome.aof)?;
         }
         Ok(())
     }
 
     /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
-    fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
+    pub(super) fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
         if point.offset > replica::handshake::OFFSET_MAX {
             tracing::warn!(
                 "The files end at offset {}, which is none: it is not gone on with",
@@ -461,18 +588,22 @@ impl Node {
     }
 
     /// DEBUG RELOAD and LOADAOF: loads what is on disk in the place of the data, while nothing else happens.
+    /// Returns which file was loaded, if it is a snapshot.
     pub fn reload_in_place(
         engine: &mut Engine,
         executing: &Session,
         settings: &Settings,
         aof: Option<AofDir>,
-    ) -> Result<(), String> {
-        let job = Job { drop_expired: false, ..job(engine, settings, &Arc::default()) };
+    ) -> Result<Option<Identity>, String> {
+        // What is appended to meanwhile must not be replaced.
+        let job =
+            Job { drop_expired: false, edited: None, ..job(engine, settings, &Arc::default()) };
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
         engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
-        Ok(())
+        remark_on(outcome.meta.as_ref(), &engine.functions);
+        Ok(outcome.file)
     }
 }

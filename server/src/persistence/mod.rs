@@ -4,11 +4,13 @@
 //! - [`append`]: the append-only file: shipping the journal to it, rewriting it, switching it on and off
 //! - [`queue`]: what waits for the disk, and when writers wait for it
 //! - [`load`]: what is loaded at the start, and where it leaves us in the stream
+//! - [`beside`]: what lies beside the files that are loaded: a dump that was never loaded, an append-only file that is younger
 //!
 //! # Not here
 //! - formats and files: `backup`
 
 pub mod append;
+pub mod beside;
 pub mod load;
 pub mod queue;
 pub mod snapshots;
@@ -16,6 +18,7 @@ pub mod snapshots;
 use crate::config::{AppendFsync, Settings};
 use append::Aof;
 use backup::aof::{FsyncPolicy, Order};
+use backup::files::OwnFiles;
 use engine::Engine;
 use journal::History;
 use protocol::aof::HistoryMark;
@@ -73,6 +76,26 @@ pub struct MissingAof {
     pub retry_ms: u64,
 }
 
+/// The second in which commands are executed, for the file (`aof-timestamp-enabled`).
+#[derive(Clone, Copy, Debug)]
+pub struct Second {
+    /// Which, unix seconds; `None` if it is not to be said.
+    now_s: Option<i64>,
+    /// When it ends, unix milliseconds.
+    pub ends_ms: i64,
+}
+
+impl Second {
+    /// The one of this moment.
+    fn of(now_ms: i64, enabled: bool) -> Second {
+        let now_s = now_ms.div_euclid(1000);
+        match enabled {
+            true => Second { now_s: Some(now_s), ends_ms: (now_s + 1) * 1000 },
+            false => Second { now_s: None, ends_ms: i64::MAX },
+        }
+    }
+}
+
 /// Figures of INFO.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -83,6 +106,8 @@ pub struct Figures {
     pub last_rewrite_s: i64,
     pub last_rewrite_cow_bytes: u64,
     pub rewrite_failures: u32,
+    /// Snapshots that were kept because they were not our own (`rdb_snapshots_kept`).
+    pub snapshots_kept: u64,
     pub last_load_loaded: u64,
     pub last_load_expired: u64,
     /// Commands of the append-only file that did not fit the data.
@@ -101,6 +126,8 @@ pub struct Persistence {
     pub child: Option<RunningChild>,
     /// What the child at work on a base is for.
     pub rewriting: Option<append::Rewriting>,
+    /// Whether that base is an RDB file: what was configured when it was begun.
+    pub base_is_rdb: bool,
     /// Loading at the start.
     pub loading: Option<LoadProgress>,
     /// When data was last saved, unix milliseconds; the start if never. For LASTSAVE.
@@ -133,6 +160,10 @@ pub struct Persistence {
     pub queue_has_room: Rc<Notify>,
     /// The child at work was told to stop: its end is no failure.
     pub killed: bool,
+    /// The second in which commands are executed.
+    pub second: Second,
+    /// The snapshots that this process has loaded or written: no other is overwritten.
+    own_files: OwnFiles,
 }
 
 impl Persistence {
@@ -143,6 +174,7 @@ impl Persistence {
             aof: None,
             child: None,
             rewriting: None,
+            base_is_rdb: true,
             loading: None,
             saved_unix_ms: engine.now_ms,
             saved_at_ms: engine.steady_ms,
@@ -159,6 +191,8 @@ impl Persistence {
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
             killed: false,
+            second: Second::of(0, false),
+            own_files: OwnFiles::default(),
         }
     }
 
@@ -184,11 +218,10 @@ impl Persistence {
 
     /// Why writes are refused, after `MISCONF `.
     pub fn refusal(&self, settings: &Settings) -> Option<String> {
-        if let Some(error) = self.aof.as_ref().and_then(|aof| aof.thread.status().error()) {
-            return Some(format!("Errors writing to the AOF file: {error}"));
-        }
-        if let Some(missing) = &self.missing_aof {
-            return Some(format!("Errors writing to the AOF file: {}", missing.error));
+        let error = self.aof.as_ref().and_then(|aof| aof.thread.status().error());
+        let error = error.or_else(|| Some(self.missing_aof.as_ref()?.error.clone()));
+        if let Some(error) = error {
+            return Some(format!("Errors writing to the AOF file: {}", crate::log::plain(&error)));
         }
         let saves = !settings.save.0.is_empty();
         (saves && settings.stop_writes_on_bgsave_error && !self.last_bgsave_ok).then(|| {
@@ -278,6 +311,7 @@ impl Persistence {
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&mut self) {
         self.figures.saves = 0;
+        self.figures.snapshots_kept = 0;
         self.figures.rewrites = 0;
         self.figures.delayed_fsyncs = 0;
         self.figures.queue_stalls = 0;

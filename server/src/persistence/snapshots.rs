@@ -4,8 +4,9 @@ use super::{ChildKind, Persistence, RunningChild};
 use crate::child;
 use crate::clock;
 use crate::node::{Node, Outside};
-use backup::fork::{Child, SaveJob, save_to_file_child, temporary_name};
-use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save_file};
+use backup::files::{Identity, KeepRule, Replaced};
+use backup::fork::{Child, SaveJob, save_snapshot_child, temporary_name};
+use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save_snapshot};
 use engine::Engine;
 use engine::arguments::is;
 use engine::context::{Context, Done};
@@ -20,6 +21,11 @@ use std::time::Duration;
 const RETRY_MS: i64 = 5000;
 
 impl Persistence {
+    /// This process has loaded or written this snapshot: a later one may overwrite it.
+    pub fn note_own(&mut self, file: Identity) {
+        self.own_files.note(file);
+    }
+
     /// Whether a snapshot that nobody asked for just now may be tried: not too soon after one that failed.
     fn may_try_to_save(&self, now_ms: i64) -> bool {
         self.last_bgsave_ok || now_ms - self.tried_ms > RETRY_MS
@@ -36,7 +42,7 @@ impl Outside {
             stream_db: journal.selected() as u64,
         });
         SnapshotMeta {
-            redis_ver: crate::admin::connection::REDIS_VERSION.into(),
+            redis_ver: crate::version::REDIS_VERSION.into(),
             ctime_s: engine.now_ms / 1000,
             used_mem_bytes: crate::memory::used() as u64,
             replication,
@@ -76,6 +82,48 @@ impl Outside {
         self.stats.fork_us = took.as_micros() as u64;
     }
 
+    /// What becomes of a file that a snapshot replaces.
+    pub fn keep_rule(&self) -> KeepRule {
+        KeepRule {
+            own: self.persistence.own_files.clone(),
+            most: self.settings.rdb_keep_replaced as usize,
+            now_ms: clock::unix_ms(),
+        }
+    }
+
+    /// A snapshot has taken its place.
+    pub fn note_replaced(&mut self, replaced: &Replaced) {
+        self.persistence.note_own(replaced.file);
+        let kept = replaced.kept.as_ref().map(|path| path.display().to_string());
+        let not_removed = replaced.not_removed.as_ref().map(ToString::to_string);
+        self.note_kept(kept.as_deref(), not_removed.as_deref());
+    }
+
+    /// The same, as a child tells it.
+    fn note_reported(&mut self, text: &str) {
+        let mut lines = text.split('\n').map(|line| (!line.is_empty()).then_some(line));
+        let mut next = || lines.next().flatten();
+        if let Some(file) = next().and_then(Identity::from_text) {
+            self.persistence.note_own(file);
+        }
+        let (kept, not_removed) = (next(), next());
+        self.note_kept(kept, not_removed);
+    }
+
+    fn note_kept(&mut self, kept: Option<&str>, not_removed: Option<&str>) {
+        if let Some(path) = kept {
+            self.persistence.figures.snapshots_kept += 1;
+            tracing::warn!(
+                "The snapshot that was in the place of the new one was neither loaded nor written by this process. It is kept \
+                 as {path}; at most {} are (rdb-keep-replaced)",
+                self.settings.rdb_keep_replaced
+            );
+        }
+        if let Some(error) = not_removed {
+            tracing::warn!("Removing older snapshots that were kept: {error}");
+        }
+    }
+
     /// `SAVE`: while nothing else happens.
     pub fn save_now(&mut self, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
         if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
@@ -96,9 +144,11 @@ impl Outside {
         let temporary = PathBuf::from(temporary_name(std::process::id() as i32));
         let target = PathBuf::from(&self.settings.dbfilename);
         let options = self.save_options();
-        let saved = save_file(&target, &temporary, &engine.dbs, &meta, options, &mut |_| ());
+        let (data, rule) = ((&engine.dbs[..], &meta), self.keep_rule());
+        let saved = save_snapshot(&target, &temporary, data, options, &rule, &mut |_| ());
         match saved {
-            Ok(_) => {
+            Ok(replaced) => {
+                self.note_replaced(&replaced);
                 tracing::info!("DB saved on disk");
                 engine.dirty = 0;
                 self.persistence.note_saved(engine);
@@ -169,7 +219,7 @@ impl Outside {
         let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
         let target = PathBuf::from(&self.settings.dbfilename);
         let start = clock::now();
-        let child = match save_to_file_child(job, &target) {
+        let child = match save_snapshot_child(job, &target, &self.keep_rule()) {
             Ok(child) => child,
             Err(error) => {
                 tracing::warn!("Can't save in background: fork: {error}");
@@ -232,16 +282,19 @@ pub async fn watch(node: std::rc::Weak<std::cell::RefCell<Node>>, child: Child, 
 }
 
 impl Node {
-    fn end_bgsave(&mut self, pid: i32, result: Result<(), String>) {
+    fn end_bgsave(&mut self, pid: i32, result: Result<String, String>) {
         self.begin_timer_turn();
         let now = self.engine.steady_ms;
+        if let Ok(text) = &result {
+            self.host.note_reported(text);
+        }
         let persistence = &mut self.host.persistence;
         let Some(child) = persistence.child.take() else { return };
         let killed = std::mem::take(&mut persistence.killed);
         persistence.figures.last_bgsave_s = (now - child.started_ms) / 1000;
         persistence.figures.last_cow_bytes = child.copied_bytes;
         match result {
-            Ok(()) => {
+            Ok(_) => {
                 tracing::info!("Background saving terminated with success");
                 self.engine.dirty -= persistence.dirty_at_fork.min(self.engine.dirty);
                 persistence.note_saved(&self.engine);

@@ -17,6 +17,7 @@ use crate::node::{Node, SharedNode, new_replication_id};
 use backup::fork::{Child, SaveJob, save_to_fd_child, save_to_file_child};
 use bytes::{Bytes, BytesMut};
 use journal::Class;
+use replica::capability::{Capabilities, LeftOut};
 use replica::feed::{Feed, State};
 use std::io;
 use std::os::fd::AsFd;
@@ -42,36 +43,56 @@ pub struct RunningSync {
     pub copied_bytes: u64,
 }
 
+/// A replica that waits for a full sync.
+struct Waiting<'a> {
+    slot: usize,
+    since_ms: u64,
+    known: &'a Capabilities,
+}
+
+/// A full sync that should begin.
+struct DueSync {
+    /// Through a pipe; else by a file.
+    by_pipe: bool,
+    left_out: LeftOut,
+    /// For these replicas.
+    slots: Vec<usize>,
+}
+
 impl Node {
-    /// Whether a full sync should begin now, and for whom.
-    fn due_for_sync(&self) -> Option<(bool, Vec<usize>)> {
+    /// The full sync that should begin now.
+    fn due_for_sync(&self) -> Option<DueSync> {
         let host = &self.host;
         if host.replication.sync.is_some() || host.persistence.has_child() {
             return None;
         }
         let now = self.engine.steady_ms as u64;
-        let waits = |(slot, replica): (&usize, &Feed)| match replica.state() {
-            State::Waiting { since_ms } => Some((*slot, since_ms, replica.known.eof)),
-            _ => None,
+        let all = || {
+            host.replication.replicas.iter().filter_map(|(slot, replica)| match replica.state() {
+                State::Waiting { since_ms } => {
+                    Some(Waiting { slot: *slot, since_ms, known: &replica.known })
+                }
+                _ => None,
+            })
         };
-        let waiting: Vec<(usize, u64, bool)> =
-            host.replication.replicas.iter().filter_map(waits).collect();
-        let oldest = waiting.iter().map(|(_, since, _)| *since).min()?;
-        let diskless = host.settings.repl_diskless_sync;
-        let pipe = diskless && waiting.iter().any(|(_, _, eof)| *eof);
+        let oldest = all().min_by_key(|waiting| waiting.since_ms)?;
+        // They share a snapshot if they want the same of it.
+        let left_out = oldest.known.left_out;
+        let waiting = || all().filter(|waiting| waiting.known.left_out == left_out);
+        let by_pipe = host.settings.repl_diskless_sync && waiting().any(|one| one.known.eof);
         let wanted = host.settings.repl_diskless_sync_max_replicas as usize;
-        let enough = wanted > 0 && waiting.len() >= wanted;
+        let enough = wanted > 0 && waiting().count() >= wanted;
         let delay = host.settings.repl_diskless_sync_delay as u64 * 1000;
-        if pipe && now.saturating_sub(oldest) < delay && !enough {
+        if by_pipe && now.saturating_sub(oldest.since_ms) < delay && !enough {
             return None;
         }
-        let fits = |(_, _, eof): &&(usize, u64, bool)| *eof || !pipe;
-        Some((pipe, waiting.iter().filter(fits).map(|(slot, _, _)| *slot).collect()))
+        let slots = waiting().filter(|one| one.known.eof || !by_pipe).map(|one| one.slot).collect();
+        Some(DueSync { by_pipe, left_out, slots })
     }
 
     /// Begins a full sync if one is due.
     pub fn start_full_sync(&mut self, shared: &SharedNode) {
-        let Some((by_pipe, slots)) = self.due_for_sync() else { return };
+        let Some(DueSync { by_pipe, left_out, slots }) = self.due_for_sync() else { return };
         let journal = &mut self.host.journal;
         if !journal.has_backlog() {
             if !journal.has_readers() {
@@ -88,7 +109,8 @@ impl Node {
         }
         let target = if by_pipe { "replicas sockets" } else { "disk" };
         tracing::info!("Starting BGSAVE for SYNC with target: {target}");
-        let started = if by_pipe { self.fork_into_pipe() } else { self.fork_into_file() };
+        let started =
+            if by_pipe { self.fork_into_pipe(left_out) } else { self.fork_into_file(left_out) };
         let (child, source) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -104,7 +126,10 @@ impl Node {
         replication.sync = Some(RunningSync {
             room: Rc::clone(&room),
             keys: 0,
-            keys_total: self.engine.dbs.iter().map(|db| db.len() as u64).sum(),
+            keys_total: match left_out.data {
+                true => 0,
+                false => self.engine.dbs.iter().map(|db| db.len() as u64).sum(),
+            },
             copied_bytes: 0,
         });
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
@@ -131,17 +156,21 @@ impl Node {
         self.host.clients.wake(slot);
     }
 
-    /// Forks for a snapshot that is exactly what the journal has up to its end.
+    /// Forks for a snapshot that is exactly what the journal has up to its end, but for what is left out.
     fn fork_with(
         &mut self,
+        left_out: LeftOut,
         fork: impl FnOnce(SaveJob<'_>) -> io::Result<Child>,
     ) -> io::Result<Child> {
         self.host.journal.seal();
         self.host.journal.announce();
-        let meta = self.host.snapshot_meta(&self.engine, false);
+        let mut meta = self.host.snapshot_meta(&self.engine, false);
+        if left_out.functions {
+            meta.functions.clear();
+        }
         let options = self.host.save_options();
         let job = SaveJob {
-            dbs: &self.engine.dbs,
+            dbs: if left_out.data { &[] } else { &self.engine.dbs },
             meta: &meta,
             options,
             clock_ms: crate::clock::monotonic_ms,
@@ -152,19 +181,19 @@ impl Node {
         Ok(child)
     }
 
-    fn fork_into_pipe(&mut self) -> io::Result<(Child, Source)> {
+    fn fork_into_pipe(&mut self, left_out: LeftOut) -> io::Result<(Child, Source)> {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
         rustix::io::ioctl_fionbio(&reader, true)?;
         let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader)?;
-        let child = self.fork_with(|job| save_to_fd_child(job, writer.as_fd()))?;
+        let child = self.fork_with(left_out, |job| save_to_fd_child(job, writer.as_fd()))?;
         tracing::info!("Background RDB transfer started by pid {}", child.pid);
         Ok((child, Source::Pipe(reader)))
     }
 
-    fn fork_into_file(&mut self) -> io::Result<(Child, Source)> {
+    fn fork_into_file(&mut self, left_out: LeftOut) -> io::Result<(Child, Source)> {
         let path = PathBuf::from(format!("temp-repl-{}.rdb", self.host.journal.end()));
-        let child = self.fork_with(|job| save_to_file_child(job, &path))?;
+        let child = self.fork_with(left_out, |job| save_to_file_child(job, &path))?;
         tracing::info!("Background saving started by pid {}", child.pid);
         Ok((child, Source::File(path)))
     }
@@ -246,7 +275,7 @@ async fn wait_for_room(node: &SharedNode, number: u64, room: &Notify) {
 }
 
 /// Follows the child: its reports are shown in INFO. The task ends when the child does.
-fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<(), String>> {
+fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<String, String>> {
     let node = Rc::downgrade(node);
     tokio::task::spawn_local(child::follow(child, move |progress| {
         let Some(node) = node.upgrade() else { return };
@@ -257,8 +286,8 @@ fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<(),
     }))
 }
 
-async fn wait_for(child: tokio::task::JoinHandle<Result<(), String>>) -> Result<(), String> {
-    child.await.map_err(|error| format!("waiting for the child: {error}"))?
+async fn wait_for(child: tokio::task::JoinHandle<Result<String, String>>) -> Result<(), String> {
+    child.await.map_err(|error| format!("waiting for the child: {error}"))?.map(|_| ())
 }
 
 const ALL_GONE: &str = "all replicas are gone";

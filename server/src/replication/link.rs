@@ -18,6 +18,7 @@ use crate::clock;
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
 use crate::node::{Node, SharedNode, new_replication_id};
+use crate::persistence::ChildKind;
 use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
 use journal::{History, Kind, ReplicationId};
@@ -311,6 +312,7 @@ async fn converse(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failu
         Outcome::Continue { id } => {
             tracing::info!("Successful partial resynchronization with master.");
             node.borrow_mut().continue_history(id);
+            node.borrow().host.supervisor.synced("Partial Resynchronization accepted");
             stream_in(node, wire).await
         }
         Outcome::Full { id, offset } => {
@@ -442,7 +444,7 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
             break;
         }
         let read = wire.fill().await?;
-        node.borrow_mut().host.stats.repl_input_bytes += read as u64;
+        node.borrow_mut().host.stats.note_link_input(read);
     }
     let done = wire.while_busy(move || file.sync_all().map(|()| temporary)).await?;
     done.map_err(cannot(
@@ -505,15 +507,25 @@ async fn load(
             "Failed trying to load the MASTER synchronization DB from disk: {error}"
         ))
     })?;
-    let target = PathBuf::from(&node.borrow().host.settings.dbfilename);
-    let renamed = wire.while_busy(move || backup::files::rename_synced(&snapshot.0, &target));
-    renamed.await?.map_err(|error| {
+    let (target, rule) = {
+        let host = &mut node.borrow_mut().host;
+        // What it saves is about to be replaced, and so must not come after what replaces it.
+        if host.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
+            host.kill_child();
+        }
+        (PathBuf::from(&host.settings.dbfilename), host.keep_rule())
+    };
+    let replaced =
+        wire.while_busy(move || backup::files::replace_snapshot(&snapshot.0, &target, &rule));
+    let replaced = replaced.await?.map_err(|error| {
         Failure::repeating(format!(
             "Failed trying to rename the temp DB into the DB file in MASTER <-> REPLICA synchronization: {error}"
         ))
     })?;
+    node.borrow_mut().host.note_replaced(&replaced);
     node.borrow_mut().adopt(outcome, id, offset);
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+    node.borrow().host.supervisor.synced("Finished with success");
     Ok(())
 }
 
@@ -567,6 +579,7 @@ impl Node {
         self.close_replicas();
         let db = outcome.selected();
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        load::remark_on(outcome.meta.as_ref(), &self.engine.functions);
         let journal = &mut self.host.journal;
         journal.seal();
         journal.history = History::new(id);
@@ -671,7 +684,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
 
 fn note_stream(node: &SharedNode, bytes: usize) {
     let host = &mut node.borrow_mut().host;
-    host.stats.repl_input_bytes += bytes as u64;
+    host.stats.note_link_input(bytes);
     if let Some(link) = &mut host.replication.link {
         link.last_io_ms = clock::monotonic_ms();
         link.received += bytes as u64;

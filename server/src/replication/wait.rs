@@ -89,7 +89,7 @@ impl crate::node::Outside {
             ctx.reply.int(have as i64);
             return Ok(Done::NOTHING);
         }
-        self.persistence.request_sync();
+        // The disk is not hurried: with `appendfsync no` this lasts until the policy changes, or the timeout.
         self.suspend(ctx.session, wanted as usize, Some(local), until_ms);
         Ok(Done::NOTHING)
     }

@@ -40,6 +40,8 @@ pub struct Node {
     program: PathBuf,
     port: u16,
     folder: TempDir,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
     has_served: bool,
     connection: RefCell<Option<Connection>>,
@@ -68,6 +70,8 @@ impl Node {
             program: program.to_path_buf(),
             port,
             folder,
+            arguments: Vec::new(),
+            environment: Vec::new(),
             child: None,
             has_served: false,
             connection: RefCell::new(None),
@@ -91,6 +95,16 @@ impl Node {
         std::fs::write(path, text).expect("a configuration file");
     }
 
+    /// What the command line says behind the file, at the next start.
+    pub fn set_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|word| word.to_string()).collect();
+    }
+
+    /// Sets a variable of the environment for the next start.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_string(), value.to_string()));
+    }
+
     // --- the process ---
 
     fn spawn(&mut self) {
@@ -100,14 +114,27 @@ impl Node {
         let errors = output.try_clone().expect("a second descriptor");
         let child = Command::new(&self.program)
             .arg(self.path("node.conf"))
+            .args(&self.arguments)
             .current_dir(self.folder())
             .env("TZ", "UTC")
+            .env_remove("NOTIFY_SOCKET")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
             .spawn();
         let child = child.unwrap_or_else(|e| panic!("cannot run {}: {e}", self.program.display()));
         self.child = Some(child);
+    }
+
+    /// Starts the process and does not wait for anything.
+    pub fn begin(&mut self) {
+        self.spawn();
+    }
+
+    /// Waits until the process that was begun serves.
+    pub fn wait_until_up(&self) {
+        eventually(TIMEOUT, &format!("{} serves", self.name), || self.is_serving());
     }
 
     /// Starts the process and waits until it serves: its data is loaded.
@@ -131,6 +158,11 @@ impl Node {
             self.is_serving()
         });
         self.has_served = true;
+    }
+
+    /// Starts the process and waits for nothing: it may be killed while it loads.
+    pub fn launch_unattended(&mut self) {
+        self.spawn();
     }
 
     /// Starts the process, which is to end by itself with an error. Returns all that it said.

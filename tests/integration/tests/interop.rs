@@ -249,3 +249,39 @@ fn copy(source: &Path, target: &Path) {
         copy(&path, &target.join(path.file_name().expect("a name")));
     }
 }
+
+#[test]
+fn functions_that_came_with_a_snapshot_are_told_of_and_passed_on() {
+    const LIBRARY: &str = "#!lua name=one\nredis.register_function('f', function() return 1 end)";
+    let peer = &Peer::all()[0];
+    let theirs = peer.start("theirs", &[]);
+    let _: String = theirs.run(&["FUNCTION", "LOAD", LIBRARY]);
+    let _: String = theirs.run(&["SET", "key", "value"]);
+    let ours = Node::start("ours", &[]);
+    assert_eq!(ours.number("number_of_libraries"), 0);
+    ours.follow(&theirs);
+    ours.wait_for_sync(&theirs);
+    assert_eq!((ours.number("number_of_libraries"), ours.number("number_of_functions")), (1, 0));
+    assert!(ours.log().contains("Libraries of functions loaded: 1. "), "{}", ours.log());
+    assert_eq!(
+        ours.refused(&["FCALL", "f", "0"]),
+        "ERR FCALL is not supported by this version of Tidemark"
+    );
+
+    // Who wants only a part of the snapshot gets it: redis-cli asks for all, and for functions alone.
+    let ask = |option: &str, file: &Path| {
+        let status = std::process::Command::new(peer::tool("redis-cli"))
+            .args(["-p", &ours.port().to_string(), option])
+            .arg(file)
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.expect("redis-cli runs").success(), "redis-cli {option}");
+    };
+    for (option, keys) in [("--rdb", 1), ("--functions-rdb", 0)] {
+        let mut loads = peer.prepare("loads", &[]);
+        ask(option, &loads.path("dump.rdb"));
+        loads.launch();
+        assert_eq!(loads.run::<i64>(&["DBSIZE"]), keys, "{option}");
+        assert_eq!(loads.run::<i64>(&["FCALL", "f", "0"]), 1, "{option}");
+    }
+}

@@ -259,6 +259,31 @@ fn waitaof_counts_disks() {
 }
 
 #[test]
+fn waitaof_waits_for_the_fsync_that_the_policy_brings() {
+    let node = Node::start("node", &[("appendonly", "yes"), ("appendfsync", "no")]);
+    let mut connection = node.connect();
+    let mut incr =
+        || -> i64 { redis::cmd("INCR").arg("n").query(&mut connection).expect("a write") };
+    incr();
+    let mut waiting = node.connect();
+    let mut wait = move |timeout_ms: i64| -> Vec<i64> {
+        let _: i64 = redis::cmd("INCR").arg("n").query(&mut waiting).expect("a write");
+        redis::cmd("WAITAOF").arg(&[1, 0, timeout_ms]).query(&mut waiting).expect("a reply")
+    };
+    assert_eq!(wait(50), [0, 0]);
+    for policy in ["everysec", "always"] {
+        let _: String = node.run(&["CONFIG", "SET", "appendfsync", policy]);
+        assert_eq!(wait(0), [1, 0], "{policy}");
+    }
+    // Who waits already hears of a policy that is changed.
+    let _: String = node.run(&["CONFIG", "SET", "appendfsync", "no"]);
+    let waiter = std::thread::spawn(move || wait(0));
+    eventually(TIMEOUT, "it waits", || node.number("blocked_clients") == 1);
+    let _: String = node.run(&["CONFIG", "SET", "appendfsync", "everysec"]);
+    assert_eq!(waiter.join().expect("no panic"), [1, 0]);
+}
+
+#[test]
 fn a_replica_takes_no_writes_unless_it_may() {
     let (primary, replica) = pair(&[], &[]);
     assert!(replica.refused(&["SET", "key", "value"]).starts_with("READONLY"));

@@ -73,7 +73,12 @@ impl Server {
                 Err(error) => panic!("{error}"),
             };
             server.dir = dir;
-            let base = FirstBase { dbs: &[], meta: &meta(), options: SaveOptions::default() };
+            let base = BaseJob {
+                dbs: &[],
+                meta: &meta(),
+                options: SaveOptions::default(),
+                form: BaseForm::Snapshot,
+            };
             match opened {
                 Opened::Nothing => server.dir.initialize(base),
                 _ => server.dir.open_last(),
@@ -250,6 +255,53 @@ fn whatever_call_fails_a_snapshot_takes_its_place_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn whatever_call_fails_the_base_of_a_dump_is_there_as_a_whole_or_the_dump_is_loaded_again() {
+    let mut db = Db::new();
+    for number in 0..3 {
+        assert!(db.add_new_bytes(format!("key:{number}").as_bytes(), b"v", None, 0));
+    }
+    let dbs = [db];
+    // What a start finds: nothing, so that it loads the dump, or all of it.
+    let looked = |folder: &Path| {
+        let opened = AofDir::open(folder, "appendonlydir".as_ref(), "P".as_ref());
+        let (dir, found) = opened.expect("a start");
+        if found != Opened::Nothing {
+            assert_eq!(try_load(&dir, false).expect("whole").1.loaded, [3]);
+        }
+        found
+    };
+    for fault in FAULTS {
+        for at in 0.. {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut dir = open(folder.path()).0;
+            let base = BaseJob {
+                dbs: &dbs,
+                meta: &meta(),
+                options: SaveOptions::default(),
+                form: BaseForm::Snapshot,
+            };
+            arm(at, fault);
+            let path = folder.path().to_path_buf();
+            look_before_calls(Box::new(move || {
+                looked(&path);
+            }));
+            let result = dir.initialize(base);
+            let fired = disarm();
+            if looked(folder.path()) == Opened::Nothing {
+                assert!(result.is_err());
+                let mut dir = open(folder.path()).0;
+                dir.initialize(base).expect("the next start");
+                assert_eq!(looked(folder.path()), Opened::Files);
+            }
+            if !fired {
+                assert!(result.is_ok() && at > 10, "{at}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
     let lines = ["SET a 1", "MULTI", "SET b 2", "EXEC", "SET c 3", "SET d 4"];
     let whole = block(50, &["SET z 0"]);
@@ -273,7 +325,12 @@ fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
                 let (loaded, again) =
                     again.unwrap_or_else(|error| panic!("{fault:?} at {at} of {len}: {error}"));
                 assert_eq!(again.commands, host.commands, "{fault:?} at {at} of {len}");
-                assert_eq!(loaded.position, expected.position, "{fault:?} at {at} of {len}");
+                // What ends between two commands, as the repair left it, might have been edited.
+                let unknown = fired && loaded.position.is_none();
+                assert!(
+                    unknown || loaded.position == expected.position,
+                    "{fault:?} at {at}: {len}"
+                );
                 // All that was cut is kept somewhere.
                 let kept = fs::read(dir.directory().join("P.1.incr.aof")).expect("read").len();
                 let aside = files::list(dir.directory()).expect("listed").into_iter().any(|name| {

@@ -98,7 +98,7 @@ impl Bench {
         let (start, sequence) = (self.next * 10, self.next);
         let len = text.len() as u64 + 2;
         self.worker.status.queued_bytes.fetch_add(len, Ordering::Relaxed);
-        let order = Order::Append { bytes, start, end: start + 10, sequence };
+        let order = Order::Append { bytes, start, end: start + 10, sequence, timestamp_s: None };
         self.worker.pending.push_back(order);
     }
 
@@ -255,7 +255,7 @@ fn a_disk_that_stands_still_is_seen_from_outside_and_wishes_do_not_queue_up() {
     let thread = thread.expect("spawned");
     let order = |sequence: u64| {
         let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
-        thread.order(Order::Append { bytes, start: 0, end: 14, sequence });
+        thread.order(Order::Append { bytes, start: 0, end: 14, sequence, timestamp_s: None });
     };
     let status = Arc::clone(thread.status());
     assert!(!status.is_syncing());
@@ -326,7 +326,7 @@ fn the_thread_publishes_and_notifies() {
     for sequence in 1..=100 {
         let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
         let start = sequence * 14;
-        thread.order(Order::Append { bytes, start, end: start + 14, sequence });
+        thread.order(Order::Append { bytes, start, end: start + 14, sequence, timestamp_s: None });
     }
     while thread.status().durable_up_to() < 100 {
         tell.recv().expect("notified");

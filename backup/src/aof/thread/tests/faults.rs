@@ -124,7 +124,13 @@ impl Life {
         let bytes = vec![Bytes::from(format!("{:>200}\r\n", self.ordered))];
         self.worker.status.queued_bytes.fetch_add(202, Ordering::Relaxed);
         let (start, sequence) = (self.ordered * 202, self.ordered);
-        self.worker.pending.push_back(Order::Append { bytes, start, end: start + 202, sequence });
+        self.worker.pending.push_back(Order::Append {
+            bytes,
+            start,
+            end: start + 202,
+            sequence,
+            timestamp_s: None,
+        });
     }
 
     /// Lets the thread work, as it would after so long, and compares what it says with what is there.

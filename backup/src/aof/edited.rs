@@ -1,0 +1,301 @@
+//! A file that a person has edited: telling it from a rotten one, and marking it anew.
+//!
+//! Taking a mistaken FLUSHALL out of the file by an editor is an old procedure, and what follows it in the file is then no
+//! longer what its marks say. Rot must not pass for that. What tells them apart is *where the marks stand*:
+//!
+//! ```text
+//! written:  mark@0 | SET a | mark@60 | SET b FLUSHALL | mark@150 | SET c
+//! edited:   mark@0 | SET a | mark@60 | SET b | mark@150 …             stands at 132: 18 bytes are gone in front of it
+//! rotten:   mark@0 | SET a | mark@60 | SEt b FLUSHALL | mark@150 …    stands at 150: nothing was added or taken away
+//! ```
+//!
+//! An editor adds bytes or takes some away, and so moves all that follows. Rot changes bytes where they are. A mark cannot
+//! lie about its place: it has a seal. So a block that does not have its checksum is
+//!
+//! | | |
+//! |---|---|
+//! | *rotten* | if the next mark is shifted no more than this one; if it is the last and as long as it says; if it is no longer made of commands |
+//! | *torn* | if the file ends before it does, and no mark follows |
+//! | *edited* | otherwise |
+//!
+//! In an edited block nobody can tell what was meant from what has rotted: who asks for it to be loaded vouches for it.
+//! Changing a value in place, byte for byte, is not told apart from rot, and refused like that.
+//!
+//! # Marking anew
+//! All files from the first edited one on get new marks, in a history of their own: the offsets of the old one are no
+//! longer those of this data. Each is written under another name and renamed over the old one, the last file first and the
+//! edited one at the end: as long as that is as it was, a start asks again and does the same again.
+//!
+//! # Invariants
+//! - a file with marks that were not damaged loads as edited only if it has more or fewer bytes than were written
+//! - commands are copied as they are
+//!
+//! # Source
+//! - marks: [`protocol::aof`]
+
+use super::AofError;
+use super::window::Window;
+use crate::files::{self, FileError, OnPath};
+use protocol::aof::{Annotation, BlockMark, HistoryMark, Record, Span, parse_record};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// The most bytes of a block that is marked anew, unless a unit has more.
+const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// That a file was edited, and was loaded all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The first such file.
+    pub path: PathBuf,
+    /// Where that showed first.
+    pub offset: u64,
+    /// How many files were marked anew.
+    pub files: usize,
+}
+
+/// What a block is that does not have the checksum of its mark, or is cut off by the end of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its bytes were changed where they are.
+    Rotten,
+    /// The file ends inside of it.
+    Torn,
+    /// It has so many bytes more than its mark says, or fewer.
+    Edited { by: i64 },
+}
+
+/// How far a mark stands from where it was written; 0 if it does not say where.
+pub(super) fn shift(mark: &BlockMark, offset: u64) -> i64 {
+    mark.place.map_or(0, |place| offset.wrapping_sub(place) as i64)
+}
+
+/// Judges the block behind a mark at `offset`, whose commands begin at `body`; the file is taken to end at `end`.
+pub(super) fn judge(
+    path: &Path,
+    (offset, body): (u64, u64),
+    mark: &BlockMark,
+    end: u64,
+) -> Result<Verdict, FileError> {
+    let mut records = Records::open(path, body, end)?;
+    let mut block_end = None;
+    let next = loop {
+        let at = records.offset();
+        match records.next()? {
+            Next::Command => {}
+            Next::Annotation(Ok(Annotation::Block(next))) => break Some((at, next)),
+            Next::Annotation(Ok(Annotation::History(_))) => block_end = block_end.or(Some(at)),
+            Next::Annotation(Ok(_)) => {}
+            Next::Annotation(Err(_)) | Next::Malformed => break None,
+            Next::End if mark.len > end - body => return Ok(Verdict::Torn),
+            Next::End => {
+                let by = (end - body) as i64 - mark.len as i64;
+                return Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } });
+            }
+        }
+    };
+    let Some((at, next)) = next else {
+        let torn = mark.len > end - body && !has_mark(path, records.offset(), end)?;
+        return Ok(if torn { Verdict::Torn } else { Verdict::Rotten });
+    };
+    let by = match (mark.place, next.place) {
+        (Some(_), Some(_)) => shift(&next, at) - shift(mark, offset),
+        // Older marks do not say where they stand.
+        _ => (block_end.unwrap_or(at) - body) as i64 - mark.len as i64,
+    };
+    Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } })
+}
+
+/// Whether anything behind `from` looks like a sealed mark: then a file does not end here, whatever there is before it.
+fn has_mark(path: &Path, from: u64, end: u64) -> Result<bool, FileError> {
+    let mut file = files::open(path)?;
+    file.seek(SeekFrom::Start(from)).on("seek in", path)?;
+    let mut lines = BufReader::new(file.take(end - from));
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).on("read", path)? > 0 {
+        if let Some(text) = line.trim_ascii_end().strip_prefix(b"#")
+            && matches!(Annotation::parse(text), Ok(Annotation::Block(mark)) if mark.sealed)
+        {
+            return Ok(true);
+        }
+        line.clear();
+    }
+    Ok(false)
+}
+
+/// Writes a file with new marks in the place of the old one. Its records begin at `from`; `start` is the offset before
+/// them.
+pub(super) fn mark_anew(
+    path: &Path,
+    from: u64,
+    history: HistoryMark,
+    start: u64,
+) -> Result<(), AofError> {
+    let size = files::size(path)?.unwrap_or(0);
+    let mut name = std::ffi::OsString::from("temp-");
+    name.push(path.file_name().expect("a file has a name"));
+    let temporary = path.with_file_name(name);
+    let mut out = Marked {
+        file: files::create(&temporary)?,
+        path: &temporary,
+        bytes: 0,
+        offset: start,
+        block: Vec::new(),
+        before: Vec::new(),
+        history: Some(history),
+    };
+    out.copy_before(path, from)?;
+    let mut records = Records::open(path, from, size)?;
+    let mut in_transaction = false;
+    loop {
+        let offset = records.offset();
+        match records.next()? {
+            Next::Command => {
+                in_transaction = records.transaction_word().unwrap_or(in_transaction);
+            }
+            // The old marks end blocks, and are left out.
+            Next::Annotation(Ok(Annotation::Block(_) | Annotation::History(_))) => {
+                if !in_transaction {
+                    out.end_block()?;
+                }
+                continue;
+            }
+            // A time stands in front of a block, where a file may be cut.
+            Next::Annotation(Ok(Annotation::Timestamp(_))) if !in_transaction => {
+                out.end_block()?;
+                out.before.extend_from_slice(records.last());
+                continue;
+            }
+            // What is no mark of ours is copied like commands: it may stand inside a block.
+            Next::Annotation(Ok(_)) => {}
+            Next::End if records.offset() == size => break,
+            // It was loaded: this cannot be, unless the file was changed meanwhile.
+            Next::Annotation(Err(_)) | Next::Malformed | Next::End => {
+                let reason = "the file was changed while it was loaded".into();
+                return Err(AofError::Malformed { path: path.to_path_buf(), offset, reason });
+            }
+        }
+        out.block.extend_from_slice(records.last());
+        if out.block.len() >= BLOCK_BYTES && !in_transaction {
+            out.end_block()?;
+        }
+    }
+    out.end_block()?;
+    files::replace(&temporary, path)?;
+    Ok(())
+}
+
+/// A file that is written with marks.
+struct Marked<'a> {
+    file: File,
+    path: &'a Path,
+    /// Bytes written.
+    bytes: u64,
+    /// The replication offset there.
+    offset: u64,
+    block: Vec<u8>,
+    /// Lines that stand in front of the block.
+    before: Vec<u8>,
+    /// To be written with the first block.
+    history: Option<HistoryMark>,
+}
+
+impl Marked<'_> {
+    /// Copies what is no record: the snapshot at the beginning of an old single file.
+    fn copy_before(&mut self, source: &Path, len: u64) -> Result<(), FileError> {
+        let mut input = files::open(source)?.take(len);
+        std::io::copy(&mut input, &mut self.file).on("copy to", self.path)?;
+        self.bytes = len;
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> Result<(), FileError> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let mut lines = std::mem::take(&mut self.before);
+        if let Some(history) = self.history.take() {
+            history.encode(&mut lines);
+        }
+        let end = self.offset + self.block.len() as u64;
+        let place = self.bytes + lines.len() as u64;
+        BlockMark::of(self.offset, end, &self.block).at(place).encode(&mut lines);
+        files::write_all(&mut self.file, &lines).on("write", self.path)?;
+        files::write_all(&mut self.file, &self.block).on("write", self.path)?;
+        self.bytes += (lines.len() + self.block.len()) as u64;
+        self.offset = end;
+        self.block.clear();
+        Ok(())
+    }
+}
+
+/// The records of a file, one after the other, whatever blocks they are in.
+struct Records<'a> {
+    path: &'a Path,
+    window: Window,
+    /// Of the next record, in the window.
+    at: usize,
+    /// Length of the last one.
+    len: usize,
+    spans: Vec<Span>,
+}
+
+/// What comes next.
+enum Next {
+    Command,
+    Annotation(Result<Annotation, protocol::aof::AnnotationError>),
+    Malformed,
+    /// The file ends here, or inside of the next record.
+    End,
+}
+
+impl<'a> Records<'a> {
+    fn open(path: &'a Path, from: u64, end: u64) -> Result<Self, FileError> {
+        let mut file = files::open(path)?;
+        file.seek(SeekFrom::Start(from)).on("seek in", path)?;
+        let window = Window::new(file, Vec::new(), from, end);
+        Ok(Self { path, window, at: 0, len: 0, spans: Vec::new() })
+    }
+
+    /// Where the next record begins.
+    fn offset(&self) -> u64 {
+        self.window.offset() + self.at as u64
+    }
+
+    /// The bytes of the last record.
+    fn last(&self) -> &[u8] {
+        &self.window.bytes()[self.at - self.len..self.at]
+    }
+
+    /// Whether the last command begins or ends a transaction.
+    fn transaction_word(&self) -> Option<bool> {
+        let [span] = self.spans[..] else { return None };
+        let name = span.of(self.last());
+        let begins = name.eq_ignore_ascii_case(b"multi");
+        (begins || name.eq_ignore_ascii_case(b"exec")).then_some(begins)
+    }
+
+    fn next(&mut self) -> Result<Next, FileError> {
+        loop {
+            let (len, next) = match parse_record(&self.window.bytes()[self.at..], &mut self.spans) {
+                Record::Command { len } => (len, Next::Command),
+                Record::Annotation { text, len } => {
+                    (len, Next::Annotation(Annotation::parse(text)))
+                }
+                Record::Malformed(_) => return Ok(Next::Malformed),
+                Record::Incomplete { needed } => {
+                    if self.window.has_all()
+                        || !self.window.advance(self.at, needed).on("read", self.path)?
+                    {
+                        return Ok(Next::End);
+                    }
+                    (self.at, self.len) = (0, 0);
+                    continue;
+                }
+            };
+            (self.at, self.len) = (self.at + len, len);
+            return Ok(next);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What operators and service managers expect of a process, beside serving.
+//!
+//! - [`daemon`]: going to the background, and telling the parent what became of it
+//! - [`supervisor`]: telling systemd or upstart
+//! - [`places`]: files that tell others of us, and the folder that we write to
+//! - [`advice`]: what of a configuration has no effect; `--check-config`
+//! - [`title`]: what `ps` shows
+//!
+//! # Not here
+//! - signals: [`crate::signals`]; the end: [`crate::shutdown`]
+
+pub mod advice;
+pub mod daemon;
+pub mod places;
+pub mod supervisor;
+pub mod title;

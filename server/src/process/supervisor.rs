@@ -1,0 +1,162 @@
+//! The service manager that started us (`supervised`): it is told when we are ready, when we end, and what we are doing.
+//!
+//! ```text
+//! systemd: STATUS=… is loading ─► EXTEND_TIMEOUT_USEC, STATUS while loading ─► READY=1 ─► STOPPING=1
+//! upstart: we stop ourselves, and are continued
+//! ```
+//!
+//! A load or a last snapshot that takes longer than `TimeoutStartSec` and `TimeoutStopSec` of the unit is not cut short:
+//! the manager is asked for more time, again and again, as long as there is progress.
+//!
+//! # Source
+//! - moments and most texts: Redis 7.2; `sd_notify(3)`
+
+use crate::config::Supervision;
+use rustix::process::{Signal, getpid, kill_process};
+use sd_notify::NotifyState;
+use std::time::Duration;
+
+/// How often the manager hears of a load's progress.
+pub const PROGRESS_PERIOD_MS: u64 = 1000;
+/// How much time is asked for beyond what is foreseen. The next message comes sooner.
+const MARGIN: Duration = Duration::from_secs(30);
+/// How much time is asked for a last snapshot, which is written without a pause.
+const SAVING: Duration = Duration::from_secs(600);
+
+/// Who supervises this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervisor {
+    /// Nobody.
+    Nobody,
+    /// Upstart.
+    Upstart,
+    /// Systemd.
+    Systemd,
+}
+
+impl Supervisor {
+    /// Finds out whether the manager that is configured is there, and says that we begin.
+    pub fn greet(configured: Supervision) -> Supervisor {
+        let is_set = |name| std::env::var_os(name).is_some();
+        let wanted = match configured {
+            Supervision::Auto if is_set("UPSTART_JOB") => {
+                tracing::debug!("Upstart supervision detected.");
+                Supervision::Upstart
+            }
+            Supervision::Auto if is_set("NOTIFY_SOCKET") => {
+                tracing::debug!("Systemd supervision detected.");
+                Supervision::Systemd
+            }
+            other => other,
+        };
+        match wanted {
+            Supervision::Upstart if !is_set("UPSTART_JOB") => {
+                tracing::warn!("upstart supervision requested, but UPSTART_JOB not found!");
+                Supervisor::Nobody
+            }
+            Supervision::Upstart => {
+                tracing::info!("supervised by upstart, will stop to signal readiness.");
+                if let Err(error) = kill_process(getpid(), Signal::STOP) {
+                    tracing::warn!("Can't stop: {}", std::io::Error::from(error));
+                }
+                Supervisor::Upstart
+            }
+            Supervision::Systemd if !is_set("NOTIFY_SOCKET") => {
+                tracing::warn!("systemd supervision error: NOTIFY_SOCKET not found!");
+                Supervisor::Nobody
+            }
+            Supervision::Systemd => {
+                let greeted = tell(&[NotifyState::Status("Tidemark is loading...")]);
+                if !greeted {
+                    return Supervisor::Nobody;
+                }
+                tracing::info!(
+                    "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and TimeoutStopSec in \
+                     your service unit."
+                );
+                Supervisor::Systemd
+            }
+            Supervision::Auto | Supervision::No => Supervisor::Nobody,
+        }
+    }
+
+    /// Its name in INFO.
+    pub fn name(self) -> &'static str {
+        match self {
+            Supervisor::Nobody => "no",
+            Supervisor::Upstart => "upstart",
+            Supervisor::Systemd => "systemd",
+        }
+    }
+
+    fn tell(self, states: &[NotifyState<'_>]) {
+        if self == Supervisor::Systemd {
+            tell(states);
+        }
+    }
+
+    /// What we are doing.
+    pub fn status(self, text: &str) {
+        self.tell(&[NotifyState::Status(text)]);
+    }
+
+    /// So much of what is to be loaded has been.
+    pub fn loading(self, loaded_bytes: u64, total_bytes: u64) {
+        if self == Supervisor::Systemd {
+            let share = loaded_bytes.saturating_mul(100) / total_bytes.max(1);
+            let text = format!("Tidemark is loading... {}%", share.min(100));
+            tell(&[NotifyState::Status(&text), NotifyState::ExtendTimeoutUsec(usec(MARGIN))]);
+        }
+    }
+
+    /// We serve.
+    pub fn ready(self, is_replica: bool) {
+        let text = match is_replica {
+            false => "Ready to accept connections",
+            true => {
+                "Ready to accept connections in read-only mode. Waiting for MASTER <-> REPLICA sync"
+            }
+        };
+        self.tell(&[NotifyState::Status(text), NotifyState::Ready]);
+    }
+
+    /// We have what our primary has.
+    pub fn synced(self, how: &str) {
+        if self == Supervisor::Systemd {
+            let text = format!(
+                "MASTER <-> REPLICA sync: {how}. Ready to accept connections in read-write mode."
+            );
+            self.status(&text);
+        }
+    }
+
+    /// The end begins.
+    pub fn stopping(self) {
+        self.tell(&[NotifyState::Stopping]);
+    }
+
+    /// What is done now takes up to so long.
+    pub fn extend(self, time: Duration) {
+        self.tell(&[NotifyState::ExtendTimeoutUsec(usec(time.saturating_add(MARGIN)))]);
+    }
+
+    /// The last snapshot is written.
+    pub fn saving(self) {
+        self.status("Saving the final RDB snapshot");
+        self.extend(SAVING);
+    }
+}
+
+fn usec(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn tell(states: &[NotifyState<'_>]) -> bool {
+    match sd_notify::notify(states) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!("systemd supervision error: sd_notify: {error}");
+            false
+        }
+    }
+}
