@@ -255,10 +255,16 @@ fn an_append_only_file_is_backed_up_and_restored() {
 fn the_configuration_in_contrib_has_nothing_that_is_refused_or_warned_of() {
     let service = Service::install("");
     let log = fs::read_to_string(service.path("log")).expect("a log");
-    let known = ["overcommit_memory", "Transparent Huge Pages", "TCP backlog"];
+    // What is said of this machine, not of the configuration.
+    let known = ["overcommit_memory", "Transparent Huge Pages", "TCP backlog", "NOTIFY_SOCKET"];
     for line in log.lines().filter(|line| line.split(' ').nth(5) == Some("#")) {
         assert!(known.iter().any(|word| line.contains(word)), "{line}");
     }
+    let block = operations()
+        .block("check-config")
+        .with("tidemark-server", &service.text("usr/bin/tidemark-server"));
+    let said = service.run(block.with("/etc/tidemark", &service.text("etc/tidemark")));
+    assert!(!said.contains("no effect"), "{said}");
     assert_eq!(service.ask(&["CONFIG", "REWRITE"]), "OK");
 }
 
