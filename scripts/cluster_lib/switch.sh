@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# (Variables are those of scripts/cluster and scripts/lib.sh, which source this or are sourced first.)
 #
 # The planned switch of the primary, without a loss. Part of scripts/cluster.
 #
@@ -240,7 +241,7 @@ cmd_switch() {
         esac
     done
     [[ -n ${switch_new:-} ]] || usage_error "switch wants a node"
-    is_number "$pause_seconds" && ((pause_seconds >= 1)) || usage_error "TIDEMARK_PAUSE wants a number of seconds"
+    { is_number "$pause_seconds" && ((pause_seconds >= 1)); } || usage_error "TIDEMARK_PAUSE wants a number of seconds"
     need_cluster
     switch_new=$(find_data_node "$switch_new")
     switch_old=$(current_primary)

@@ -2,7 +2,8 @@
 //! needs no redis-cli.
 
 use integration::cluster::{Cluster, Writers};
-use integration::document::text;
+use integration::document::{script, text};
+use integration::node::free_ports;
 use integration::peer::tool;
 use integration::{TIMEOUT, eventually};
 use rustix::process::{Signal, kill_process};
@@ -258,6 +259,31 @@ fn without_a_sentinel_to_run_nothing_is_begun() {
         assert_eq!(output.status.code(), Some(1));
     }
     assert!(!cluster.path("nodes/node-1").exists());
+}
+
+// --- the experiments with it ---
+
+#[test]
+fn a_failover_lab_ends_with_equal_data() {
+    let (port, sentinels) = (free_ports(6), "--sentinels --rounds 1 --only switch --sentinel-port");
+    let more = format!("{sentinels} {}", port + 3);
+    for words in ["", &more] {
+        let here = tempfile::tempdir().expect("a folder");
+        let output = script("failover-lab")
+            .args(["--writes", "200", "--port", &port.to_string()])
+            .args(words.split_whitespace())
+            .env("TMPDIR", here.path())
+            .output()
+            .expect("bash");
+        let (said, errors) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{words}\n{said}{errors}");
+        assert!(said.contains("all nodes ha"), "{said}");
+        assert_eq!(
+            std::fs::read_dir(here.path()).expect("the folder").count(),
+            0,
+            "it leaves nothing"
+        );
+    }
 }
 
 // --- the client ---
