@@ -193,6 +193,10 @@ fn sentinels_promote_are_switched_and_remember() {
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(words[3..], ["up", "node-1", "2", "3", "2"], "{said}");
     }
+    // They ask nodes for their roles and priorities every ten seconds; here more often.
+    for sentinel in ["sentinel-1", "sentinel-2", "sentinel-3"] {
+        cluster.run(&["cli", sentinel, "SENTINEL", "DEBUG", "info-period", "1000"]);
+    }
     let writers = Writers::start(2, &cluster);
     writers.wait_for(100);
     // As planned work.
