@@ -187,8 +187,9 @@ acting_primary() {
 }
 
 promote_by_sentinels() {
-    local reply port
+    local reply port end
     port=$(node_port "$switch_sentinel")
+    end=$(($(steady_ms) + 2 * failover_timeout_ms))
     reply=$(resp "$port" SENTINEL FAILOVER "$master_name") || switch_failed "$switch_sentinel: ${reply:-no answer}"
     # Until its attempt is over nobody else may be made primary.
     until switch_promoted=$(acting_primary); do
@@ -198,6 +199,8 @@ promote_by_sentinels() {
         [[ -n $switch_promoted ]] || is_running "$switch_sentinel" ||
             switch_failed "$switch_sentinel has ended"
         [[ -z $switch_promoted ]] || break
+        (($(steady_ms) < end)) ||
+            switch_failed "$switch_sentinel does not come to an end; should it promote another node yet: scripts/cluster status"
     done
 }
 
