@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# (Variables are those of scripts/cluster and scripts/lib.sh, which source this or are sourced first.)
 #
 # A small client for who has no redis-cli: single commands, and a prompt. Part of scripts/cluster.
 #

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# (Variables are those of scripts/cluster and scripts/lib.sh, which source this or are sourced first.)
 #
 # The planned switch of the primary, without a loss. Part of scripts/cluster.
 #
@@ -186,8 +187,9 @@ acting_primary() {
 }
 
 promote_by_sentinels() {
-    local reply port
+    local reply port end
     port=$(node_port "$switch_sentinel")
+    end=$(($(steady_ms) + 2 * failover_timeout_ms))
     reply=$(resp "$port" SENTINEL FAILOVER "$master_name") || switch_failed "$switch_sentinel: ${reply:-no answer}"
     # Until its attempt is over nobody else may be made primary.
     until switch_promoted=$(acting_primary); do
@@ -197,6 +199,8 @@ promote_by_sentinels() {
         [[ -n $switch_promoted ]] || is_running "$switch_sentinel" ||
             switch_failed "$switch_sentinel has ended"
         [[ -z $switch_promoted ]] || break
+        (($(steady_ms) < end)) ||
+            switch_failed "$switch_sentinel does not come to an end; should it promote another node yet: scripts/cluster status"
     done
 }
 
@@ -240,7 +244,7 @@ cmd_switch() {
         esac
     done
     [[ -n ${switch_new:-} ]] || usage_error "switch wants a node"
-    is_number "$pause_seconds" && ((pause_seconds >= 1)) || usage_error "TIDEMARK_PAUSE wants a number of seconds"
+    { is_number "$pause_seconds" && ((pause_seconds >= 1)); } || usage_error "TIDEMARK_PAUSE wants a number of seconds"
     need_cluster
     switch_new=$(find_data_node "$switch_new")
     switch_old=$(current_primary)

@@ -400,17 +400,22 @@ fn line(name: &str, value: &str) -> String {
     format!("{name} {}\n", if value.is_empty() { "\"\"" } else { value })
 }
 
-/// A port that nobody listens on. Below those that the system gives to connections, and each process of tests begins
-/// elsewhere, so that nobody takes it meanwhile.
+/// A port that nobody listens on.
 fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// The first of `count` ports in a row that nobody listens on. Below those that the system gives to connections, and each
+/// process of tests begins elsewhere, so that nobody takes it meanwhile.
+pub fn free_ports(count: u16) -> u16 {
     const FIRST: u32 = 10_000;
     const PORTS: u32 = 22_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let base = std::process::id().wrapping_mul(101);
     loop {
-        let number = base.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let number = base.wrapping_add(NEXT.fetch_add(u32::from(count), Ordering::Relaxed));
         let port = (FIRST + number % PORTS) as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if (port..port + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return port;
         }
     }

@@ -41,14 +41,15 @@ impl Peer {
     }
 }
 
-/// Finds a program of Redis in PATH.
+/// Finds a program that tests need in PATH, or where Debian keeps services.
 ///
 /// # Panics
 /// When there is none.
 pub fn tool(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| p.is_file());
-    found.unwrap_or_else(|| panic!("no {name} in PATH: install redis-server"))
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("no {name} in PATH: scripts/test installs it, on Debian"))
 }
 
 /// Runs one of Redis's file checkers on `file`.
