@@ -494,7 +494,7 @@ impl Node {
             if let (Some(client), Some(session)) =
                 (self.host.clients.get(slot), self.engine.session(slot))
             {
-                let line = crate::admin::client::line(client, session, self.engine.steady_ms);
+                let line = crate::admin::client::line(client, session, self.engine.steady_ms, 0);
                 tracing::info!("Evicting client: {line}");
                 client.handle.kill();
             }

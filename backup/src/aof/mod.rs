@@ -81,7 +81,10 @@ pub enum AofError {
     #[error(transparent)]
     Snapshot(#[from] FileLoadError),
     /// Bytes that are no record, or a block that is not what its mark says.
-    #[error("{}, byte {offset}: {reason}", .path.display())]
+    #[error(
+        "Bad file format reading the append only file {}, byte {offset}: {reason}. Make a backup of the file, then use \
+         redis-check-aof --fix with the manifest", .path.display()
+    )]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -91,7 +94,11 @@ pub enum AofError {
         reason: Cow<'static, str>,
     },
     /// The file ends inside a record, a transaction or a block, where it must not be cut.
-    #[error("{}, byte {offset}: {reason}; {why_not_cut}", .path.display())]
+    #[error(
+        "Unexpected end of file reading the append only file {}, byte {offset}: {reason}; {why_not_cut}. You can: 1) make a \
+         backup of the file, then use redis-check-aof --fix with the manifest; 2) if it is the last file, set \
+         aof-load-truncated to yes and restart the server", .path.display()
+    )]
     Torn {
         /// The file.
         path: PathBuf,

@@ -92,6 +92,8 @@ pub struct AppendStatus {
     syncing: AtomicBool,
     failed: AtomicBool,
     fatal: AtomicBool,
+    /// How long to wait before each write, microseconds: for experiments.
+    delay_us: AtomicU64,
     error: Mutex<Option<String>>,
 }
 
@@ -172,6 +174,11 @@ impl<D: Disk + 'static> AppendThread<D> {
             self.status.queued_bytes.fetch_add(len as u64, Ordering::AcqRel);
         }
         let _ = self.orders.send(order);
+    }
+
+    /// Lets it wait for so long before each write (DEBUG AOF-FLUSH-SLEEP).
+    pub fn delay_writes(&self, delay: Duration) {
+        self.status.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// Asks for an fsync, without waiting, of all up to the order with that number. However often it is asked, one order
@@ -318,6 +325,10 @@ impl<D: Disk> Worker<D> {
 
     /// Writes the appends at the front of the queue in one go.
     fn write_group(&mut self) -> Result<(), (&'static str, io::Error)> {
+        let delay_us = self.status.delay_us.load(Ordering::Relaxed);
+        if delay_us > 0 {
+            std::thread::sleep(Duration::from_micros(delay_us));
+        }
         let mut blocks: Vec<Block> = Vec::new();
         let (mut count, mut up_to, mut total, mut last_bytes) = (0, 0, 0, 0);
         for order in &self.pending {

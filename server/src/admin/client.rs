@@ -50,7 +50,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             let line = host
                 .clients
                 .get(ctx.session.slot)
-                .map(|c| line(c, ctx.session, ctx.engine.steady_ms));
+                .map(|c| line(c, ctx.session, ctx.engine.steady_ms, encoded_len(args)));
             ctx.reply.verbatim("txt", format!("{}\n", line.unwrap_or_default()).as_bytes());
         }
         "list" => list(host, ctx, args)?,
@@ -121,7 +121,9 @@ fn unblock(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<
 }
 
 /// A client as CLIENT LIST shows it, without the line's end.
-pub fn line(client: &Client, session: &Session, now_ms: i64) -> String {
+///
+/// `executing`: bytes of the request that it is executing. To Redis they are part of the input until it is done.
+pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -> String {
     let mut flags = String::new();
     match session.peer {
         Peer::Replica => flags.push('S'),
@@ -181,7 +183,7 @@ pub fn line(client: &Client, session: &Session, now_ms: i64) -> String {
         idle_ms / 1000,
         session.db,
         session.queued(),
-        client.input.unparsed,
+        client.input.unparsed + executing,
         client.input.room,
         client.input.arguments,
         session.multi_bytes(),
@@ -195,6 +197,13 @@ pub fn line(client: &Client, session: &Session, now_ms: i64) -> String {
         text(&session.library[0]),
         text(&session.library[1]),
     )
+}
+
+/// Bytes of a request as clients send it.
+fn encoded_len(args: Args<'_>) -> usize {
+    let mut bytes = Vec::new();
+    protocol::resp::encode::command(&mut bytes, args.iter_from(0));
+    bytes.len()
 }
 
 fn list(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
@@ -211,15 +220,15 @@ fn list(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Ref
     }
     let mut text = String::new();
     for (slot, client) in host.clients.iter() {
-        let session = match slot == ctx.session.slot {
-            true => Some(&*ctx.session),
-            false => ctx.engine.session(slot),
+        let (session, executing) = match slot == ctx.session.slot {
+            true => (Some(&*ctx.session), encoded_len(args)),
+            false => (ctx.engine.session(slot), 0),
         };
         let Some(session) = session else { continue };
         let listed = kind.is_none_or(|kind| class(session) == kind)
             && ids.as_ref().is_none_or(|ids| ids.contains(&(session.id as i64)));
         if listed {
-            text.push_str(&line(client, session, ctx.engine.steady_ms));
+            text.push_str(&line(client, session, ctx.engine.steady_ms, executing));
             text.push('\n');
         }
     }

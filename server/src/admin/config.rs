@@ -1,6 +1,6 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, Row, SetError};
+use crate::config::{Caller, Row, SetError, Settings};
 use crate::node::Outside;
 use crate::process::{places, title};
 use engine::context::{Context, Done};
@@ -24,7 +24,7 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             ctx.reply.ok();
         }
         _ => {
-            rewrite(host)?;
+            rewrite(host, Settings::rewrite)?;
             ctx.reply.ok();
         }
     }
@@ -130,7 +130,7 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
 }
 
 /// Writes the configuration in force into its file.
-pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
+pub fn rewrite(host: &mut Outside, contents: fn(&Settings, &str) -> String) -> Result<(), Refusal> {
     let Some(path) = host.config_file.clone() else {
         return Err(Refusal::fixed("ERR The server is running without a config file"));
     };
@@ -139,7 +139,7 @@ pub fn rewrite(host: &mut Outside) -> Result<(), Refusal> {
     if let Ok(dir) = std::env::current_dir() {
         settings.dir = dir.display().to_string();
     }
-    write_rewritten(&path, |original| settings.rewrite(original)).map_err(|error| {
+    write_rewritten(&path, |original| contents(&settings, original)).map_err(|error| {
         tracing::warn!("CONFIG REWRITE failed: {error}");
         Refusal::new(format!("ERR Rewriting config file: {}", crate::log::plain(&error)))
     })?;

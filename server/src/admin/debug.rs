@@ -1,5 +1,6 @@
 //! DEBUG: what tests and experiments need.
 
+use crate::config::Settings;
 use crate::node::{Node, Outside};
 use backup::aof::Opened;
 use engine::arguments::{int, is};
@@ -8,6 +9,9 @@ use engine::refusal::Refusal;
 use protocol::number::parse_f64;
 use protocol::resp::Args;
 use std::time::Duration;
+
+/// The longest that a write of the append-only file can be delayed, microseconds.
+const WRITE_DELAY_MAX_US: u64 = 60_000_000;
 
 /// `DEBUG SLEEP|RELOAD|LOADAOF|JMAP|…`, as far as the engine does not answer itself.
 pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -27,6 +31,13 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
             return Err(Refusal::OUT_OF_RANGE);
         }
         crate::clock::shift_wall_clock(ms);
+    } else if is(word, "AOF-FLUSH-SLEEP") && args.len() == 3 {
+        let us = u64::try_from(int(args.at(2))?).map_err(|_| Refusal::OUT_OF_RANGE)?;
+        if let Some(aof) = &host.persistence.aof {
+            aof.thread.delay_writes(Duration::from_micros(us.min(WRITE_DELAY_MAX_US)));
+        }
+    } else if is(word, "CONFIG-REWRITE-FORCE-ALL") && args.len() == 2 {
+        super::config::rewrite(host, Settings::rewrite_all)?;
     } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
         // Buffers of replies are never larger than a piece of what waits: there is nothing to keep.
         int(args.at(3))?;

@@ -38,6 +38,15 @@ struct Wanted {
 impl Settings {
     /// The text that `original` becomes so that loading it gives these settings.
     pub fn rewrite(&self, original: &str) -> String {
+        self.rewrite_with(original, false)
+    }
+
+    /// The same with every directive, those that have their default included (DEBUG CONFIG-REWRITE-FORCE-ALL).
+    pub fn rewrite_all(&self, original: &str) -> String {
+        self.rewrite_with(original, true)
+    }
+
+    fn rewrite_with(&self, original: &str, all: bool) -> String {
         let mut lines: Vec<Line> = original.split('\n').map(read).collect();
         if lines.last().is_some_and(|line| line.text.is_empty()) {
             lines.pop();
@@ -54,7 +63,7 @@ impl Settings {
                 };
                 if !places.is_empty() {
                     update(row, &wanted, &mut lines, &places);
-                } else if lines_of(row, &defaults, &wanted.part) != wanted.lines {
+                } else if all || lines_of(row, &defaults, &wanted.part) != wanted.lines {
                     added.extend(wanted.lines.iter().map(|words| render(row, words)));
                 }
             }

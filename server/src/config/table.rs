@@ -323,7 +323,7 @@ settings! {
     "appendonly"                    => appendonly: bool                    = false,                    Either,           MUTABLE | DENY_LOADING;
     "appendfilename"                => appendfilename: String              = text("appendonly.aof"),   append_file_name, IMMUTABLE;
     "appenddirname"                 => appenddirname: String               = text("appendonlydir"),    append_dir_name,  IMMUTABLE;
-    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           IMMUTABLE;
+    "aof-ignore-dump"               => aof_ignore_dump: bool               = false,                    Either,           MUTABLE;
     "appendfsync"                   => appendfsync: AppendFsync            = AppendFsync::EverySecond, (),               MUTABLE;
     "no-appendfsync-on-rewrite"     => no_appendfsync_on_rewrite: bool     = false,                    Either,           MUTABLE | NO_EFFECT, "another thread fsyncs, a child does not hold up replies";
     "auto-aof-rewrite-percentage"   => auto_aof_rewrite_percentage: u32    = 100,                      within(0, INT),   MUTABLE;

@@ -574,6 +574,20 @@ fn rewrite_replaces_in_place_and_adds_at_the_end() {
 }
 
 #[test]
+fn a_file_with_every_directive_says_the_same() {
+    let text = "port 7000\nsave 5 6\nrequirepass secret\n";
+    let settings = loaded("all", text);
+    let all = settings.rewrite_all(text);
+    assert_eq!(rewritten("all", &settings, text), text);
+    let again = loaded("again", &all);
+    for row in ROWS {
+        assert!(row.same(&settings, &again), "{}: {}", row.name, row.show(&again));
+        let lines = all.lines().filter(|line| line.split(' ').next() == Some(row.name)).count();
+        assert!(lines > 0 || row.show(&settings).is_empty(), "{}", row.name);
+    }
+}
+
+#[test]
 fn rewrite_signs_once() {
     let mut settings = Settings::default();
     set(&mut settings, &[("hz", "20")]).unwrap();

@@ -182,3 +182,14 @@ fn a_subscriber_that_does_not_read_is_closed() {
     assert_eq!(node.number("client_output_buffer_limit_disconnections"), 1);
     drop(lazy);
 }
+
+#[test]
+fn the_request_that_is_executed_counts_as_input() {
+    let node = Node::start("node", &[]);
+    let mut connection = node.connect();
+    let mut shown =
+        |words: &[&str]| -> String { command(words).query(&mut connection).expect("text") };
+    // *2 $6 CLIENT $4 LIST, each with its line end.
+    assert!(shown(&["CLIENT", "LIST"]).contains(" qbuf=26 "));
+    assert!(shown(&["CLIENT", "INFO"]).contains(" qbuf=26 "));
+}

@@ -104,3 +104,28 @@ fn check(node: &Node, acknowledged: &[u64]) {
         assert!(distinct.starts_with(&expected), "writer {writer}: {numbers:?}");
     }
 }
+
+#[test]
+fn a_reply_waits_for_a_slow_write_and_no_longer() {
+    let options = [("appendonly", "yes"), ("appendfsync", "always")];
+    let node = Node::start("node", &options);
+    let file = std::fs::read_dir(node.path("appendonlydir")).expect("a folder").flatten();
+    let file =
+        file.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains(".incr."));
+    let file = file.expect("a file that grows");
+    let _: String = node.run(&["DEBUG", "AOF-FLUSH-SLEEP", "20000"]);
+    let mut connection = node.connect();
+    for n in 0..10 {
+        let text = format!("value-{n}");
+        let _: String = redis::cmd("SET").arg("key").arg(&text).query(&mut connection).expect("OK");
+        let bytes = std::fs::read(&file).expect("it can be read");
+        assert!(bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+    // A reader does not wait for the write of another.
+    let _: String = node.run(&["DEBUG", "AOF-FLUSH-SLEEP", "60000000"]);
+    connection
+        .send_packed_command(&redis::cmd("SET").arg("a").arg(1).get_packed_command())
+        .expect("sent");
+    assert_eq!(node.run::<String>(&["GET", "key"]), "value-9");
+    assert!(node.refused(&["DEBUG", "AOF-FLUSH-SLEEP", "-1"]).starts_with("ERR"));
+}
