@@ -81,7 +81,10 @@ impl Engine {
             for (ready, request) in prepared.iter().zip(chunk) {
                 let args = batch.args(buffer, request);
                 let waits = self.conditions.pause != Pause::Nothing || self.conditions.disk_is_late;
-                if waits && self.must_wait(session, ready.spec) {
+                if waits
+                    && self.must_wait(session, ready.spec)
+                    && self.may_be_admitted(session, ready.spec, args)
+                {
                     return (next, Flow::Stop);
                 }
                 let raw =
@@ -100,6 +103,21 @@ impl Engine {
             }
         }
         (next, Flow::Next)
+    }
+
+    /// Whether a command that has to wait would run then, as far as can be said now. One that is refused in any case is
+    /// refused at once.
+    #[cold]
+    fn may_be_admitted(
+        &mut self,
+        session: &Session,
+        spec: Option<&'static Spec>,
+        args: Args<'_>,
+    ) -> bool {
+        // The subcommand of a container is not known yet.
+        spec.is_none_or(|spec| {
+            !spec.subcommands.is_empty() || self.admit(session, spec, args).is_ok()
+        })
     }
 
     /// Whether a client's next command has to wait until a pause is over, or the disk has caught up.

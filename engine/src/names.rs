@@ -55,10 +55,10 @@ impl std::fmt::Debug for Names {
 
 impl PartialEq for Names {
     fn eq(&self, other: &Names) -> bool {
-        let same = |((a, one), (b, two)): (&(Vec<u8>, &Spec), &(Vec<u8>, &Spec))| {
-            a == b && one.name == two.name
+        let own = |names: &Names| -> Vec<(Vec<u8>, &'static str)> {
+            names.0.iter().map(|(name, spec)| (name.clone(), spec.name)).collect()
         };
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+        own(self) == own(other)
     }
 }
 

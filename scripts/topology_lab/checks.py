@@ -30,7 +30,7 @@ FULL_PER_LINK = 1
 # Warnings that cuts, kills and pauses explain.
 EXPECTED_WARNINGS = re.compile(
     r"closed by the other side|I/O error|MASTER timeout|Timeout connecting|Error condition on sock"
-    r"|currently unable to PSYNC|CLIENT KILL|Background transfer error|Killing running child"
+    r"|currently unable to PSYNC|CLIENT KILL|Background transfer error|Killing running child|Killing it!"
     r"|User requested shutdown|ready to exit|when shutting down|DB reloaded by DEBUG RELOAD"
     r"|fsync is taking too long"
     r"|terminated by signal|output buffer limits|Disconnecting timedout replica"

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A signal is obeyed by the task, not before: until then it can be taken back, and while the timer stands still
-//! (DEBUG PAUSE-CRON) nothing comes of it.
+//! (DEBUG PAUSE-CRON) nothing comes of it. While the append-only file gets its first base nobody ends the process but by
+//! FORCE; a signal is obeyed afterwards, as a service manager sends one only, and what it sends then loses all data.
 //!
 //! # Not here
 //! - how a second SIGINT ends the process at once: [`crate::signals`]
@@ -28,7 +29,8 @@ use engine::engine::Pause;
 use engine::refusal::Refusal;
 use protocol::resp::Args;
 use replica::feed::Feed;
-use std::path::Path;
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -44,6 +46,8 @@ const FAILED: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 #[derive(Clone, Copy, Debug)]
 struct UnderWay {
     flags: ShutdownFlags,
+    /// The signal that asked, if it was one.
+    asking: Option<signals::Asking>,
     /// Replicas are waited for until then, a moment of the steady clock in milliseconds; none if they are not.
     until_ms: Option<i64>,
 }
@@ -54,6 +58,8 @@ pub struct Shutdown {
     under_way: Option<UnderWay>,
     /// A signal asked for it, and nothing was done about that yet.
     signalled: Option<signals::Asking>,
+    /// It waits for the first base of the append-only file.
+    waits_for_base: bool,
     /// The slots of clients that asked and wait for the outcome.
     waiting: Vec<usize>,
     /// Those to whom it was refused.
@@ -66,6 +72,7 @@ impl Shutdown {
     /// A signal asks.
     pub fn signal(&mut self, asking: signals::Asking) {
         self.signalled = Some(asking);
+        self.waits_for_base = false;
         self.asked.notify_one();
     }
 
@@ -94,6 +101,7 @@ impl Shutdown {
     fn cancel(&mut self) {
         self.under_way = None;
         self.signalled = None;
+        self.waits_for_base = false;
         self.refused.append(&mut self.waiting);
         signals::forget();
         self.asked.notify_one();
@@ -139,7 +147,7 @@ impl Outside {
         };
         ctx.session.suspended = true;
         self.shutdown.waiting.push(ctx.session.slot);
-        self.begin_end(ctx.engine, flags);
+        self.begin_end(ctx.engine, flags, None);
         self.shutdown.asked.notify_one();
         Ok(Done::NOTHING)
     }
@@ -157,7 +165,12 @@ impl Outside {
     }
 
     /// Begins an end, unless one has begun: replicas that lack something are waited for, and nothing is written meanwhile.
-    fn begin_end(&mut self, engine: &mut Engine, mut flags: ShutdownFlags) {
+    fn begin_end(
+        &mut self,
+        engine: &mut Engine,
+        mut flags: ShutdownFlags,
+        asking: Option<signals::Asking>,
+    ) {
         if self.shutdown.under_way.is_some() {
             return;
         }
@@ -170,7 +183,7 @@ impl Outside {
         let timeout_ms = i64::from(self.settings.shutdown_timeout) * 1000;
         let waits = !flags.now && timeout_ms > 0 && !self.replicas_have_all();
         let until_ms = waits.then(|| engine.steady_ms + timeout_ms);
-        self.shutdown.under_way = Some(UnderWay { flags, until_ms });
+        self.shutdown.under_way = Some(UnderWay { flags, asking, until_ms });
         if !waits {
             return;
         }
@@ -186,11 +199,29 @@ impl Outside {
     /// Whether all replicas have acknowledged all that there is.
     fn replicas_have_all(&self) -> bool {
         let end = self.journal.end();
-        self.shown_replicas().all(|replica| replica.acked() == end)
+        self.shown_replicas().all(|replica| has_all(replica, end))
     }
 
     fn shown_replicas(&self) -> impl Iterator<Item = &Feed> {
         self.replication.replicas.values().filter(|replica| replica.is_shown())
+    }
+
+    /// Whether the first base of the append-only file is being written, or about to be.
+    fn is_getting_its_base(&self) -> bool {
+        self.persistence.lacks_base() && self.persistence.last_rewrite_ok
+    }
+
+    /// The end that a signal asked for comes when the append-only file has its first base.
+    fn put_end_off(&mut self, engine: &mut Engine, asking: signals::Asking, reason: &str) {
+        tracing::warn!("{reason}");
+        tracing::warn!("The end comes when it is written, unless SHUTDOWN ABORT takes it back.");
+        self.supervisor.status(reason);
+        self.supervisor.saves();
+        self.shutdown.under_way = None;
+        self.shutdown.signalled = Some(asking);
+        self.shutdown.waits_for_base = true;
+        self.shutdown.refused.append(&mut self.shutdown.waiting);
+        self.apply_pause(engine);
     }
 
     /// The end does not come: those who asked hear of it, and all goes on.
@@ -200,9 +231,18 @@ impl Outside {
             "Errors trying to shut down the server. Check the logs for more information."
         );
         self.supervisor.status(reason);
+        // A signal that was put off is obeyed all the same: it was somebody else who was refused.
+        let put_off = self.shutdown.signalled.filter(|_| self.shutdown.waits_for_base);
         self.shutdown.cancel();
+        self.shutdown.waits_for_base = put_off.is_some();
+        self.shutdown.signalled = put_off;
         self.apply_pause(engine);
     }
+}
+
+/// Whether a replica has all up to `end`. One that still gets its snapshot has not, wherever we are in the stream.
+fn has_all(replica: &Feed, end: u64) -> bool {
+    replica.is_online() && replica.acked() == end
 }
 
 /// Waits until somebody asks, and ends the process. Returns never but for the process's end.
@@ -235,8 +275,10 @@ fn is_ready(node: &mut Node) -> bool {
         // Without the timer nothing happens by itself: not what signals ask for either, as in Redis.
         return host.shutdown.under_way.is_some_and(|end| end.until_ms.is_none());
     }
-    if let Some(asking) = host.shutdown.signalled.take() {
-        host.begin_end(engine, asking.flags(&host.settings));
+    let waits_for_base = host.shutdown.waits_for_base && host.is_getting_its_base();
+    if !waits_for_base && let Some(asking) = host.shutdown.signalled.take() {
+        host.shutdown.waits_for_base = false;
+        host.begin_end(engine, asking.flags(&host.settings), Some(asking));
     }
     let Some(end) = host.shutdown.under_way else { return false };
     let late = |until: i64| clock::monotonic_ms() as i64 >= until;
@@ -247,10 +289,13 @@ fn end(node: &mut Node) {
     node.begin_timer_turn();
     let Node { engine, host } = node;
     // It may have been taken back meanwhile.
-    let Some(UnderWay { flags, .. }) = host.shutdown.under_way else { return };
+    let Some(UnderWay { flags, asking, .. }) = host.shutdown.under_way else { return };
     match host.finish(engine, flags) {
         Ok(()) => leave(),
-        Err(reason) => host.refuse_end(engine, &reason),
+        Err(reason) => match asking.filter(|_| host.is_getting_its_base()) {
+            Some(asking) => host.put_end_off(engine, asking, &reason),
+            None => host.refuse_end(engine, &reason),
+        },
     }
 }
 
@@ -298,7 +343,7 @@ impl Outside {
         let (mut all, mut lagging) = (0, 0);
         for replica in self.shown_replicas() {
             all += 1;
-            if replica.acked() == end {
+            if has_all(replica, end) {
                 continue;
             }
             lagging += 1;
@@ -323,6 +368,16 @@ impl Outside {
             self.kill_child();
             let temporary = backup::fork::temporary_name(child.pid);
             let _ = backup::files::remove(Path::new(&temporary));
+        }
+        if let Some(sync) = &self.replication.sync {
+            tracing::warn!("There is a child saving an .rdb. Killing it!");
+            if let Some(pid) = Pid::from_raw(sync.child) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            let temporary = PathBuf::from(backup::fork::temporary_name(sync.child));
+            for path in std::iter::once(&temporary).chain(&sync.file) {
+                let _ = backup::files::remove(path);
+            }
         }
         if self.persistence.lacks_base() {
             if !flags.force {

@@ -146,11 +146,9 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let most = host.clients.iter().map(|(_, client)| client.output_bytes).max().unwrap_or(0);
     line(out, "client_recent_max_output_buffer", most);
     let (waiting, waiting_for_a_time) = engine.waiters_len();
-    line(
-        out,
-        "blocked_clients",
-        host.replication.waits.len() + host.shutdown.waiting_len() + waiting,
-    );
+    // Those that a pause or a late disk holds up count as well.
+    let held_up = host.shutdown.waiting_len() + host.paused.len();
+    line(out, "blocked_clients", host.replication.waits.len() + held_up + waiting);
     line(out, "tracking_clients", engine.tracking_counts().clients);
     let pubsub = engine.sessions().filter(|session| session.subscriptions() > 0).count();
     line(out, "pubsub_clients", pubsub);

@@ -143,6 +143,11 @@ impl Supervisor {
     /// The last snapshot is written.
     pub fn saving(self) {
         self.status("Saving the final RDB snapshot");
+        self.saves();
+    }
+
+    /// All data are written to disk before the end comes.
+    pub fn saves(self) {
         self.extend(SAVING);
     }
 }

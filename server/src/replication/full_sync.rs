@@ -41,6 +41,10 @@ pub struct RunningSync {
     pub keys_total: u64,
     /// Memory copied on write, bytes.
     pub copied_bytes: u64,
+    /// The child that writes it.
+    pub child: i32,
+    /// The file that it writes, if there is one.
+    pub file: Option<PathBuf>,
 }
 
 /// A replica that waits for a full sync.
@@ -131,6 +135,11 @@ impl Node {
                 false => self.engine.dbs.iter().map(|db| db.len() as u64).sum(),
             },
             copied_bytes: 0,
+            child: child.pid,
+            file: match &source {
+                Source::File(path) => Some(path.clone()),
+                Source::Pipe(_) => None,
+            },
         });
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
         self.engine.set_memory_shared(true);

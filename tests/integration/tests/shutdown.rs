@@ -195,7 +195,7 @@ fn what_cannot_be_saved_refuses_a_signal_unless_it_is_forced() {
 }
 
 #[test]
-fn the_first_base_of_an_append_only_file_refuses_the_end() {
+fn the_first_base_of_an_append_only_file_puts_a_signal_off_and_refuses_a_client() {
     let mut node = Node::start("node", &[("rdb-key-save-delay", "100000000")]);
     let _: String = node.run(&["SET", "key", "value"]);
     let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
@@ -203,11 +203,38 @@ fn the_first_base_of_an_append_only_file_refuses_the_end() {
     eventually(TIMEOUT, "it is refused", || {
         node.log().contains("Writing initial AOF, can't exit.")
     });
+    let _: String = node.run(&["SHUTDOWN", "ABORT"]);
     assert!(node.refused(&["SHUTDOWN"]).contains("Errors trying to SHUTDOWN. Check logs."));
     let forced = send(node.connect(), &["SHUTDOWN", "FORCE"]);
     node.wait_for_end();
     forced.join().expect("the connection is closed");
     assert!(node.log().contains("Writing initial AOF. Exit anyway."));
+}
+
+/// A service manager sends SIGTERM once, and then SIGKILL: what came in between would be lost.
+#[test]
+fn a_signal_that_was_put_off_is_obeyed_when_the_base_is_there() {
+    let mut node = Node::start("node", &[("rdb-key-save-delay", "1500000")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    signal(&node, Signal::TERM);
+    eventually(TIMEOUT, "it is put off", || {
+        node.log().contains("Writing initial AOF, can't exit.")
+    });
+    let _: String = node.run(&["SET", "meanwhile", "1"]);
+    // That another one is refused does not take the signal back.
+    let error = send(node.connect(), &["SHUTDOWN"]).join().expect("a reply");
+    assert!(
+        error.contains("Errors trying to SHUTDOWN") || node.log().contains("bye bye"),
+        "{error}"
+    );
+    node.wait_for_end();
+    assert!(node.log().contains("Tidemark is now ready to exit"), "{}", node.log());
+    node.set_option("appendonly", "yes");
+    node.set_option("rdb-key-save-delay", "0");
+    node.launch();
+    let kept = command(&["MGET", "key", "meanwhile"]).query::<Vec<String>>(&mut node.connect());
+    assert_eq!(kept.expect("a reply"), ["value", "1"]);
 }
 
 #[test]
@@ -230,6 +257,26 @@ fn an_unfinished_snapshot_of_a_child_does_not_stay() {
     assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("temp-")), "{names:?}");
 }
 
+#[test]
+fn an_unfinished_snapshot_for_a_replica_does_not_stay() {
+    let options = [("repl-diskless-sync", "no"), ("rdb-key-save-delay", "100000000")];
+    let mut primary = Node::start("primary", &options);
+    let _: String = primary.run(&["SET", "key", "value"]);
+    let replica = Node::start("replica", &[]);
+    replica.follow(&primary);
+    let unfinished = |node: &Node| {
+        let names = fs::read_dir(node.folder()).expect("a folder");
+        let names = names.map(|entry| entry.expect("an entry").file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("temp-")).count()
+    };
+    eventually(TIMEOUT, "it is there", || unfinished(&primary) == 1);
+    let asked = send(primary.connect(), &["SHUTDOWN", "NOW"]);
+    asked.join().expect("the connection is closed");
+    primary.wait_for_end();
+    assert_eq!(unfinished(&primary), 0);
+    assert!(primary.log().contains("0 of 1 replicas are in sync when shutting down."));
+}
+
 /// The main thread writes the snapshot and does nothing else: only a signal's handler can end it.
 #[test]
 fn a_second_interrupt_does_not_wait_for_the_snapshot() {
@@ -249,4 +296,37 @@ fn a_second_interrupt_does_not_wait_for_the_snapshot() {
     let log = node.log();
     assert!(log.contains("signal-handler") && log.contains("You insist... exiting now."), "{log}");
     assert!(!log.contains("bye bye"), "{log}");
+}
+
+// ---- Pauses
+
+#[test]
+fn who_is_held_up_by_a_pause_is_counted_and_who_is_refused_is_not_held_up() {
+    let node = Node::start("node", &[]);
+    let _: String = node.run(&["SET", "short", "1", "PX", "1"]);
+    let _: String = node.run(&["CLIENT", "PAUSE", "3600000", "WRITE"]);
+    assert_eq!(node.number("blocked_clients"), 0);
+    for words in [&["SET", "key"][..], &["NOSUCH"], &["LPUSH", "key"]] {
+        assert!(node.refused(words).starts_with("ERR "), "{words:?}");
+    }
+    let writers: Vec<_> = (0..3)
+        .map(|number: i32| {
+            let mut writer = node.connect();
+            thread::spawn(move || {
+                redis::cmd("SET").arg(number).arg("1").query::<String>(&mut writer)
+            })
+        })
+        .collect();
+    eventually(TIMEOUT, "they wait", || node.number("blocked_clients") == 3);
+    // Nothing changes meanwhile: what has expired is hidden, and stays.
+    eventually(TIMEOUT, "its time has come", || {
+        node.run::<Option<String>>(&["GET", "short"]).is_none()
+    });
+    assert_eq!((node.number("expired_keys"), node.run::<i64>(&["DBSIZE"])), (0, 1));
+    let _: String = node.run(&["CLIENT", "UNPAUSE"]);
+    for writer in writers {
+        writer.join().expect("a thread").expect("it goes on");
+    }
+    eventually(TIMEOUT, "it is removed", || node.number("expired_keys") == 1);
+    assert_eq!((node.number("blocked_clients"), node.run::<i64>(&["DBSIZE"])), (0, 3));
 }
