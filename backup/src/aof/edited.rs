@@ -15,7 +15,7 @@
 //! | | |
 //! |---|---|
 //! | *rotten* | if the next mark is shifted no more than this one; if it is the last and as long as it says; if it is no longer made of commands |
-//! | *torn* | if the file ends before it does, and no mark follows |
+//! | *torn* | if the file ends before it does, and no mark follows: perhaps edited, if it ends between two commands and cannot be torn, as it is not the last file |
 //! | *edited* | otherwise |
 //!
 //! In an edited block nobody can tell what was meant from what has rotted: who asks for it to be loaded vouches for it.
@@ -61,7 +61,10 @@ pub(super) enum Verdict {
     /// Its bytes were changed where they are.
     Rotten,
     /// The file ends inside of it.
-    Torn,
+    Torn {
+        /// Between two commands: so it is also if the last block was edited.
+        between: bool,
+    },
     /// It has so many bytes more than its mark says, or fewer.
     Edited { by: i64 },
 }
@@ -88,7 +91,9 @@ pub(super) fn judge(
             Next::Annotation(Ok(Annotation::History(_))) => block_end = block_end.or(Some(at)),
             Next::Annotation(Ok(_)) => {}
             Next::Annotation(Err(_)) | Next::Malformed => break None,
-            Next::End if mark.len > end - body => return Ok(Verdict::Torn),
+            Next::End if mark.len > end - body => {
+                return Ok(Verdict::Torn { between: records.offset() == end });
+            }
             Next::End => {
                 let by = (end - body) as i64 - mark.len as i64;
                 return Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } });
@@ -97,7 +102,7 @@ pub(super) fn judge(
     };
     let Some((at, next)) = next else {
         let torn = mark.len > end - body && !has_mark(path, records.offset(), end)?;
-        return Ok(if torn { Verdict::Torn } else { Verdict::Rotten });
+        return Ok(if torn { Verdict::Torn { between: false } } else { Verdict::Rotten });
     };
     let by = match (mark.place, next.place) {
         (Some(_), Some(_)) => shift(&next, at) - shift(mark, offset),

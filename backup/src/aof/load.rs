@@ -29,7 +29,7 @@
 use super::dir::AofDir;
 use super::edited::{Edited, mark_anew};
 use super::repair::{Cut, cut_tail, end_without_zeros};
-use super::scan::{Handler, Progress, Tolerance, is_snapshot, scan_file};
+use super::scan::{BETWEEN, Handler, Progress, Tolerance, is_snapshot, scan_file};
 use super::{AofError, ScanSummary};
 use crate::files::{self, OnPath};
 use crate::snapshot::{FileLoadError, FileSource, LoadError, LoadOptions, LoadedMeta, load_values};
@@ -317,6 +317,10 @@ fn torn(path: &Path, summary: &ScanSummary, reason: &'static str, last: bool) ->
     };
     let reason = match reason {
         "inside a block" => "the file ends inside a block",
+        BETWEEN => {
+            "the file ends between two commands of a block, as it does if it was edited (then 'aof-load-edited yes' loads it, \
+             and its replication position is unknown from there)"
+        }
         "inside a transaction" => "the file ends inside a transaction",
         "inside an annotation" => "the file ends inside an annotation",
         "in zeros" => "the file ends in zeros",

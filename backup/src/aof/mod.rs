@@ -111,7 +111,7 @@ pub enum AofError {
     },
     /// The file is not as long as it was written: somebody has edited it.
     #[error(
-        "{}, byte {offset}: {reason}. The file was edited, or put together from parts of files. If that was meant, start \
+        "Bad file format reading the append only file {}, byte {offset}: {reason}. The file was edited, or put together from parts of files. If that was meant, start \
          once with 'aof-load-edited yes': it is loaded as it is and its marks are written anew, but its replication position \
          is unknown from there", .path.display()
     )]

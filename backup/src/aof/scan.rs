@@ -39,6 +39,9 @@ use std::path::{Path, PathBuf};
 /// The most commands that are handed over at once.
 const BATCH_COMMANDS: usize = 512;
 
+/// Inside of what a file ends that may have been edited as well as torn.
+pub(super) const BETWEEN: &str = "between two commands of a block";
+
 /// What is known at some place of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -183,8 +186,8 @@ enum Step {
     Next,
     /// The unit needs a window of so many bytes from its record on.
     More(usize),
-    /// Here begins a block that the file does not finish.
-    TornBlock,
+    /// Here begins a block that the file does not finish: inside of what it ends.
+    TornBlock(&'static str),
 }
 
 impl Scan<'_> {
@@ -202,9 +205,9 @@ impl Scan<'_> {
                 result => result?,
             };
             match step {
-                Step::TornBlock => {
+                Step::TornBlock(reason) => {
                     self.deliver(handler)?;
-                    return Ok(Some("inside a block"));
+                    return Ok(Some(reason));
                 }
                 Step::Next if self.in_transaction => {}
                 Step::Next => {
@@ -414,8 +417,14 @@ impl Scan<'_> {
             Verdict::Rotten => {
                 return Err(self.malformed(at, "block does not have the checksum of its mark"));
             }
-            Verdict::Torn if !self.tolerance.torn => return Ok(Step::TornBlock),
-            Verdict::Torn => self.now.block = Some(self.open_block(mark, line, true)),
+            Verdict::Torn { .. } if self.tolerance.torn => {
+                self.now.block = Some(self.open_block(mark, line, true));
+            }
+            Verdict::Torn { between: true } if self.tolerance.edited => {
+                self.is_edited("the file ends inside the block behind this mark".into())?;
+            }
+            Verdict::Torn { between: true } => return Ok(Step::TornBlock(BETWEEN)),
+            Verdict::Torn { between: false } => return Ok(Step::TornBlock("inside a block")),
             Verdict::Edited { by } => {
                 self.is_edited(format!("the block behind this mark is {} than it says", more(by)))?;
             }

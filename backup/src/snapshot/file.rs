@@ -8,7 +8,7 @@ use super::save::{SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
 use crate::files::{self, FileError, KeepRule, OnPath, Replaced};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
-use protocol::rdb::{Sink, Source};
+use protocol::rdb::{Item, Reader, Sink, Source};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -127,6 +127,18 @@ fn save_and<T, P>(
         let _ = files::remove(temporary);
     }
     result
+}
+
+/// Whether a snapshot has a key; `None` if that cannot be read. Reads no further than the first one.
+pub fn has_keys(path: &Path) -> Option<bool> {
+    let mut reader = Reader::new(FileSource(File::open(path).ok()?)).ok()?;
+    loop {
+        match reader.next().ok()? {
+            Item::Key { .. } => return Some(true),
+            Item::End(_) => return Some(false),
+            _ => {}
+        }
+    }
 }
 
 /// Why a file was not loaded.

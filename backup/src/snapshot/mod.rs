@@ -22,7 +22,7 @@ mod tests;
 
 pub(crate) use file::save_commands;
 pub use file::{
-    FileLoadError, FileSink, FileSource, load_file, load_opened, save_file, save_snapshot,
+    FileLoadError, FileSink, FileSource, has_keys, load_file, load_opened, save_file, save_snapshot,
 };
 pub(crate) use load::refused_aux;
 pub use load::{InKey, LoadError, LoadOptions, LoadedMeta, load_snapshot, load_values};

@@ -222,8 +222,10 @@ impl HistoryMark {
     }
 }
 
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 fn put_hex(out: &mut Vec<u8>, number: u64, digits: u32) {
-    let digit = |shift| b"0123456789abcdef"[(number >> (4 * shift) & 15) as usize];
+    let digit = |shift| HEX_DIGITS[(number >> (4 * shift) & 15) as usize];
     out.extend((0..digits).rev().map(digit));
 }
 
@@ -246,10 +248,10 @@ fn check_seal(text: &[u8], seal: &[u8]) -> Result<(), AnnotationError> {
 fn is_sealed(text: &[u8]) -> bool {
     let Some((line, seal)) = text.split_last_chunk::<SEAL_BYTES>() else { return false };
     let Some(line) = line.strip_suffix(b" ") else { return false };
-    let mut right = Vec::with_capacity(SEAL_BYTES);
-    right.push(b's');
-    put_hex(&mut right, journal_crc(line), 8);
-    right == seal
+    let checksum = journal_crc(line);
+    let digit =
+        |place: usize| HEX_DIGITS[(checksum >> (4 * (SEAL_BYTES - 1 - place)) & 15) as usize];
+    seal[0] == b's' && (1..SEAL_BYTES).all(|place| seal[place] == digit(place))
 }
 
 /// Whether a line was one of our marks before its first letters rotted: it would be passed over as a comment.

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! - with `appendonly no` beside an append-only file that is younger than the dump, both are named in a warning; so they are
-//!   where the append-only file has no key and there is a dump.
+//!   where the append-only file has no key and the dump has.
 //!
 //! `aof-ignore-dump yes` leaves the dump unread, as Redis does.
 //!
@@ -77,9 +77,13 @@ pub fn warn_of_younger_aof(settings: &Settings) {
     );
 }
 
-/// With `appendonly yes`: the append-only file was loaded and gave no key, and there is a snapshot.
+/// With `appendonly yes`: the append-only file was loaded and gave no key, and there is a snapshot that has some, or that
+/// nobody can read.
 pub fn warn_of_empty_aof(settings: &Settings) {
     let dump = Path::new(&settings.dbfilename);
+    if backup::snapshot::has_keys(dump) == Some(false) {
+        return;
+    }
     let Some(dump_ms) = backup::files::modified_ms(dump) else { return };
     tracing::warn!(
         "The append only file in {} has no keys. {} ({}) is beside it and is not loaded. If its data are wanted, stop this \

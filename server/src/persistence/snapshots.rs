@@ -253,7 +253,12 @@ impl Outside {
     /// Ends the child at work, if there is one; what it did is thrown away.
     pub fn kill_child(&mut self) {
         if let Some(child) = self.persistence.child {
-            tracing::warn!("Killing running child: {}", child.pid);
+            match child.kind {
+                ChildKind::Rewrite => {
+                    tracing::info!("Killing running AOF rewrite child: {}", child.pid);
+                }
+                ChildKind::Snapshot => tracing::warn!("Killing running child: {}", child.pid),
+            }
             self.persistence.killed = true;
             let pid = rustix::process::Pid::from_raw(child.pid);
             if let Some(pid) = pid {

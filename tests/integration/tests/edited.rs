@@ -2,7 +2,7 @@
 //! nothing that it claimed before is believed afterwards.
 
 use integration::data::Writes;
-use integration::{Node, Peer};
+use integration::{Node, Peer, TIMEOUT, eventually};
 use std::fs;
 use std::path::Path;
 
@@ -20,7 +20,8 @@ fn take_out(path: &Path, part: &[u8]) {
 
 #[test]
 fn a_flushall_is_taken_back_by_editing() {
-    let mut node = Node::start("node", &[("appendonly", "yes")]);
+    // Every write in a block of its own: what follows FLUSHALL is then not in its block.
+    let mut node = Node::start("node", &[("appendonly", "yes"), ("appendfsync", "always")]);
     let mut replica = Node::start("replica", &[]);
     replica.follow(&node);
     replica.wait_for_sync(&node);
@@ -98,6 +99,35 @@ fn a_file_that_was_marked_anew_is_loaded_by_others_and_checked() {
         }
         other.launch();
         assert_eq!(other.digest(), digest);
+    }
+}
+
+#[test]
+fn a_base_of_commands_is_edited_like_any_other_file() {
+    let options = [("appendonly", "yes"), ("aof-use-rdb-preamble", "no")];
+    let mut node = Node::start("node", &options);
+    for key in ["one", "two", "six"] {
+        let _: String = node.run(&["SET", key, "1"]);
+    }
+    let _: String = node.run(&["BGREWRITEAOF"]);
+    eventually(TIMEOUT, "the rewrite ends", || node.number("aof_rewrites") == 1);
+    let _: String = node.run(&["SET", "later", "1"]);
+    node.stop();
+    take_out(
+        &node.path("appendonlydir/appendonly.aof.2.base.aof"),
+        b"*3\r\n$3\r\nSET\r\n$3\r\ntwo\r\n$1\r\n1\r\n",
+    );
+    let said = node.launch_refused();
+    // All of it is one block, and nothing follows in this file.
+    assert!(said.contains("base.aof, byte ") && said.contains("aof-load-edited"), "{said}");
+    node.set_option("aof-load-edited", "yes");
+    node.launch();
+    node.set_option("aof-load-edited", "no");
+    for _ in 0..2 {
+        let mut keys = node.run::<Vec<String>>(&["KEYS", "*"]);
+        keys.sort();
+        assert_eq!(keys, ["later", "one", "six"]);
+        node.restart();
     }
 }
 
