@@ -23,11 +23,10 @@
 
 use crate::command::Spec;
 use crate::context::{Context, Done};
-use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::refusal::Refusal;
-use crate::session::Session;
+use crate::session::{Flow, Session};
 use keyspace::entry::Kind;
 use keyspace::table::hash_bytes;
 use protocol::number;

@@ -12,25 +12,15 @@ use crate::arguments::is;
 use crate::command::{self, HasFlags, Spec};
 use crate::context::{Context, Scope};
 use crate::engine::{Engine, Pause};
+use crate::family;
 use crate::host::{EntryKind, Host};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
-use crate::session::{Multi, Peer, Queued, ReplyMode, Session};
+use crate::session::{Flow, Peer, Queued, ReplyMode, Session};
 use keyspace::table::hash_bytes;
 use protocol::number::parse_i64;
 use protocol::resp::request::OwnedArgs;
 use protocol::resp::{Args, Batch, Reply, Request, Span, encode};
-
-/// What the connection does after a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flow {
-    /// Goes on with the next request.
-    Next,
-    /// Sends what there is first: it is much for one turn.
-    Yield,
-    /// Stops executing: the host suspended the session, or it is to be closed.
-    Stop,
-}
 
 /// Bytes of replies after which a batch is interrupted: they are sent, and counted, before there are more.
 pub const REPLIES_MOST: usize = 1 << 20;
@@ -197,7 +187,7 @@ impl Engine {
             && let Some(spans) = as_hset(args)
         {
             let args = Args::new(args.bytes(), &spans);
-            let spec = command::table().find(b"hset");
+            let spec = family::table().find(b"hset");
             let prepared = Prepared { spec, hash: Some(hash_bytes(args.at(1))) };
             return self.execute(host, session, prepared, args, raw, out);
         }
@@ -595,7 +585,7 @@ fn as_hset(args: Args<'_>) -> Option<Vec<Span>> {
 fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared), Refusal> {
     let Some(spec) = prepared.spec else {
         let name = String::from_utf8_lossy(clip(args.at(0))).into_owned();
-        if let Some(missing) = command::missing(&name) {
+        if let Some(missing) = family::table().missing(&name) {
             return Err(Refusal::not_supported(missing));
         }
         let mut list = String::new();
@@ -646,9 +636,4 @@ fn spoil_transaction(session: &mut Session) {
     {
         multi.failed = true;
     }
-}
-
-/// Begins to collect a transaction.
-pub(crate) fn begin(session: &mut Session) {
-    session.multi = Some(Multi::default());
 }

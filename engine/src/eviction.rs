@@ -415,7 +415,7 @@ mod tests {
         let mut server = limited(Order::Chance, false, &["SET a 1", "SET b 1", "SET c 1"]);
         server.slow_clock(1000);
         server.ok("GET d");
-        let spec = crate::command::table().find(b"get").expect("in the table");
+        let spec = crate::family::table().find(b"get").expect("in the table");
         let before = server.engine.stats.of(spec).ns;
         server.ok("GET d");
         let usual = server.engine.stats.of(spec).ns - before;

@@ -6,7 +6,7 @@
 //!
 //! # Contents
 //! - [`command`]: the table of commands: one declarative row each
-//! - [`names`]: what clients may call them (`rename-command`)
+//! - [`names`]: what clients may call them (`rename-command`); `lookup`: what they mean
 //! - [`family`]: the commands themselves, a file per family
 //! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
@@ -33,6 +33,7 @@ pub mod geohash;
 pub mod glob;
 pub mod grammar;
 pub mod host;
+mod lookup;
 pub mod messages;
 pub mod monitor;
 pub mod names;
@@ -49,8 +50,7 @@ pub mod tracking;
 /// The version of Redis whose behaviour is promised: for clients, peers and files that look at it. The one place that says it.
 pub const REDIS_VERSION: &str = "7.2.6";
 
-pub use dispatch::Flow;
 pub use engine::Engine;
 pub use host::Host;
 pub use refusal::Refusal;
-pub use session::Session;
+pub use session::{Flow, Session};

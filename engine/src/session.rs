@@ -11,6 +11,17 @@ use std::collections::BTreeSet;
 /// Names a client for as long as the process lives.
 pub type SessionId = u64;
 
+/// What the connection does after a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Goes on with the next request.
+    Next,
+    /// Sends what there is first: it is much for one turn.
+    Yield,
+    /// Stops executing: the host suspended the session, or it is to be closed.
+    Stop,
+}
+
 /// Who is at the other end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Peer {

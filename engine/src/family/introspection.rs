@@ -35,7 +35,7 @@ const COMMAND: &[Spec] = &[
 ];
 
 fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    super::server::help(ctx, COMMAND, "COMMAND");
+    super::help::help(ctx, COMMAND, "COMMAND");
     Ok(Done::NOTHING)
 }
 
@@ -348,7 +348,7 @@ fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> 
     let found = engine.find_command(inner.at(0)).and_then(|spec| subcommand(spec, inner));
     let Some(spec) = found else {
         let name = String::from_utf8_lossy(inner.at(0));
-        let command = missing(&name).and_then(crate::grammar::find);
+        let command = engine.missing_command(&name).and_then(crate::grammar::find);
         let command = command.ok_or(Refusal::fixed("ERR Invalid command specified"))?;
         if command.keys.is_empty() {
             return Err(no_keys);

@@ -4,6 +4,7 @@ use crate::arguments::{int, is, small_int};
 use crate::command::*;
 use crate::context::{Context, Done, Key};
 use crate::digest;
+use crate::family::help::help;
 use crate::family::keys::encoding;
 use crate::host::HostCall;
 use crate::refusal::Refusal;
@@ -87,17 +88,6 @@ const CONFIG: &[Spec] = &[
     cmd("config|rewrite",   exactly(2),  OPS_ANY, NO_KEYS, config),
     cmd("config|set",       at_least(4), OPS_ANY, NO_KEYS, config),
 ];
-
-/// The reply of a container's HELP: what its rows say.
-pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
-    ctx.reply.array(1 + rows.len() * 2);
-    let head = format!("{container} <subcommand> [argument ...], where <subcommand> is one of:");
-    ctx.reply.simple(&head);
-    for row in rows {
-        ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.documented.summary));
-    }
-}
 
 fn memory_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     help(ctx, MEMORY, "MEMORY");

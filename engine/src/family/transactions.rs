@@ -5,8 +5,8 @@
 
 use crate::command::*;
 use crate::context::{Context, Done};
-use crate::dispatch;
 use crate::refusal::Refusal;
+use crate::session::Multi;
 use protocol::resp::Args;
 
 const BASE: Flags = NO_SCRIPT | LOADING | STALE | FAST | ALLOW_BUSY;
@@ -56,7 +56,7 @@ fn multi(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     if ctx.session.multi.is_some() {
         return Err(Refusal::fixed("ERR MULTI calls can not be nested"));
     }
-    dispatch::begin(ctx.session);
+    ctx.session.multi = Some(Multi::default());
     ctx.reply.ok();
     Ok(Done::NOTHING)
 }

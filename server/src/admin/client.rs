@@ -69,7 +69,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
 }
 
 fn help(ctx: &mut Context<'_>) {
-    let rows = engine::command::table().find(b"client").map_or(&[][..], |spec| spec.subcommands);
+    let rows = engine::family::table().find(b"client").map_or(&[][..], |spec| spec.subcommands);
     ctx.reply.array(1 + rows.len() * 2);
     ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
     for row in rows {

@@ -164,7 +164,7 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    for (spec, calls) in engine.stats.used() {
+    for (spec, calls) in engine.stats.used(engine::family::table()) {
         let us = calls.ns / 1000;
         let each =
             if calls.calls > 0 { calls.ns as f64 / 1000.0 / calls.calls as f64 } else { 0.0 };
@@ -177,7 +177,7 @@ fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn latencystats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    for (spec, calls) in engine.stats.used() {
+    for (spec, calls) in engine.stats.used(engine::family::table()) {
         let Some(histogram) = &calls.latency else { continue };
         let percentiles = host.settings.latency_tracking_info_percentiles.0.iter().map(|p| {
             let us = histogram.value_at_percentile(*p) as f64 / 1000.0;

@@ -20,7 +20,7 @@ use super::stream::Stream;
 use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
 use bytes::{Buf, Bytes};
-use engine::dispatch::Flow;
+use engine::Flow;
 use engine::session::Peer;
 use engine::session::Session;
 use protocol::resp::queue::Slices;

@@ -11,7 +11,10 @@ fn main() {
             for file in &knot {
                 println!("    {file}");
                 for (to, paths) in graph[file].iter().filter(|(to, _)| knot.contains(to)) {
-                    println!("      {to}: {}", paths.iter().cloned().collect::<Vec<_>>().join(", "));
+                    println!(
+                        "      {to}: {}",
+                        paths.iter().cloned().collect::<Vec<_>>().join(", ")
+                    );
                 }
             }
         }

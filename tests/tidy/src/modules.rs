@@ -427,9 +427,9 @@ mod tests {
     use super::*;
 
     fn crate_of(files: &[(&str, &str)]) -> Tree {
-        files.iter().fold(Tree::default(), |tree, (path, text)| {
-            tree.with(&format!("c/src/{path}"), text)
-        })
+        files
+            .iter()
+            .fold(Tree::default(), |tree, (path, text)| tree.with(&format!("c/src/{path}"), text))
     }
 
     fn arrows(files: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -459,7 +459,10 @@ mod tests {
         let found = arrows(&[
             ("lib.rs", "mod a; mod b; pub use b::T;"),
             ("a.rs", "fn f(_: crate::T) {} use super::b::Other;"),
-            ("b/mod.rs", "mod inner; mod other; pub use inner::*; pub(crate) use self::other::Other;"),
+            (
+                "b/mod.rs",
+                "mod inner; mod other; pub use inner::*; pub(crate) use self::other::Other;",
+            ),
             ("b/inner.rs", "pub struct T;"),
             ("b/other.rs", "pub struct Other;"),
         ]);
@@ -476,12 +479,14 @@ mod tests {
     fn paths_in_code_and_in_macros_are_arrows() {
         let found = arrows(&[
             ("lib.rs", "mod a; mod b; mod d; fn f() { a::f(); }"),
-            ("a.rs", "use crate::{b, d}; pub fn f() -> Vec<b::T> { assert!(g(d::MAX) == 1, \"x\"); }"),
+            (
+                "a.rs",
+                "use crate::{b, d}; pub fn f() -> Vec<b::T> { assert!(g(d::MAX) == 1, \"x\"); }",
+            ),
             ("b.rs", "pub struct T; impl T { fn f() { use super::d; let _ = d::MAX; } }"),
             ("d.rs", "pub const MAX: u8 = 1;"),
         ]);
-        let expected =
-            [("a.rs", "b.rs"), ("a.rs", "d.rs"), ("b.rs", "d.rs"), ("lib.rs", "a.rs")];
+        let expected = [("a.rs", "b.rs"), ("a.rs", "d.rs"), ("b.rs", "d.rs"), ("lib.rs", "a.rs")];
         assert_eq!(found, pairs(&expected));
     }
 
@@ -505,7 +510,10 @@ mod tests {
     fn modules_in_a_file_are_the_file() {
         let found = arrows(&[
             ("lib.rs", "mod a; mod b;"),
-            ("a.rs", "pub mod inner { use super::T; use super::super::b::f; pub struct S; } pub struct T;"),
+            (
+                "a.rs",
+                "pub mod inner { use super::T; use super::super::b::f; pub struct S; } pub struct T;",
+            ),
             ("b.rs", "use crate::a::inner::S; pub fn f() {}"),
         ]);
         assert_eq!(found, pairs(&[("a.rs", "b.rs"), ("b.rs", "a.rs")]));

@@ -776,7 +776,7 @@ const WRITES: &[&str] = &[
 
 #[test]
 fn every_writing_command_is_among_those_replayed() {
-    for spec in command::table().with_subcommands().filter(|spec| spec.group == "stream") {
+    for spec in crate::family::table().with_subcommands().filter(|spec| spec.group == "stream") {
         if spec.flags.has(command::WRITE) {
             let start = spec.name.replace('|', " ").to_uppercase();
             assert!(WRITES.iter().any(|line| line.starts_with(&start)), "{}", spec.name);
