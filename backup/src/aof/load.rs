@@ -29,7 +29,7 @@
 use super::dir::AofDir;
 use super::edited::{Edited, mark_anew};
 use super::repair::{Cut, cut_tail, end_without_zeros};
-use super::scan::{BETWEEN, Handler, Progress, Tolerance, is_snapshot, scan_file};
+use super::scan::{BETWEEN, CommandRefused, Handler, Progress, Tolerance, is_snapshot, scan_file};
 use super::{AofError, ScanSummary};
 use crate::files::{self, OnPath};
 use crate::snapshot::{FileLoadError, FileSource, LoadError, LoadOptions, LoadedMeta, load_values};
@@ -41,19 +41,6 @@ use protocol::resp::Batch;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-
-/// A command that the host cannot execute: which of the batch, and why. That a command does not fit the data is no reason
-/// (it may have failed like that when it was written); that it is unknown is one, or that its arguments make no sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandRefused {
-    /// Index in the batch.
-    pub index: usize,
-    /// Why.
-    pub reason: String,
-    /// Whether bytes that a crash left may look like this: a known name with arguments that make no sense. A name that is
-    /// not known comes from a server that knows more.
-    pub may_be_torn: bool,
-}
 
 /// Takes what the files have. All of it is to be thrown away if loading fails.
 pub trait Apply {

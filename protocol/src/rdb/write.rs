@@ -20,8 +20,10 @@
 //! # Source
 //! - formats.md 2.2 to 2.9
 
-use super::{ObjectType, Version, append_footer, opcode};
-use crate::crc64::RdbCrc;
+use super::version::{Version, WRITTEN_VERSION};
+use super::{ObjectType, opcode};
+use crate::crc64::{RdbCrc, rdb_crc};
+
 use crate::lzf::{self, Compressor};
 
 /// Where RDB bytes go.
@@ -388,4 +390,11 @@ pub fn canonical_i32(text: &[u8]) -> Option<i32> {
         number = number * 10 + i64::from(digit - b'0');
     }
     i32::try_from(if negative { -number } else { number }).ok()
+}
+
+/// Appends version and checksum to a type and its value.
+pub fn append_footer(payload: &mut Vec<u8>) {
+    payload.extend_from_slice(&WRITTEN_VERSION.to_le_bytes());
+    let checksum = rdb_crc(payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
 }
