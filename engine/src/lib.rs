@@ -18,8 +18,11 @@
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
+mod access;
 pub mod arguments;
 pub mod blocking;
+#[cfg(test)]
+mod chance;
 pub mod command;
 pub mod compatibility;
 pub mod context;
@@ -43,9 +46,13 @@ pub mod refusal;
 pub mod refused;
 pub mod session;
 pub mod statistics;
+mod sweep;
+mod tables;
 #[cfg(test)]
 mod testing;
 pub mod tracking;
+mod unit;
+mod watch;
 
 /// The version of Redis whose behaviour is promised: for clients, peers and files that look at it. The one place that says it.
 pub const REDIS_VERSION: &str = "7.2.6";
