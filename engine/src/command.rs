@@ -58,6 +58,11 @@ flags! {
     18, IN_SUBSCRIBED, "", "Allowed in RESP2 while the client has subscriptions.";
     19, NOT_QUEUED, "", "Executed at once even inside MULTI.";
     21, OFF, "", "Of a family that this server does not have: answered as Redis does where it is off.";
+    22, IN_STREAM, "", "Part of a stream of changes, though it changes no data.";
+    23, NOT_IN_STREAM, "", "Never part of one: what it does is passed on as other commands.";
+    24, RUNS_QUEUE, "", "Executes what MULTI has queued, so it may run where all of that may.";
+    25, TELLS_DISK_ERROR, "", "Refused as a write is while the disk refuses: whoever asks shall learn of it.";
+    26, KEEPS_CACHING, "", "Leaves what CLIENT CACHING said for the command after it.";
     20, ANY_KEYS, "", "Comes upon keys that are not among its arguments, and may find them expired.";
 }
 

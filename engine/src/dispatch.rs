@@ -9,7 +9,7 @@
 //! (a key that had to expire first, a transaction) between MULTI and EXEC.
 
 use crate::arguments::is;
-use crate::command::{self, HasFlags, Spec};
+use crate::command::{self, Flags, HasFlags, Spec};
 use crate::context::{Context, Scope};
 use crate::engine::{Engine, Pause};
 use crate::family;
@@ -126,7 +126,7 @@ impl Engine {
             Pause::Nothing => false,
             Pause::All => true,
             Pause::Writes if queued => false,
-            Pause::Writes if spec.name == "exec" => session
+            Pause::Writes if spec.flags.has(command::RUNS_QUEUE) => session
                 .multi
                 .as_ref()
                 .is_some_and(|multi| multi.queue.iter().any(|q| writes(q.spec))),
@@ -230,7 +230,7 @@ impl Engine {
             }
         }
         if let Err(mut refusal) = self.admit(session, spec, args) {
-            if spec.name == "exec" && session.multi.take().is_some() {
+            if spec.flags.has(command::RUNS_QUEUE) && session.multi.take().is_some() {
                 self.unwatch_all(session);
                 let text = b"EXECABORT Transaction discarded because of: ";
                 let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
@@ -390,7 +390,7 @@ impl Engine {
         if let Some(mode) = &mut session.tracking
             && mode.caching
             && session.multi.is_none()
-            && session.last_command.is_none_or(|spec| !spec.name.starts_with("client|"))
+            && session.last_command.is_none_or(|spec| !spec.flags.has(command::KEEPS_CACHING))
         {
             mode.caching = false;
         }
@@ -475,7 +475,7 @@ impl Engine {
         let now = &self.conditions;
         // EXEC is all that it is about to execute.
         let queue: &[Queued] = match &session.multi {
-            Some(multi) if spec.name == "exec" => &multi.queue,
+            Some(multi) if spec.flags.has(command::RUNS_QUEUE) => &multi.queue,
             _ => &[],
         };
         let any = |flag| spec.flags.has(flag) || queue.iter().any(|q| q.spec.flags.has(flag));
@@ -487,7 +487,7 @@ impl Engine {
         if now.out_of_memory && grows {
             return Err(Refusal::fixed("OOM command not allowed when used memory > 'maxmemory'."));
         }
-        if (writes || spec.name == "ping")
+        if (writes || spec.flags.has(command::TELLS_DISK_ERROR))
             && !self.is_replica
             && let Some(text) = &now.disk_error
         {
@@ -561,11 +561,9 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
 /// change the session that carries it (SYNC, QUIT, RESET, WATCH), or the process.
 #[inline]
 fn belongs_in_a_stream(spec: &Spec) -> bool {
-    const OF_THE_STREAM: [&str; 9] =
-        ["select", "multi", "exec", "discard", "ping", "replconf", "publish", "spublish", "echo"];
-    let concerns_data = spec.flags.has(command::WRITE | command::READ | command::MAY_REPLICATE);
-    // What MIGRATE does is passed on as DEL; here it would talk to another server.
-    concerns_data && spec.name != "migrate" || OF_THE_STREAM.contains(&spec.name)
+    const BELONGS: Flags =
+        command::WRITE | command::READ | command::MAY_REPLICATE | command::IN_STREAM;
+    spec.flags.has(BELONGS) && !spec.flags.has(command::NOT_IN_STREAM)
 }
 
 /// The arguments of the HSET that `HSETEX key KEEPTTL FIELDS n field value …` stands for: so Redis 8 tells its replicas

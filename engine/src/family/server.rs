@@ -55,7 +55,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd("memory",       at_least(2), 0,                                   NO_KEYS, memory).with(MEMORY),
     cmd("monitor",      exactly(1),  ADMIN | NO_SCRIPT | LOADING | STALE, NO_KEYS, monitor),
     cmd("psync",        at_least(3), OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, psync),
-    cmd("replconf",     at_least(1), OPS_ANY | ALLOW_BUSY,                NO_KEYS, replconf),
+    cmd("replconf",     at_least(1), OPS_ANY | ALLOW_BUSY | IN_STREAM,    NO_KEYS, replconf),
     cmd("replicaof",    exactly(3),  OPS | STALE | NO_ASYNC_LOADING,      NO_KEYS, replicaof),
     cmd("role",         exactly(1),  ANY | NO_SCRIPT | FAST,              NO_KEYS, role),
     cmd("save",         exactly(1),  OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, save),
