@@ -16,7 +16,7 @@
 //! - every file begins with the history, if one is known
 //!
 //! # Source
-//! - formats.md 4.4, 4.7; marks: [`protocol::aof`]
+//! - `aof.c` of Redis 7.2: records, and when they are fsynced; marks: [`protocol::aof`]
 
 use bytes::Bytes;
 use protocol::aof::{BlockMark, HistoryMark, encode_timestamp};

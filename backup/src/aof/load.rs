@@ -24,7 +24,7 @@
 //! - a file that is not the last is never changed
 //!
 //! # Source
-//! - formats.md 4.3, 4.5, 4.8
+//! - `aof.c` of Redis 7.2: order of files, damage, expiry while loading
 
 use super::dir::AofDir;
 use super::edited::{Edited, mark_anew};

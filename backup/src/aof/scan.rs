@@ -21,7 +21,7 @@
 //! - what is committed was handed over or is an annotation; what is cut never was
 //!
 //! # Source
-//! - formats.md 4.4, 4.5
+//! - `aof.c` of Redis 7.2: records, and what is cut of a damaged file
 
 use super::AofError;
 use super::edited::{Verdict, judge, shift};

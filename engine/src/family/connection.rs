@@ -20,15 +20,15 @@ const CLIENT_ADMIN: Flags = CLIENT | ADMIN;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name      arity        flags                              keys     handler
-    cmd("auth",   at_least(2), OPEN,                              NO_KEYS, auth),
-    cmd("client", at_least(2), 0,                                 NO_KEYS, client).with(CLIENT_COMMANDS),
-    cmd("echo",   exactly(2),  FAST | LOADING | STALE | IN_STREAM,NO_KEYS, echo),
-    cmd("hello",  at_least(1), OPEN,                              NO_KEYS, hello),
-    cmd("ping",   at_least(1), PING,                              NO_KEYS, ping),
-    cmd("quit",   at_least(1), OPEN | IN_SUBSCRIBED | NOT_QUEUED, NO_KEYS, quit),
-    cmd("reset",  exactly(1),  OPEN | IN_SUBSCRIBED | NOT_QUEUED, NO_KEYS, reset),
-    cmd("select", exactly(2),  FAST | LOADING | STALE | IN_STREAM,NO_KEYS, select),
+    //  name      arity        flags                               keys     handler
+    cmd("auth",   at_least(2), OPEN,                               NO_KEYS, auth),
+    cmd("client", at_least(2), 0,                                  NO_KEYS, client).with(CLIENT_COMMANDS),
+    cmd("echo",   exactly(2),  FAST | LOADING | STALE | IN_STREAM, NO_KEYS, echo),
+    cmd("hello",  at_least(1), OPEN,                               NO_KEYS, hello),
+    cmd("ping",   at_least(1), PING,                               NO_KEYS, ping),
+    cmd("quit",   at_least(1), OPEN | IN_SUBSCRIBED | NOT_QUEUED,  NO_KEYS, quit),
+    cmd("reset",  exactly(1),  OPEN | IN_SUBSCRIBED | NOT_QUEUED,  NO_KEYS, reset),
+    cmd("select", exactly(2),  FAST | LOADING | STALE | IN_STREAM, NO_KEYS, select),
 ];
 
 #[rustfmt::skip]

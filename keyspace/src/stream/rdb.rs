@@ -4,7 +4,7 @@
 //! (candidates of Redis 5.0 wrote some): those are mended.
 //!
 //! # Source
-//! - formats.md 2.6
+//! - `rdb.c` of Redis 7.2: types 15, 19 and 21
 
 use super::node::Node;
 use super::order::{HasId, Ordered};

@@ -26,7 +26,7 @@
 //! - a line that begins like ours and is not is an error, never something unknown
 //!
 //! # Source
-//! - our own; formats.md 4.4 for the rules that all lines obey
+//! - our own; `aof.c` of Redis 7.2 for the rules that all annotations obey
 
 use super::MAX_ANNOTATION_BYTES;
 use crate::crc64::{journal_crc, journal_crc_of};

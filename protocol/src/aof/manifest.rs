@@ -20,7 +20,7 @@
 //! - a new name is none that the manifest has already
 //!
 //! # Source
-//! - formats.md 4.1, 4.2, 4.6
+//! - `aof.c` of Redis 7.2; 8.0 for the keys that it adds
 
 use super::words;
 use thiserror::Error;

@@ -11,7 +11,7 @@
 //! peers propagate it verbatim, and it silently vanishes on a replica that cannot read it.
 //!
 //! # Source
-//! - formats.md 2.10
+//! - `cluster.c` (DUMP, RESTORE) and `functions.c` of Redis 7.2
 
 use super::error::{DumpError, Malformed, ReadError};
 use super::read::{Item, Reader, known_type};

@@ -21,7 +21,7 @@
 //! - files, pipes and sockets: `backup`, `replica`
 //!
 //! # Source
-//! - formats.md 2
+//! - `rdb.c` and `rdb.h` of Redis 7.0 to 8.0 and of Valkey 8.0 to 9.1; files that these wrote
 
 mod dump;
 mod error;

@@ -2,7 +2,7 @@
 //!
 //! Fields are appended to a buffer of 64 KiB; only whole buffers are digested for the checksum and handed to the
 //! sink, so a short string costs a few bytes moved. What is written is the subset that Redis 7.0 can read
-//! (formats.md 2.8); the order of a file is the caller's:
+//! (version 10); the order of a file is the caller's:
 //!
 //! ```text
 //! header | aux … | function2 … | per database: select_db resize_db, keys | eof
@@ -18,7 +18,7 @@
 //! - when a value is packed: the keyspace writes it as it keeps it
 //!
 //! # Source
-//! - formats.md 2.2 to 2.9
+//! - `rdb.c` and `rdb.h` of Redis 7.0, the oldest reader that is promised
 
 use super::version::{Version, WRITTEN_VERSION};
 use super::{ObjectType, opcode};
