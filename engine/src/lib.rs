@@ -18,6 +18,8 @@
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
+#![forbid(unsafe_code)]
+
 mod access;
 pub mod arguments;
 pub mod blocking;

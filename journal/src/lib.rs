@@ -27,6 +27,8 @@
 //! # Not here
 //! - files: `backup`; sockets and the conversation: `replica`
 
+#![forbid(unsafe_code)]
+
 pub mod history;
 
 use bytes::{Bytes, BytesMut};

@@ -4,6 +4,7 @@
 //! happens on this thread but what is named in `ARCHITECTURE.md` under threads.
 
 mod admin;
+#[expect(unsafe_code, reason = "the allocator of the process")]
 mod allocator;
 mod child;
 mod clients;
@@ -15,6 +16,7 @@ mod eventloop;
 mod lazy;
 mod limits;
 mod log;
+#[expect(unsafe_code, reason = "figures and settings of the allocator")]
 mod memory;
 mod net;
 mod node;
@@ -25,6 +27,7 @@ mod process;
 mod rates;
 mod replication;
 mod shutdown;
+#[expect(unsafe_code, reason = "handlers, which run between any two instructions")]
 mod signals;
 mod timer;
 mod version;
