@@ -13,7 +13,7 @@ use crate::command::{self, Flags, HasFlags, Spec};
 use crate::context::{Context, Scope};
 use crate::engine::{Engine, Pause};
 use crate::family;
-use crate::host::{EntryKind, Host};
+use crate::host::{EntryKind, Host, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
 use crate::session::{Flow, Peer, Queued, ReplyMode, Session};
@@ -383,6 +383,30 @@ impl Engine {
         if let Some(receipt) = self.flush_unit(kind, host) {
             session.receipt = receipt;
         }
+    }
+
+    /// Hands the effects collected so far to the journal, as one unit.
+    pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) -> Option<Receipt> {
+        let receipt = match self.unit.count {
+            0 => return None,
+            1 => host.journal(self.unit.dbs, kind, &self.unit.bytes),
+            _ if self.unit.loose => host.journal(self.unit.dbs, kind, &self.unit.bytes),
+            _ => {
+                let mut whole = Vec::with_capacity(self.unit.bytes.len() + 30);
+                whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+                whole.extend_from_slice(&self.unit.bytes);
+                whole.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+                host.journal(self.unit.dbs, kind, &whole)
+            }
+        };
+        self.unit.clear();
+        Some(receipt)
+    }
+
+    /// Whether what this session does is encoded for the journal.
+    #[inline]
+    pub(crate) fn is_journaling(&self, session: &Session) -> bool {
+        !self.nobody_reads && !session.is_trusted()
     }
 
     #[inline]
