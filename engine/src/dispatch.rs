@@ -179,6 +179,9 @@ impl Engine {
         let hash = first.and_then(|at| args.get(at)).map(hash_bytes);
         if let Some(hash) = hash {
             self.dbs[db].prefetch(hash);
+            if spec.is_some_and(|spec| spec.flags.has(command::GROWS)) {
+                self.dbs[db].prefetch_room(hash);
+            }
         }
         Prepared { spec, hash }
     }
