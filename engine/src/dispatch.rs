@@ -324,7 +324,7 @@ impl Engine {
             no_touch: session.no_touch,
         };
         self.tracking.enter(session);
-        self.eviction.begin_command();
+        self.eviction.begin_use();
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
