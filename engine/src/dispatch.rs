@@ -216,16 +216,11 @@ impl Engine {
             Ok(found) => found,
             Err(refusal) => {
                 spoil_transaction(session);
-                if session.authenticated || session.is_trusted() {
-                    self.refuse(session, &refusal, out);
-                    if session.is_trusted() {
-                        let container =
-                            prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
-                        let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
-                        self.note_refused(&name, &refusal);
-                    }
-                } else {
-                    self.refuse(session, &Refusal::NO_AUTH, out);
+                self.refuse(session, &refusal, out);
+                if session.is_trusted() {
+                    let container = prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
+                    let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
+                    self.note_refused(&name, &refusal);
                 }
                 return self.finish(session, before, out);
             }

@@ -89,9 +89,11 @@ const CONFIG: &[Spec] = &[
     cmd("config|set",       at_least(4), OPS_ANY, NO_KEYS, config),
 ];
 
-/// The reply of a container's HELP: what its rows say.
-pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
+/// The reply of a container's HELP: what there is to read about its subcommands.
+pub fn help(ctx: &mut Context<'_>, container: &str) {
+    let rows = table().find(container.as_bytes()).map_or(&[][..], |spec| spec.subcommands);
     ctx.reply.array(1 + rows.len() * 2);
+    let container = container.to_uppercase();
     let head = format!("{container} <subcommand> [argument ...], where <subcommand> is one of:");
     ctx.reply.simple(&head);
     for row in rows {
@@ -101,12 +103,12 @@ pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
 }
 
 fn memory_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, MEMORY, "MEMORY");
+    help(ctx, "memory");
     Ok(Done::NOTHING)
 }
 
 fn config_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, CONFIG, "CONFIG");
+    help(ctx, "config");
     Ok(Done::NOTHING)
 }
 
