@@ -25,6 +25,11 @@ impl Engine {
         family::table().missing(name)
     }
 
+    /// The command of a name of its own, whatever clients call it.
+    pub(crate) fn own_command(&self, name: &[u8]) -> Option<&'static Spec> {
+        family::table().find(name)
+    }
+
     /// All commands that clients can find.
     pub fn commands(&self) -> Vec<&'static Spec> {
         match &self.names {

@@ -1,11 +1,13 @@
 //! The reply of HELP, which every command with subcommands has.
 
-use crate::command::Spec;
 use crate::context::Context;
 
-/// The reply of a container's HELP: what its rows say.
-pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
+/// What there is to read about a container's subcommands.
+pub fn help(ctx: &mut Context<'_>, container: &str) {
+    let spec = ctx.engine.own_command(container.as_bytes());
+    let rows = spec.map_or(&[][..], |spec| spec.subcommands);
     ctx.reply.array(1 + rows.len() * 2);
+    let container = container.to_uppercase();
     let head = format!("{container} <subcommand> [argument ...], where <subcommand> is one of:");
     ctx.reply.simple(&head);
     for row in rows {

@@ -12,7 +12,7 @@ pub mod connection;
 pub mod expiry;
 pub mod geo;
 pub mod hashes;
-mod help;
+pub mod help;
 pub mod hyperloglog;
 pub mod introspection;
 pub mod keys;

@@ -63,19 +63,9 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             host.apply_pause(ctx.engine);
             ctx.reply.ok();
         }
-        _ => help(ctx),
+        _ => engine::family::help::help(ctx, "client"),
     }
     Ok(Done::NOTHING)
-}
-
-fn help(ctx: &mut Context<'_>) {
-    let rows = engine::family::table().find(b"client").map_or(&[][..], |spec| spec.subcommands);
-    ctx.reply.array(1 + rows.len() * 2);
-    ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
-    for row in rows {
-        ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.documented.summary));
-    }
 }
 
 fn on_or_off(word: &[u8]) -> Result<bool, Refusal> {

@@ -87,12 +87,12 @@ fn read_keys(args: Args<'_>) -> Option<Vec<usize>> {
 }
 
 fn xgroup_help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, XGROUP, "XGROUP");
+    help(ctx, "xgroup");
     Ok(Done::NOTHING)
 }
 
 fn xinfo_help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, XINFO, "XINFO");
+    help(ctx, "xinfo");
     Ok(Done::NOTHING)
 }
 
