@@ -6,6 +6,10 @@ fn journal() -> Journal {
     Journal::new(ReplicationId::from_random([7; 20]))
 }
 
+fn at(number: u64) -> Offset {
+    Offset::from_wire(number).expect("small")
+}
+
 fn drain(journal: &mut Journal, id: CursorId) -> Vec<u8> {
     let mut pieces = Vec::new();
     journal.seal();
@@ -25,7 +29,7 @@ fn each_class_gets_its_kinds() {
     journal.append_raw(Kind::Control, b"bbb");
     journal.append_raw(Kind::Local, b"cccc");
     journal.append_raw(Kind::Effect, b"d");
-    assert_eq!(journal.end(), 6);
+    assert_eq!(journal.end(), at(6));
     assert_eq!(drain(&mut journal, disk), b"aaccccd");
     assert_eq!(drain(&mut journal, replica), b"aabbbd");
     assert_eq!(journal.held_bytes(), 0, "without a backlog nothing is kept");
@@ -81,7 +85,7 @@ fn what_is_local_leaves_the_stream_in_its_database() {
 #[test]
 fn a_replica_goes_on_from_any_offset_in_the_backlog() {
     let mut journal = journal();
-    journal.restart_at(1000);
+    journal.restart_at(at(1000));
     journal.start_backlog(50);
     let text: Vec<u8> = (0..40).map(|n| b'a' + n % 26).collect();
     for (n, byte) in text.iter().enumerate() {
@@ -91,13 +95,13 @@ fn a_replica_goes_on_from_any_offset_in_the_backlog() {
         }
     }
     for from in 0..=40u64 {
-        let id = journal.subscribe_at(1000 + from).expect("it is in the backlog");
+        let id = journal.subscribe_at(at(1000 + from)).expect("it is in the backlog");
         assert_eq!(journal.behind(id), 40 - from);
         assert_eq!(drain(&mut journal, id), text[from as usize..], "from {from}");
         journal.unsubscribe(id);
     }
-    assert!(journal.subscribe_at(999).is_none());
-    assert!(journal.subscribe_at(1041).is_none());
+    assert!(journal.subscribe_at(at(999)).is_none());
+    assert!(journal.subscribe_at(at(1041)).is_none());
 }
 
 #[test]
@@ -112,11 +116,11 @@ fn what_falls_out_of_the_backlog_is_freed_unless_a_cursor_needs_it() {
     assert_eq!(journal.held_bytes(), 1000, "the slow reader holds all");
     assert_eq!(drain(&mut journal, slow).len(), 1000);
     assert_eq!(journal.held_bytes(), 100);
-    assert_eq!(journal.backlog_extent(), (900, 100));
-    assert!(journal.can_serve(900) && !journal.can_serve(899));
+    assert_eq!(journal.backlog_extent(), (at(900), 100));
+    assert!(journal.can_serve(at(900)) && !journal.can_serve(at(899)));
     journal.drop_backlog();
     assert_eq!(journal.held_bytes(), 0);
-    assert!(!journal.can_serve(1000));
+    assert!(!journal.can_serve(at(1000)));
 }
 
 #[test]

@@ -16,6 +16,7 @@
 
 use crate::capability::Capabilities;
 use bytes::Bytes;
+use journal::release::Acknowledged;
 use journal::{CursorId, Journal, Offset, Piece};
 use std::collections::VecDeque;
 
@@ -154,7 +155,7 @@ impl Feed {
             peer_address,
             old: false,
             state: State::Preparing,
-            acked: 0,
+            acked: Offset::START,
             durable: None,
             heard_ms: now_ms,
             cursor: None,
@@ -182,9 +183,9 @@ impl Feed {
         self.acked
     }
 
-    /// It has this on disk, if it says so.
-    pub fn durable(&self) -> Option<Offset> {
-        self.durable
+    /// What it has, for those who wait for it.
+    pub fn acknowledged(&self) -> Acknowledged {
+        Acknowledged { applied: self.acked, durable: self.durable }
     }
 
     /// How long it has said nothing, milliseconds.

@@ -29,10 +29,11 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
-use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall};
 use engine::refusal::Refusal;
 use engine::session::Peer;
-use journal::{Journal, Kind, ReplicationId};
+use journal::release::OnDisk;
+use journal::{Journal, Kind, Receipt, ReplicationId};
 use protocol::resp::{Args, Batch, ProtocolError};
 use replica::feed::Feed;
 use std::cell::RefCell;
@@ -46,7 +47,7 @@ pub type SharedNode = Rc<RefCell<Node>>;
 /// Bytes of a buffer of turns that are kept though nobody needs them.
 const SCRATCH_KEPT: usize = 64 << 10;
 
-/// Bytes journaled after which replicas get a turn before clients go on: less than a socket takes.
+/// Bytes of the stream that are not shipped yet after which replicas get a turn before clients go on: less than a socket takes.
 const FEED_BYTES: u64 = 512 << 10;
 
 /// Buffers that every turn uses and gives back.
@@ -152,10 +153,8 @@ pub struct Outside {
     pub listeners: Vec<tokio::task::AbortHandle>,
     /// The node itself, for tasks that outlive a turn.
     pub myself: Weak<RefCell<Node>>,
-    /// Bytes journaled in all.
-    journaled: u64,
-    /// What it was when the journal was last shipped.
-    shipped: u64,
+    /// What had been journaled when the journal was last shipped.
+    shipped: Receipt,
     /// What [`LazyFree::freed`] was when it was last looked at.
     freed_elsewhere: u64,
     /// Slots of clients whose replies wait for the disk.
@@ -218,8 +217,7 @@ impl Node {
                 other_servers: OtherServers::default(),
                 listeners: Vec::new(),
                 myself: Weak::new(),
-                journaled: 0,
-                shipped: 0,
+                shipped: Receipt::NOTHING,
                 freed_elsewhere: 0,
                 gated: Vec::new(),
                 lazy: LazyFree::start(),
@@ -322,7 +320,7 @@ impl Node {
             self.host.set_alarm();
         }
         // Also what was sealed in this turn already (by BGSAVE, or for a replica that asked) has not been shipped.
-        if self.host.journal.has_open_bytes() || self.host.journaled != self.host.shipped {
+        if self.host.journal.has_open_bytes() || self.host.journal.receipt() != self.host.shipped {
             self.host.flush.notify_one();
         }
         if std::mem::take(&mut self.engine.emptied) {
@@ -600,9 +598,9 @@ impl Outside {
         }
     }
 
-    /// Up to which token replies may leave.
+    /// What replies need not wait for any more.
     #[inline]
-    pub fn released(&self) -> u64 {
+    pub fn released(&self) -> OnDisk {
         self.persistence.released()
     }
 
@@ -705,7 +703,12 @@ impl Host for Outside {
     }
 
     #[inline]
-    fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
+    fn journal(
+        &mut self,
+        dbs: (usize, usize),
+        kind: EntryKind,
+        unit: &[u8],
+    ) -> engine::host::Receipt {
         let kind = match kind {
             EntryKind::Effect => Kind::Effect,
             EntryKind::Control => Kind::Control,
@@ -716,8 +719,7 @@ impl Host for Outside {
             "a replica's stream is its primary's alone"
         );
         self.journal.append(kind, dbs, unit);
-        self.journaled += unit.len() as u64;
-        Receipt { offset: self.journal.end(), token: self.journaled }
+        engine::host::Receipt::new(self.journal.receipt().to_note())
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
@@ -735,27 +737,28 @@ impl Host for Outside {
 }
 
 impl Outside {
-    /// Bytes journaled in all; what [`Receipt::token`] counts.
-    pub fn journaled(&self) -> u64 {
-        self.journaled
+    /// What the engine has carried for us: where a session's last unit went.
+    #[inline]
+    pub fn recall(&self, carried: engine::host::Receipt) -> Receipt {
+        self.journal.recall(carried.note())
     }
 
     /// Whether clients let replicas have a turn before they go on: many connections with deep pipelines write more in one round
     /// of turns than a replica's socket takes in one, and it would fall behind though it is quicker than we are.
     #[inline]
     pub fn feeds_come_first(&self) -> bool {
-        self.journaled - self.shipped > FEED_BYTES && !self.replication.replicas.is_empty()
+        self.journal.end().since(self.shipped.offset) > FEED_BYTES
+            && !self.replication.replicas.is_empty()
     }
 
     /// The journal was shipped.
     pub fn note_shipped(&mut self) {
-        self.shipped = self.journaled;
+        self.shipped = self.journal.receipt();
     }
 
     /// Appends what our primary sent, verbatim.
     pub fn journal_verbatim(&mut self, kind: Kind, bytes: &[u8]) {
         self.journal.append_raw(kind, bytes);
-        self.journaled += bytes.len() as u64;
         self.flush.notify_one();
     }
 }

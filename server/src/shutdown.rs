@@ -27,6 +27,7 @@ use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
+use journal::Offset;
 use protocol::resp::Args;
 use replica::feed::Feed;
 use rustix::process::{Pid, Signal, kill_process};
@@ -241,7 +242,7 @@ impl Outside {
 }
 
 /// Whether a replica has all up to `end`. One that still gets its snapshot has not, wherever we are in the stream.
-fn has_all(replica: &Feed, end: u64) -> bool {
+fn has_all(replica: &Feed, end: Offset) -> bool {
     replica.is_online() && replica.acked() == end
 }
 
@@ -321,11 +322,10 @@ impl Outside {
         self.ship_to_disk();
         self.persistence.request_sync();
         let Some(aof) = &self.persistence.aof else { return Ok(()) };
-        // Not what was journaled last: that may be for replicas only.
-        let token = aof.shipped_token();
+        let shipped = aof.shipped();
         let status = std::sync::Arc::clone(aof.thread.status());
         let start = clock::now();
-        while aof.durable_token() < token {
+        while aof.durable() < shipped {
             if let Some(error) = status.error() {
                 return Err(format!("Fail to fsync the AOF file: {error}."));
             }
@@ -351,7 +351,7 @@ impl Outside {
             tracing::info!(
                 "Lagging replica {} reported offset {} behind master, lag={lag}, state={}.",
                 replica.name(),
-                end.saturating_sub(replica.acked()),
+                end.since(replica.acked()),
                 replica.state_name()
             );
         }

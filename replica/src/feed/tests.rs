@@ -55,7 +55,7 @@ impl Stage {
         let mut stage = Stage::waiting();
         stage.feed = Feed::new("127.0.0.1".into(), 0);
         let cursor = stage.journal.subscribe(Class::Replica);
-        stage.feed.go_on(cursor, 0, 0);
+        stage.feed.go_on(cursor, stage.journal.end(), 0);
         stage.snapshot_left = 0;
         stage
     }
@@ -171,9 +171,12 @@ fn newlines_while_it_loads_are_signs_of_life() {
         assert_eq!(stage.given_up, None);
     }
     assert_eq!(stage.feed.state(), State::AwaitAck);
-    assert!(stage.feed.acknowledge(0, None, stage.now_ms), "the stream begins");
-    assert!(!stage.feed.acknowledge(7, Some(5), stage.now_ms));
-    assert_eq!((stage.feed.acked(), stage.feed.durable()), (7, Some(5)));
+    assert!(stage.feed.acknowledge(Offset::START, None, stage.now_ms), "the stream begins");
+    let at = |number| Offset::from_wire(number).unwrap();
+    assert!(!stage.feed.acknowledge(at(7), Some(at(5)), stage.now_ms));
+    assert_eq!(stage.feed.acked(), at(7));
+    let acknowledged = Acknowledged { applied: at(7), durable: Some(at(5)) };
+    assert_eq!(stage.feed.acknowledged(), acknowledged);
     // What was written meanwhile comes now.
     let before = stage.received;
     (0..40).for_each(|_| stage.second(usize::MAX));
@@ -189,7 +192,7 @@ fn who_is_silent_or_stuck_online_is_given_up() {
     let mut stuck = Stage::online();
     let mut seconds = 0;
     while stuck.given_up.is_none() {
-        stuck.feed.acknowledge(0, None, stuck.now_ms);
+        stuck.feed.acknowledge(Offset::START, None, stuck.now_ms);
         stuck.second(0);
         seconds += 1;
         assert!(seconds < 1000);

@@ -479,7 +479,7 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let (first, len) = journal.backlog_extent();
     line(out, "repl_backlog_active", flag(active));
     line(out, "repl_backlog_size", host.settings.repl_backlog_size);
-    line(out, "repl_backlog_first_byte_offset", if active { first + 1 } else { 0 });
+    line(out, "repl_backlog_first_byte_offset", if active { first.next_byte() } else { 0 });
     line(out, "repl_backlog_histlen", if active { len } else { 0 });
 }
 
@@ -570,7 +570,7 @@ fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
 
 /// `ROLE`.
 pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
-    let end = host.journal.end() as i64;
+    let end = host.journal.end().get() as i64;
     let reply = &mut ctx.reply;
     if let Some(link) = &host.replication.link {
         reply.array(5);

@@ -23,7 +23,8 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
-use journal::{Class, CursorId};
+use journal::release::OnDisk;
+use journal::{Class, CursorId, Offset, Position, Receipt};
 use protocol::aof::HistoryMark;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -76,33 +77,34 @@ pub struct Aof {
     pub queue: AppendQueue,
     /// Whose offsets the thread was told to count last.
     pub history: Option<HistoryMark>,
-    /// Offsets at the end of what was shipped, by token, oldest first; at most [`SHIPPED_MAX`].
-    shipped: VecDeque<(u64, u64)>,
-    /// All up to this token was shipped, or journaled before the file was begun.
-    shipped_token: u64,
-    /// What was journaled up to this token is none of the file's: its replies wait for nothing.
-    first_token: u64,
-    durable_offset: u64,
+    /// Where each order that was shipped ended, oldest first; at most [`SHIPPED_MAX`].
+    orders: VecDeque<Receipt>,
+    /// All up to here was shipped, or journaled before the file was begun.
+    shipped: Position,
+    /// What was journaled up to here is none of the file's: its replies wait for nothing.
+    first: Position,
+    durable_offset: Offset,
     /// The second that the file was told last.
     timestamp_s: i64,
 }
 
 impl Aof {
     /// The replication offset that is on disk.
-    pub fn durable_offset(&self) -> u64 {
-        let durable = self.durable_token();
-        let reached = self.shipped.iter().take_while(|(token, _)| *token <= durable).last();
-        reached.map_or(self.durable_offset, |(_, offset)| *offset)
+    pub fn durable_offset(&self) -> Offset {
+        let durable = OnDisk::up_to(self.durable());
+        let reached = self.orders.iter().take_while(|order| durable.covers(order)).last();
+        reached.map_or(self.durable_offset, |order| order.offset)
     }
 
-    /// All up to this token is on disk, as far as it belongs there.
-    pub fn durable_token(&self) -> u64 {
-        self.thread.status().durable_up_to().max(self.first_token)
+    /// All up to here is on disk, as far as it belongs there.
+    #[inline]
+    pub fn durable(&self) -> Position {
+        self.thread.status().durable().max(self.first)
     }
 
-    /// All up to this token was handed to the thread.
-    pub fn shipped_token(&self) -> u64 {
-        self.shipped_token
+    /// All up to here was handed to the thread.
+    pub fn shipped(&self) -> Position {
+        self.shipped
     }
 
     /// Whether the first base is still missing: until it is there, nothing in the file can be loaded.
@@ -116,12 +118,12 @@ impl Aof {
     }
 }
 
-/// Remembers where the stream is when everything up to `token` is on disk. With `appendfsync no` nothing may be for long.
-fn note_shipped(shipped: &mut VecDeque<(u64, u64)>, token: u64, end: u64) {
-    let full = shipped.len() >= SHIPPED_MAX;
-    match shipped.back_mut() {
-        Some(last) if full => *last = (token, end),
-        _ => shipped.push_back((token, end)),
+/// Remembers where an order ended: so where the stream is when that is on disk. With `appendfsync no` nothing may be for long.
+fn note_order(orders: &mut VecDeque<Receipt>, order: Receipt) {
+    let full = orders.len() >= SHIPPED_MAX;
+    match orders.back_mut() {
+        Some(last) if full => *last = order,
+        _ => orders.push_back(order),
     }
 }
 
@@ -147,6 +149,7 @@ impl Outside {
         let cursor = self.journal.subscribe(Class::Disk);
         let (base_bytes, all_bytes) = dir.sizes().unwrap_or((0, 0));
         let size = thread.status().size();
+        let start = self.journal.receipt();
         self.persistence.aof = Some(Aof {
             thread,
             policy,
@@ -157,10 +160,10 @@ impl Outside {
             cursor,
             queue: AppendQueue::default(),
             history: None,
-            shipped: VecDeque::new(),
-            shipped_token: self.journaled(),
-            first_token: self.journaled(),
-            durable_offset: self.journal.end(),
+            orders: VecDeque::new(),
+            shipped: start.position,
+            first: start.position,
+            durable_offset: start.offset,
             timestamp_s: 0,
         });
         self.persistence.note_history(self.journal.history);
@@ -210,7 +213,6 @@ impl Outside {
 
     /// Ships what was journaled to the append thread.
     pub fn ship_to_disk(&mut self) {
-        let token = self.journaled();
         let second = self.persistence.second;
         let Some(aof) = &mut self.persistence.aof else { return };
         let mut pieces = Vec::new();
@@ -218,32 +220,26 @@ impl Outside {
         let mut pieces = pieces.into_iter().peekable();
         while let Some(first) = pieces.next() {
             let (start, mut end, mut len) = (first.start, first.end, first.bytes.len());
+            let mut position = first.position;
             let mut bytes: Vec<Bytes> = vec![first.bytes];
             while len < SHIP_BYTES
                 && let Some(piece) = pieces.next()
             {
-                (end, len) = (piece.end, len + piece.bytes.len());
+                (end, position, len) = (piece.end, piece.position, len + piece.bytes.len());
                 bytes.push(piece.bytes);
             }
-            // Only the last order stands for this turn: the others may end anywhere in it.
-            if pieces.peek().is_none() {
-                aof.shipped_token = token;
-                aof.queue.shipped(token, clock::monotonic_ms());
-                note_shipped(&mut aof.shipped, token, end);
-            }
+            aof.shipped = position;
+            aof.queue.shipped(position, clock::monotonic_ms());
+            note_order(&mut aof.orders, Receipt { offset: end, position });
             // As in Redis: a clock that goes back says nothing until it is where it was.
             let timestamp_s = second.now_s.filter(|now_s| *now_s > aof.timestamp_s);
             aof.timestamp_s = timestamp_s.unwrap_or(aof.timestamp_s);
-            let sequence = aof.shipped_token;
-            aof.thread.order(Order::Append { bytes, start, end, sequence, timestamp_s });
+            aof.thread.order(Order::Append { bytes, start, end, position, timestamp_s });
         }
-        let durable = aof.durable_token();
-        while let Some((token, offset)) = aof.shipped.front().copied() {
-            if token > durable {
-                break;
-            }
-            aof.durable_offset = offset;
-            aof.shipped.pop_front();
+        let durable = OnDisk::up_to(aof.durable());
+        while let Some(order) = aof.orders.front().filter(|order| durable.covers(order)) {
+            aof.durable_offset = order.offset;
+            aof.orders.pop_front();
         }
     }
 
@@ -520,7 +516,7 @@ impl Node {
         let persistence = &mut self.host.persistence;
         let Some(aof) = &mut persistence.aof else { return };
         let (now, status) = (clock::monotonic_ms(), aof.thread.status());
-        aof.queue.written(status.written_up_to());
+        aof.queue.written(status.written());
         let since = aof.queue.full_since_ms();
         if !aof.queue.look(status.queued_bytes(), limit, now) {
             return;
@@ -676,16 +672,19 @@ pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<String, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use journal::{Journal, Kind, ReplicationId};
 
     #[test]
     fn positions_that_wait_for_an_fsync_have_a_bound_and_never_say_too_much() {
-        let mut shipped = VecDeque::new();
-        for number in 1..=5 * SHIPPED_MAX as u64 {
-            note_shipped(&mut shipped, number, 10 * number);
+        let (mut orders, mut journal) = (VecDeque::new(), Journal::new(ReplicationId::NONE));
+        for _ in 1..=5 * SHIPPED_MAX {
+            journal.append_raw(Kind::Effect, b"x");
+            journal.append_raw(Kind::Control, b"x");
+            note_order(&mut orders, journal.receipt());
         }
-        assert_eq!(shipped.len(), SHIPPED_MAX);
-        assert!(shipped.iter().all(|(token, offset)| *offset == 10 * token));
-        assert_eq!(shipped.back().map(|(token, _)| *token), Some(5 * SHIPPED_MAX as u64));
-        assert!(shipped.iter().is_sorted());
+        assert_eq!(orders.len(), SHIPPED_MAX);
+        assert!(orders.iter().all(|order| order.offset.get() == 2 * order.position.get()));
+        assert_eq!(orders.back(), Some(&journal.receipt()));
+        assert!(orders.iter().is_sorted_by_key(|order| order.position));
     }
 }

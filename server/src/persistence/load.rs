@@ -20,7 +20,7 @@ use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
 use engine::refused::{Refusals, Refused};
 use engine::session::{Peer, Session};
-use journal::{History, ReplicationId};
+use journal::{History, Offset, ReplicationId};
 use keyspace::db::Db;
 use keyspace::eviction::{Frequency, Order, Policy};
 use keyspace::limits::Limits;
@@ -37,6 +37,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
     history: History,
+    /// As the files say: not looked at yet.
     offset: u64,
     /// The database that the stream stands in.
     pub selected: usize,
@@ -552,13 +553,13 @@ impl Node {
 
     /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
     pub(super) fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
-        if point.offset > replica::handshake::OFFSET_MAX {
+        let Some(offset) = Offset::from_wire(point.offset) else {
             tracing::warn!(
                 "The files end at offset {}, which is none: it is not gone on with",
                 point.offset
             );
             return;
-        }
+        };
         if point.selected >= self.engine.dbs.len() {
             tracing::warn!(
                 "The stream that the files go on from stands in database {}, there are {}: it is not gone on with",
@@ -570,7 +571,7 @@ impl Node {
         let backlog_bytes = self.host.settings.repl_backlog_size;
         let will_follow = self.host.settings.replicaof.is_some();
         let journal = &mut self.host.journal;
-        journal.restart_at(point.offset);
+        journal.restart_at(offset);
         journal.history = point.history;
         journal.start_backlog(backlog_bytes);
         journal.set_selected(point.selected);
@@ -578,7 +579,7 @@ impl Node {
             return;
         }
         journal.announce();
-        journal.history.fork(new_replication_id(), point.offset);
+        journal.history.fork(new_replication_id(), offset);
         // Replicas of the process before us go on from here: they have to hear what we dropped as expired.
         for (db, key) in meta.map_or(&[][..], |meta| &meta.expired) {
             let mut del = Vec::new();

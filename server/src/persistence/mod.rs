@@ -20,7 +20,8 @@ use append::Aof;
 use backup::aof::{FsyncPolicy, Order};
 use backup::files::OwnFiles;
 use engine::Engine;
-use journal::History;
+use journal::release::OnDisk;
+use journal::{History, Offset};
 use protocol::aof::HistoryMark;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -232,27 +233,23 @@ impl Persistence {
         })
     }
 
-    /// Up to which token replies may leave.
+    /// What replies need not wait for any more.
     #[inline]
-    pub fn released(&self) -> u64 {
+    pub fn released(&self) -> OnDisk {
         match &self.aof {
-            Some(aof) if aof.policy == FsyncPolicy::Always => aof.durable_token(),
-            _ => u64::MAX,
+            Some(aof) if aof.policy == FsyncPolicy::Always => OnDisk::up_to(aof.durable()),
+            _ => OnDisk::NOT_AWAITED,
         }
     }
 
-    /// Whether what is journaled up to `token` is on disk.
-    pub fn durable(&self, token: u64) -> bool {
-        self.aof.as_ref().is_some_and(|aof| aof.durable_token() >= token)
-    }
-
-    /// Whether a restart would bring back all up to this token: not before there is a base to append to.
-    pub fn is_restorable(&self, token: u64) -> bool {
-        self.durable(token) && !self.lacks_base()
+    /// What a restart would bring back, if there is an append-only file with a base to append to.
+    pub fn restorable(&self) -> Option<OnDisk> {
+        let aof = self.aof.as_ref().filter(|aof| !aof.lacks_base())?;
+        Some(OnDisk::up_to(aof.durable()))
     }
 
     /// The replication offset that is on disk, if there is an append-only file.
-    pub fn durable_offset(&self) -> Option<u64> {
+    pub fn durable_offset(&self) -> Option<Offset> {
         self.aof.as_ref().map(Aof::durable_offset)
     }
 
@@ -269,7 +266,7 @@ impl Persistence {
     /// Asks for an fsync now.
     pub fn request_sync(&self) {
         if let Some(aof) = &self.aof {
-            aof.thread.request_sync(aof.shipped_token());
+            aof.thread.request_sync(aof.shipped());
         }
     }
 

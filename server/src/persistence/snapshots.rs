@@ -38,7 +38,7 @@ impl Outside {
         let journal = &self.journal;
         let replication = journal.has_readers().then(|| ReplicationPoint {
             id: *journal.history.id.as_bytes(),
-            offset: journal.end(),
+            offset: journal.end().get(),
             stream_db: journal.selected() as u64,
         });
         SnapshotMeta {

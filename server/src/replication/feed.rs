@@ -10,6 +10,7 @@ use crate::node::{Node, Outbound, Outside};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::session::Peer;
+use journal::Offset;
 use protocol::resp::Args;
 use replica::capability::Request;
 use replica::decision::{Answer, Asked, Reason, decide};
@@ -39,12 +40,12 @@ impl Outside {
         match request {
             Request::Stored => ctx.reply.ok(),
             Request::GetAck => {}
-            Request::Ack { offset, durable } => {
+            Request::Ack { applied, durable } => {
                 let Some(replica) = self.replication.replicas.get_mut(&slot) else {
                     return Ok(Done::NOTHING);
                 };
                 // Nobody has more than we have written.
-                if replica.acknowledge(offset.min(end), durable.map(|at| at.min(end)), now) {
+                if replica.acknowledge(applied.min(end), durable.map(|at| at.min(end)), now) {
                     tracing::info!("Synchronization with replica {} succeeded", replica.name());
                     self.clients.wake(slot);
                 }
@@ -88,7 +89,7 @@ impl Outside {
         Ok(Done::NOTHING)
     }
 
-    fn go_on(&mut self, ctx: &mut Context<'_>, from: u64, name: &str) {
+    fn go_on(&mut self, ctx: &mut Context<'_>, from: Offset, name: &str) {
         let cursor = self.journal.subscribe_at(from).expect("it was decided that this is there");
         let id = self.journal.history.id;
         let behind = self.journal.end() - from;
@@ -102,7 +103,7 @@ impl Outside {
         self.stats.sync_partial_ok += 1;
         tracing::info!(
             "Partial resynchronization request from {name} accepted. Sending {behind} bytes of backlog starting from offset {}.",
-            from + 1
+            from.next_byte()
         );
         ctx.engine.nobody_reads = false;
     }

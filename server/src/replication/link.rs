@@ -21,12 +21,12 @@ use crate::node::{Node, SharedNode, new_replication_id};
 use crate::persistence::ChildKind;
 use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
-use journal::{History, Kind, ReplicationId};
+use journal::{History, Kind, Offset, ReplicationId};
 use protocol::resp::{Batch, encode};
 use replica::handshake::{Handshake, HandshakeError, Introduction, Outcome, Step};
 use replica::intake::{Executed, Intake, StreamError, Target};
 use replica::retry::{Cause, Retry, SETTLED_MS};
-use replica::stream::Position;
+use replica::stream::StreamPoint;
 use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -107,8 +107,8 @@ pub struct Link {
     pub transfer: Option<TransferProgress>,
     /// A snapshot is being loaded.
     pub loading: bool,
-    /// Bytes of the stream received.
-    pub received: u64,
+    /// How much of the stream was received.
+    pub received: Offset,
     task: tokio::task::AbortHandle,
 }
 
@@ -136,7 +136,7 @@ impl Link {
             was_up: false,
             transfer: None,
             loading: false,
-            received: 0,
+            received: Offset::START,
             task: task.abort_handle(),
         }
     }
@@ -393,7 +393,10 @@ async fn shake_hands(node: &SharedNode, wire: &mut Wire) -> Result<Outcome, Fail
     let introduction = node.borrow().introduction();
     match &introduction.position {
         Some((id, offset)) => {
-            tracing::info!("Trying a partial resynchronization (request {id}:{}).", offset + 1);
+            tracing::info!(
+                "Trying a partial resynchronization (request {id}:{}).",
+                offset.next_byte()
+            );
         }
         None => tracing::info!("Partial resynchronization not possible (no cached master)"),
     }
@@ -480,7 +483,7 @@ async fn load(
     wire: &mut Wire,
     snapshot: Temporary,
     id: ReplicationId,
-    offset: u64,
+    offset: Offset,
 ) -> Result<(), Failure> {
     tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     let loader = {
@@ -574,7 +577,7 @@ impl Node {
     }
 
     /// The data of the primary takes the place of ours.
-    fn adopt(&mut self, outcome: load::Outcome, id: ReplicationId, offset: u64) {
+    fn adopt(&mut self, outcome: load::Outcome, id: ReplicationId, offset: Offset) {
         self.begin_timer_turn();
         self.close_replicas();
         let db = outcome.selected();
@@ -613,7 +616,7 @@ impl Node {
     }
 
     /// `REPLCONF ACK` for what is applied.
-    fn acknowledgement(&self, offset: u64) -> Vec<u8> {
+    fn acknowledgement(&self, offset: Offset) -> Vec<u8> {
         let mut bytes = Vec::new();
         let applied = offset.to_string();
         let durable =
@@ -639,7 +642,7 @@ const CLOSED: &str = "Connection with MASTER closed by the other side";
 /// Takes the stream in until the connection ends.
 async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failure> {
     let mut intake = Intake::new(node.borrow_mut().enter_stream());
-    let first = node.borrow().acknowledgement(intake.position().applied);
+    let first = node.borrow().acknowledgement(intake.point().applied);
     wire.send(&first).await?;
     // What came behind the snapshot, or the reply to PSYNC, in the same read.
     note_stream(node, wire.buffer.len());
@@ -675,7 +678,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
                 if u64::from(silent) > node.borrow().host.settings.repl_timeout as u64 {
                     return Err(Failure::network(SILENT));
                 }
-                let bytes = node.borrow().acknowledgement(intake.position().applied);
+                let bytes = node.borrow().acknowledgement(intake.point().applied);
                 wire.send(&bytes).await?;
             }
         }
@@ -687,7 +690,7 @@ fn note_stream(node: &SharedNode, bytes: usize) {
     host.stats.note_link_input(bytes);
     if let Some(link) = &mut host.replication.link {
         link.last_io_ms = clock::monotonic_ms();
-        link.received += bytes as u64;
+        link.received = link.received.after(bytes as u64);
     }
 }
 
@@ -700,7 +703,7 @@ impl Node {
     }
 
     /// The session that executes the stream goes on where the journal ends.
-    fn enter_stream(&mut self) -> Position {
+    fn enter_stream(&mut self) -> StreamPoint {
         let journal = &self.host.journal;
         let (end, db) = (journal.end(), journal.selected());
         if let Some(link) = &self.host.replication.link
@@ -709,12 +712,12 @@ impl Node {
             session.db = db;
             session.multi = None;
         }
-        Position::at(end, db, self.engine.dbs.len())
+        StreamPoint::at(end, db, self.engine.dbs.len())
     }
 }
 
 impl Target for Node {
-    fn execute(&mut self, start: u64, bytes: &[u8], batch: &Batch) -> Executed {
+    fn execute(&mut self, start: Offset, bytes: &[u8], batch: &Batch) -> Executed {
         self.begin_turn();
         let link = self.host.replication.link.as_ref().expect("its stream ends with the link");
         let mut session = self.engine.take_session(link.slot);
@@ -730,7 +733,7 @@ impl Target for Node {
         let refusals = self.engine.take_refused();
         let mut executed = Executed { count, skipped: Vec::new(), end: Ok(()) };
         if !refusals.list.is_empty() {
-            let offset = |index: usize| start + u64::from(batch.requests()[index].start);
+            let offset = |index: usize| start.after(u64::from(batch.requests()[index].start));
             let halts = !self.host.settings.replica_ignore_unsupported;
             self.host.replication.refused.judge(refusals, halts, offset, &mut executed);
         }
