@@ -11,6 +11,7 @@
 //! iteration's writes go to disk and to each replica together.
 
 use crate::admin::replicaof::NewRole;
+use crate::child::Child;
 use crate::clients::{Client, Clients, InputBytes};
 use crate::clock;
 use crate::config::{MemoryOrPercent, Settings};
@@ -73,8 +74,6 @@ pub struct HostStats {
     pub sync_full: u64,
     pub sync_partial_ok: u64,
     pub sync_partial_err: u64,
-    pub forks: u64,
-    pub fork_us: u64,
     pub query_buffer_limit_disconnections: u64,
     pub output_buffer_limit_disconnections: u64,
     pub evicted_clients: u64,
@@ -119,6 +118,8 @@ pub struct Outside {
     pub client_pause: Pause,
     /// When CLIENT PAUSE ends: a moment of the steady clock, milliseconds; 0 if there is none.
     pub pause_until_ms: i64,
+    /// The child, and who waits for its end.
+    pub child: Child,
     /// Data at rest.
     pub persistence: Persistence,
     /// Data elsewhere.
@@ -191,6 +192,7 @@ impl Node {
         let mut node = Node {
             engine,
             host: Outside {
+                child: Child::default(),
                 persistence,
                 replication,
                 settings,

@@ -16,10 +16,10 @@
 //! - order of the steps, log lines and replies: Redis 7.2. Where it would end though the append-only file cannot be
 //!   fsynced, or has no base, we refuse: what was acknowledged would be lost. FORCE ends all the same.
 
+use crate::child::Kind;
 use crate::clock;
 use crate::config::ShutdownFlags;
 use crate::node::{Node, Outside, SharedNode};
-use crate::persistence::ChildKind;
 use crate::replication::wait::GETACK;
 use crate::signals;
 use engine::Engine;
@@ -30,7 +30,6 @@ use engine::refusal::Refusal;
 use journal::Offset;
 use protocol::resp::Args;
 use replica::feed::Feed;
-use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -362,20 +361,12 @@ impl Outside {
 
     /// Ends the child at work: what it writes would come in the way of what is written now.
     fn end_child(&mut self, flags: ShutdownFlags) -> Result<(), String> {
-        let child = self.persistence.child;
-        if let Some(child) = child.filter(|child| child.kind == ChildKind::Snapshot) {
+        if self.child.saving().is_some() {
             tracing::warn!("There is a child saving an .rdb. Killing it!");
-            self.kill_child();
-            let temporary = backup::fork::temporary_name(child.pid);
-            let _ = backup::files::remove(Path::new(&temporary));
-        }
-        if let Some(sync) = &self.replication.sync {
-            tracing::warn!("There is a child saving an .rdb. Killing it!");
-            if let Some(pid) = Pid::from_raw(sync.child) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            let temporary = PathBuf::from(backup::fork::temporary_name(sync.child));
-            for path in std::iter::once(&temporary).chain(&sync.file) {
+            let killed = self.kill_child(Kind::Save).or_else(|| self.kill_child(Kind::FullSync));
+            let temporary = killed.map(|pid| PathBuf::from(backup::fork::temporary_name(pid)));
+            let file = self.replication.sync.as_ref().and_then(|sync| sync.file.as_ref());
+            for path in temporary.iter().chain(file) {
                 let _ = backup::files::remove(path);
             }
         }
@@ -385,12 +376,13 @@ impl Outside {
             }
             tracing::warn!("Writing initial AOF. Exit anyway.");
         }
-        if let Some(child) = child.filter(|child| child.kind == ChildKind::Rewrite) {
+        if self.child.running_as(Kind::Rewrite).is_some() {
             tracing::warn!("There is a child rewriting the AOF. Killing it!");
-            self.kill_child();
-            let (temporary, complete) = backup::fork::rewrite_names(child.pid);
-            for name in [temporary, complete] {
-                let _ = backup::files::remove(Path::new(&name));
+            if let Some(pid) = self.kill_child(Kind::Rewrite) {
+                let (temporary, complete) = backup::fork::rewrite_names(pid);
+                for name in [temporary, complete] {
+                    let _ = backup::files::remove(Path::new(&name));
+                }
             }
         }
         Ok(())

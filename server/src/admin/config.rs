@@ -20,6 +20,7 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             host.stats = Default::default();
             crate::eventloop::reset();
             host.reset_lazy_freed();
+            host.child.reset_stats();
             host.persistence.reset_stats();
             ctx.reply.ok();
         }

@@ -13,10 +13,11 @@
 //! - every file begins with its own SELECT
 
 use super::queue::{AppendQueue, LATE_MS, Reason};
-use super::snapshots::watch;
-use super::{ChildKind, MissingAof, Second, policy};
+use super::{MissingAof, Second, policy};
+use crate::child::process::{all_keys, watch};
+use crate::child::{Forked, Kind as ChildKind, Leave, Purpose, WhoIsThere};
 use crate::clock;
-use crate::node::{Node, Outside, SharedNode};
+use crate::node::{Node, Outside};
 use backup::aof::{AofDir, AppendThread, Appender, BaseForm, BaseJob, FsyncPolicy, Order};
 use backup::fork::{rewrite_child, rewrite_names};
 use bytes::Bytes;
@@ -253,21 +254,24 @@ impl Outside {
 
     /// `BGREWRITEAOF`.
     pub fn bgrewriteaof(&mut self, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
-        let child = self.persistence.child.map(|child| child.kind);
-        if child == Some(ChildKind::Rewrite) {
-            return Err(Refusal::fixed(
-                "ERR Background append only file rewriting already in progress",
-            ));
-        }
-        if child.is_some() || self.replication.sync.is_some() || ctx.session.in_exec {
-            self.persistence.rewrite_scheduled = true;
-            ctx.reply.simple("Background append only file rewriting scheduled");
-        } else if self.start_rewrite(ctx.engine).is_ok() {
-            ctx.reply.simple("Background append only file rewriting started");
-        } else {
-            return Err(Refusal::fixed(
-                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
-            ));
+        match self.child.try_begin(ChildKind::Rewrite, ctx.session.in_exec) {
+            Err(WhoIsThere::Child(ChildKind::Rewrite)) => {
+                return Err(Refusal::fixed(
+                    "ERR Background append only file rewriting already in progress",
+                ));
+            }
+            Err(_) => {
+                self.child.schedule(ChildKind::Rewrite);
+                ctx.reply.simple("Background append only file rewriting scheduled");
+            }
+            Ok(leave) if self.start_rewrite(ctx.engine, &leave).is_ok() => {
+                ctx.reply.simple("Background append only file rewriting started");
+            }
+            Ok(_) => {
+                return Err(Refusal::fixed(
+                    "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+                ));
+            }
         }
         Ok(Done::NOTHING)
     }
@@ -315,11 +319,11 @@ impl Outside {
     }
 
     /// Begins a rewrite: new file, then the child.
-    pub fn start_rewrite(&mut self, engine: &mut Engine) -> Result<(), String> {
-        self.persistence.rewrite_scheduled = false;
+    pub fn start_rewrite(&mut self, engine: &mut Engine, leave: &Leave) -> Result<(), String> {
+        self.child.cancel(ChildKind::Rewrite);
         if self.persistence.aof.is_none() {
             // Without an append-only file the base alone is made, as Redis does.
-            return self.fork_base(engine, Rewriting::Base);
+            return self.fork_base(engine, leave, Rewriting::Base);
         }
         self.journal.seal();
         self.ship_to_disk();
@@ -335,7 +339,7 @@ impl Outside {
                 .begin_rewrite()
                 .map(|(file, first_kept)| (file, Rewriting::Shrink { first_kept })),
         };
-        let (file, purpose) = match begun {
+        let (file, rewriting) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 tracing::warn!("Can't begin a rewrite: {error}");
@@ -348,7 +352,7 @@ impl Outside {
         }
         aof.thread.order(Order::Switch(file));
         self.journal.announce();
-        self.fork_base(engine, purpose)
+        self.fork_base(engine, leave, rewriting)
     }
 
     /// A rewrite failed before there was a child: it counts like others, so that it is shown, and tried ever more seldom.
@@ -357,10 +361,17 @@ impl Outside {
         persistence.last_rewrite_ok = false;
         persistence.figures.rewrite_failures += 1;
         // A file without its base cannot be loaded: that one has to come.
-        persistence.rewrite_scheduled = persistence.lacks_base();
+        if persistence.lacks_base() {
+            self.child.schedule(ChildKind::Rewrite);
+        }
     }
 
-    fn fork_base(&mut self, engine: &mut Engine, purpose: Rewriting) -> Result<(), String> {
+    fn fork_base(
+        &mut self,
+        engine: &mut Engine,
+        leave: &Leave,
+        rewriting: Rewriting,
+    ) -> Result<(), String> {
         let meta = self.snapshot_meta(engine, true);
         let (options, form) = (self.save_options(), self.base_form());
         let job = BaseJob { dbs: &engine.dbs, meta: &meta, options, form };
@@ -373,11 +384,10 @@ impl Outside {
                 return Err(error.to_string());
             }
         };
-        self.note_fork(clock::since(start));
-        self.persistence.rewriting = Some(purpose);
-        self.persistence.base_is_rdb = form.is_rdb();
+        let purpose = Purpose::Rewrite { rewriting, is_rdb: form.is_rdb() };
+        let (pid, took, keys) = (child.pid, clock::since(start), all_keys(engine));
+        self.begin_child(engine, leave, purpose, Forked { pid, took, keys });
         tracing::info!("Background append only file rewriting started by pid {}", child.pid);
-        self.begin_child(engine, ChildKind::Rewrite, &child);
         tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Rewrite));
         Ok(())
     }
@@ -413,27 +423,27 @@ impl Outside {
         if let Some(aof) = &mut self.persistence.aof {
             aof.waits_for_base = true;
         }
-        if in_exec {
-            self.persistence.rewrite_scheduled = true;
-            tracing::info!(
+        let there = match self.child.try_begin(ChildKind::Rewrite, in_exec) {
+            Ok(leave) => return self.fork_base(engine, &leave, Rewriting::SwitchOn),
+            Err(there) => there,
+        };
+        self.child.schedule(ChildKind::Rewrite);
+        match there {
+            WhoIsThere::Transaction => tracing::info!(
                 "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
-            );
-            return Ok(());
-        }
-        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
-            tracing::warn!(
-                "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now."
-            );
-            self.kill_child();
-        }
-        if self.persistence.has_child() || self.replication.sync.is_some() {
-            self.persistence.rewrite_scheduled = true;
-            tracing::info!(
+            ),
+            // Its base is of another time.
+            WhoIsThere::Child(ChildKind::Rewrite) => {
+                tracing::warn!(
+                    "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now."
+                );
+                self.kill_child(ChildKind::Rewrite);
+            }
+            WhoIsThere::Child(_) => tracing::info!(
                 "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible."
-            );
-            return Ok(());
+            ),
         }
-        self.fork_base(engine, Rewriting::SwitchOn)
+        Ok(())
     }
 
     /// Switches the append-only file off: what is journaled is written and fsynced first.
@@ -450,13 +460,10 @@ impl Outside {
         self.ship_to_disk();
         let mut aof = self.persistence.aof.take()?;
         if aof.waits_for_base {
-            self.persistence.rewrite_scheduled = false;
+            self.child.cancel(ChildKind::Rewrite);
         }
-        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
-            self.kill_child();
-            // Even if it ended well just before: its base is not for what may be switched on next.
-            self.persistence.rewriting = None;
-        }
+        // Even if it ended well just before: its base is not for what may be switched on next.
+        self.kill_child(ChildKind::Rewrite);
         if aof.waits_for_base {
             let _ = aof.dir.cancel_switch_on();
         }
@@ -572,32 +579,23 @@ impl Node {
         }
     }
 
-    fn rewrite_failed(&mut self, pid: i32, error: &str) {
-        let (temporary, complete) = rewrite_names(pid);
-        let _ = backup::files::remove(Path::new(&temporary));
-        let _ = backup::files::remove(Path::new(&complete));
+    fn rewrite_failed(&mut self, rewriting: Rewriting, error: &str) {
         let persistence = &mut self.host.persistence;
-        let purpose = persistence.rewriting.take();
-        if std::mem::take(&mut persistence.killed) {
-            tracing::warn!("Background AOF rewrite terminated by signal 9");
-            return;
-        }
         tracing::warn!("Background AOF rewrite terminated with error: {error}");
         persistence.last_rewrite_ok = false;
         persistence.figures.rewrite_failures += 1;
-        if let (Some(aof), Some(Rewriting::SwitchOn)) = (&mut persistence.aof, purpose) {
+        if let (Some(aof), Rewriting::SwitchOn) = (&mut persistence.aof, rewriting) {
             tracing::info!("Removing the temp incr aof file of the failed rewrite");
             if let Err(error) = aof.dir.cancel_switch_on() {
                 tracing::warn!("Removing the temp incr aof file: {error}");
             }
-            persistence.rewrite_scheduled = true;
+            self.host.child.schedule(ChildKind::Rewrite);
         }
     }
 
     /// Puts a finished base into the manifest.
-    fn install_base(&mut self, pid: i32) -> Result<(), String> {
+    fn install_base(&mut self, pid: i32, rewriting: Rewriting, rdb: bool) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
-        let (purpose, rdb) = (self.host.persistence.rewriting, self.host.persistence.base_is_rdb);
         let Some(aof) = &mut self.host.persistence.aof else {
             // Nothing is appended: all that was appended once is in the base.
             let mut dir = self.host.aof_to_load()?.0;
@@ -609,11 +607,11 @@ impl Node {
             }
             return Ok(());
         };
-        match purpose {
-            Some(Rewriting::Shrink { first_kept }) if !aof.waits_for_base => {
+        match rewriting {
+            Rewriting::Shrink { first_kept } if !aof.waits_for_base => {
                 aof.dir.finish_rewrite(&base, rdb, first_kept)
             }
-            Some(Rewriting::SwitchOn) if aof.waits_for_base => {
+            Rewriting::SwitchOn if aof.waits_for_base => {
                 let done = aof.dir.finish_switch_on(&base, rdb);
                 aof.waits_for_base = done.is_err();
                 done
@@ -629,6 +627,41 @@ impl Node {
         self.host.collect_history();
         Ok(())
     }
+
+    /// A child that made a base has ended: what it is for, and whether it is a snapshot.
+    pub fn end_rewrite(
+        &mut self,
+        pid: i32,
+        (rewriting, is_rdb): (Rewriting, bool),
+        killed: bool,
+        result: Result<String, String>,
+    ) {
+        let result = match killed {
+            true => Err(String::new()),
+            false => result.and_then(|_| {
+                tracing::info!("Background AOF rewrite terminated with success");
+                self.install_base(pid, rewriting, is_rdb)
+            }),
+        };
+        if result.is_err() {
+            let (temporary, complete) = rewrite_names(pid);
+            let _ = backup::files::remove(Path::new(&temporary));
+            let _ = backup::files::remove(Path::new(&complete));
+        }
+        match result {
+            Ok(()) => {
+                let persistence = &mut self.host.persistence;
+                persistence.last_rewrite_ok = true;
+                persistence.figures.rewrites += 1;
+                persistence.figures.rewrite_failures = 0;
+                tracing::info!("Background AOF rewrite finished successfully");
+            }
+            Err(_) if killed => tracing::warn!("Background AOF rewrite terminated by signal 9"),
+            Err(error) => self.rewrite_failed(rewriting, &error),
+        }
+        self.check_waits();
+        self.refresh_conditions();
+    }
 }
 
 impl Outside {
@@ -640,33 +673,6 @@ impl Outside {
             tracing::warn!("Deleting old AOF files: {error}");
         }
     }
-}
-
-/// A child that made a base has ended.
-pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<String, String>) {
-    let node = &mut *node.borrow_mut();
-    node.begin_timer_turn();
-    let now = node.engine.steady_ms;
-    let Some(child) = node.host.persistence.child.take() else { return };
-    node.host.persistence.figures.last_rewrite_s = (now - child.started_ms) / 1000;
-    node.host.persistence.figures.last_rewrite_cow_bytes = child.copied_bytes;
-    let result = result.and_then(|_| {
-        tracing::info!("Background AOF rewrite terminated with success");
-        node.install_base(pid)
-    });
-    match result {
-        Ok(()) => {
-            let persistence = &mut node.host.persistence;
-            persistence.rewriting = None;
-            persistence.last_rewrite_ok = true;
-            persistence.figures.rewrites += 1;
-            persistence.figures.rewrite_failures = 0;
-            tracing::info!("Background AOF rewrite finished successfully");
-        }
-        Err(error) => node.rewrite_failed(pid, &error),
-    }
-    node.check_waits();
-    node.child_ended();
 }
 
 #[cfg(test)]

@@ -27,32 +27,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Which child is at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildKind {
-    /// A snapshot for the file.
-    Snapshot,
-    /// A new base of the append-only file.
-    Rewrite,
-}
-
-/// A child at work.
-#[derive(Clone, Copy, Debug)]
-pub struct RunningChild {
-    /// What it does.
-    pub kind: ChildKind,
-    /// Its process.
-    pub pid: i32,
-    /// When it started: a moment of the steady clock, milliseconds.
-    pub started_ms: i64,
-    /// Keys that it has written.
-    pub keys: u64,
-    /// Keys that it is to write.
-    pub keys_total: u64,
-    /// Memory copied on write, bytes.
-    pub copied_bytes: u64,
-}
-
 /// How loading goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadProgress {
@@ -101,11 +75,7 @@ impl Second {
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub saves: u64,
-    pub last_bgsave_s: i64,
-    pub last_cow_bytes: u64,
     pub rewrites: u64,
-    pub last_rewrite_s: i64,
-    pub last_rewrite_cow_bytes: u64,
     pub rewrite_failures: u32,
     /// Snapshots that were kept because they were not our own (`rdb_snapshots_kept`).
     pub snapshots_kept: u64,
@@ -123,12 +93,6 @@ pub struct Figures {
 pub struct Persistence {
     /// The append-only file, if it is on.
     pub aof: Option<Aof>,
-    /// The child at work.
-    pub child: Option<RunningChild>,
-    /// What the child at work on a base is for.
-    pub rewriting: Option<append::Rewriting>,
-    /// Whether that base is an RDB file: what was configured when it was begun.
-    pub base_is_rdb: bool,
     /// Loading at the start.
     pub loading: Option<LoadProgress>,
     /// When data was last saved, unix milliseconds; the start if never. For LASTSAVE.
@@ -139,18 +103,12 @@ pub struct Persistence {
     pub last_bgsave_ok: bool,
     /// Whether the last rewrite succeeded.
     pub last_rewrite_ok: bool,
-    /// A BGSAVE is to follow the child at work.
-    pub bgsave_scheduled: bool,
-    /// A rewrite is to follow the child at work.
-    pub rewrite_scheduled: bool,
     /// When the last attempt to save began: a moment of the steady clock, milliseconds.
     pub tried_ms: i64,
     /// When a rewrite may be tried by itself again: a moment of the steady clock, milliseconds; 0 if none was put off.
     pub rewrite_not_before_ms: i64,
     /// For how long the last one was put off.
     pub rewrite_delay_minutes: i64,
-    /// Changes that the child at work will have saved.
-    pub dirty_at_fork: u64,
     /// The append-only file is to be on, but could not be begun anew.
     pub missing_aof: Option<MissingAof>,
     /// Figures of INFO.
@@ -159,8 +117,6 @@ pub struct Persistence {
     pub published: Arc<Notify>,
     /// Tells who waits for room in the append queue that there is some again. For [`Persistence::append_queue_is_full`].
     pub queue_has_room: Rc<Notify>,
-    /// The child at work was told to stop: its end is no failure.
-    pub killed: bool,
     /// The second in which commands are executed.
     pub second: Second,
     /// The snapshots that this process has loaded or written: no other is overwritten.
@@ -170,28 +126,20 @@ pub struct Persistence {
 impl Persistence {
     /// Nothing saved, nothing on.
     pub fn new(engine: &Engine) -> Persistence {
-        let figures = Figures { last_bgsave_s: -1, last_rewrite_s: -1, ..Figures::default() };
         Persistence {
             aof: None,
-            child: None,
-            rewriting: None,
-            base_is_rdb: true,
             loading: None,
             saved_unix_ms: engine.now_ms,
             saved_at_ms: engine.steady_ms,
             last_bgsave_ok: true,
             last_rewrite_ok: true,
-            bgsave_scheduled: false,
-            rewrite_scheduled: false,
             tried_ms: i64::MIN / 2,
             rewrite_not_before_ms: 0,
             rewrite_delay_minutes: 0,
-            dirty_at_fork: 0,
             missing_aof: None,
-            figures,
+            figures: Figures::default(),
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
-            killed: false,
             second: Second::of(0, false),
             own_files: OwnFiles::default(),
         }
@@ -200,11 +148,6 @@ impl Persistence {
     /// Whether data is loaded at the start.
     pub fn is_loading(&self) -> bool {
         self.loading.is_some()
-    }
-
-    /// Whether a child is at work.
-    pub fn has_child(&self) -> bool {
-        self.child.is_some()
     }
 
     /// When data was last saved, unix seconds.

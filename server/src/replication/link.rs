@@ -13,12 +13,12 @@
 //! - the journal's end is the applied offset: between turns they are equal
 //! - one task per link; a link that was replaced does nothing any more
 
+use crate::child;
 use crate::clients::Client;
 use crate::clock;
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
 use crate::node::{Node, SharedNode, new_replication_id};
-use crate::persistence::ChildKind;
 use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
 use journal::{History, Kind, Offset, ReplicationId};
@@ -513,9 +513,7 @@ async fn load(
     let (target, rule) = {
         let host = &mut node.borrow_mut().host;
         // What it saves is about to be replaced, and so must not come after what replaces it.
-        if host.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
-            host.kill_child();
-        }
+        host.kill_child(child::Kind::Save);
         (PathBuf::from(&host.settings.dbfilename), host.keep_rule())
     };
     let replaced =
