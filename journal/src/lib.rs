@@ -156,6 +156,8 @@ pub struct Journal {
     /// Position before the tail.
     tail_position: Position,
     cursors: Vec<Option<Cursor>>,
+    /// Who reads may have changed since this was last looked at.
+    readers_changed: bool,
     /// The database that the stream stands in at its end.
     selected: usize,
     /// A reader may start here: the next entry begins with a SELECT.
@@ -182,6 +184,7 @@ impl Journal {
             tail_start: Offset::START,
             tail_position: Position::START,
             cursors: Vec::new(),
+            readers_changed: false,
             selected: 0,
             announces: false,
             backlog_bytes: None,
@@ -218,6 +221,17 @@ impl Journal {
     /// Whether anyone reads: else nothing needs to be encoded.
     pub fn has_readers(&self) -> bool {
         self.backlog_bytes.is_some() || self.cursors.iter().any(Option::is_some)
+    }
+
+    /// Whether the answer of [`Journal::has_readers`] may be another than when [`Journal::take_readers_changed`] was called.
+    #[inline]
+    pub fn readers_changed(&self) -> bool {
+        self.readers_changed
+    }
+
+    /// The same; what has changed so far is known now.
+    pub fn take_readers_changed(&mut self) -> bool {
+        std::mem::take(&mut self.readers_changed)
     }
 
     /// The database that the stream stands in at its end: where one goes on who has everything up to there.
@@ -400,6 +414,7 @@ impl Journal {
     }
 
     fn add_cursor(&mut self, cursor: Cursor) -> CursorId {
+        self.readers_changed = true;
         match self.cursors.iter().position(Option::is_none) {
             Some(free) => {
                 self.cursors[free] = Some(cursor);
@@ -415,6 +430,7 @@ impl Journal {
     /// Ends a reader.
     pub fn unsubscribe(&mut self, id: CursorId) {
         self.cursors[id.0] = None;
+        self.readers_changed = true;
         self.trim();
     }
 
@@ -475,6 +491,7 @@ impl Journal {
     pub fn start_backlog(&mut self, bytes: u64) {
         self.seal();
         self.backlog_bytes = Some(bytes);
+        self.readers_changed = true;
         self.backlog_start = self.end();
         self.trim();
     }
@@ -490,6 +507,7 @@ impl Journal {
     /// Gives the backlog up.
     pub fn drop_backlog(&mut self) {
         self.backlog_bytes = None;
+        self.readers_changed = true;
         self.trim();
     }
 

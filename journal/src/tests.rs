@@ -83,6 +83,34 @@ fn what_is_local_leaves_the_stream_in_its_database() {
 }
 
 #[test]
+fn it_is_noted_whenever_who_reads_may_have_changed() {
+    let mut journal = journal();
+    let mut read = journal.has_readers();
+    let mut look = |journal: &mut Journal| {
+        let changed = std::mem::replace(&mut read, journal.has_readers()) != read;
+        let noted = journal.take_readers_changed();
+        assert!(noted || !changed, "it changed and nobody was told");
+        noted
+    };
+    assert!(!look(&mut journal));
+    let disk = journal.subscribe(Class::Disk);
+    assert!(look(&mut journal));
+    journal.start_backlog(100);
+    assert!(look(&mut journal));
+    let replica = journal.subscribe_at(at(0)).expect("nothing was dropped");
+    assert!(look(&mut journal));
+    journal.append_raw(Kind::Effect, b"a");
+    drain(&mut journal, disk);
+    assert!(!look(&mut journal), "not by what is written and read");
+    for reader in [disk, replica] {
+        journal.unsubscribe(reader);
+        assert!(look(&mut journal));
+    }
+    journal.drop_backlog();
+    assert!(look(&mut journal) && !journal.has_readers());
+}
+
+#[test]
 fn a_replica_goes_on_from_any_offset_in_the_backlog() {
     let mut journal = journal();
     journal.restart_at(at(1000));

@@ -19,6 +19,7 @@
 use crate::child::Kind;
 use crate::clock;
 use crate::config::ShutdownFlags;
+use crate::facts::{Changed, Fact};
 use crate::node::{Node, Outside, SharedNode};
 use crate::replication::wait::GETACK;
 use crate::signals;
@@ -53,9 +54,8 @@ struct UnderWay {
 }
 
 /// Asking for the end.
-#[derive(Default)]
 pub struct Shutdown {
-    under_way: Option<UnderWay>,
+    under_way: Fact<Option<UnderWay>>,
     /// A signal asked for it, and nothing was done about that yet.
     signalled: Option<signals::Asking>,
     /// It waits for the first base of the append-only file.
@@ -69,6 +69,18 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// Nobody asks.
+    pub fn new(changed: &Changed) -> Shutdown {
+        Shutdown {
+            under_way: Fact::new(None, changed),
+            signalled: None,
+            waits_for_base: false,
+            waiting: Vec::new(),
+            refused: Vec::new(),
+            asked: Rc::default(),
+        }
+    }
+
     /// A signal asks.
     pub fn signal(&mut self, asking: signals::Asking) {
         self.signalled = Some(asking);
@@ -78,7 +90,7 @@ impl Shutdown {
 
     /// How long replicas are still waited for, milliseconds; none if they are not.
     pub fn left_ms(&self, now_ms: i64) -> Option<i64> {
-        Some(self.under_way?.until_ms? - now_ms)
+        Some((*self.under_way)?.until_ms? - now_ms)
     }
 
     /// How many clients wait for the outcome.
@@ -99,7 +111,7 @@ impl Shutdown {
 
     /// Nobody wants to end any more.
     fn cancel(&mut self) {
-        self.under_way = None;
+        *self.under_way = None;
         self.signalled = None;
         self.waits_for_base = false;
         self.refused.append(&mut self.waiting);
@@ -158,7 +170,7 @@ impl Outside {
             return Err(Refusal::fixed("ERR No shutdown in progress."));
         }
         self.shutdown.cancel();
-        self.apply_pause(engine);
+        self.see_facts(engine);
         tracing::info!("Shutdown manually aborted.");
         self.supervisor.status("Shutdown aborted. Ready to accept connections");
         Ok(())
@@ -183,7 +195,7 @@ impl Outside {
         let timeout_ms = i64::from(self.settings.shutdown_timeout) * 1000;
         let waits = !flags.now && timeout_ms > 0 && !self.replicas_have_all();
         let until_ms = waits.then(|| engine.steady_ms + timeout_ms);
-        self.shutdown.under_way = Some(UnderWay { flags, asking, until_ms });
+        *self.shutdown.under_way = Some(UnderWay { flags, asking, until_ms });
         if !waits {
             return;
         }
@@ -191,7 +203,7 @@ impl Outside {
         if !self.replication.is_replica() && engine.conditions.pause == Pause::Nothing {
             self.journal_control(GETACK);
         }
-        self.apply_pause(engine);
+        self.see_facts(engine);
         self.supervisor.extend(Duration::from_millis(timeout_ms as u64));
         tracing::info!("Waiting for replicas before shutting down.");
     }
@@ -217,11 +229,11 @@ impl Outside {
         tracing::warn!("The end comes when it is written, unless SHUTDOWN ABORT takes it back.");
         self.supervisor.status(reason);
         self.supervisor.saves();
-        self.shutdown.under_way = None;
+        *self.shutdown.under_way = None;
         self.shutdown.signalled = Some(asking);
         self.shutdown.waits_for_base = true;
         self.shutdown.refused.append(&mut self.shutdown.waiting);
-        self.apply_pause(engine);
+        self.see_facts(engine);
     }
 
     /// The end does not come: those who asked hear of it, and all goes on.
@@ -236,7 +248,7 @@ impl Outside {
         self.shutdown.cancel();
         self.shutdown.waits_for_base = put_off.is_some();
         self.shutdown.signalled = put_off;
-        self.apply_pause(engine);
+        self.see_facts(engine);
     }
 }
 
@@ -280,7 +292,7 @@ fn is_ready(node: &mut Node) -> bool {
         host.shutdown.waits_for_base = false;
         host.begin_end(engine, asking.flags(&host.settings), Some(asking));
     }
-    let Some(end) = host.shutdown.under_way else { return false };
+    let Some(end) = *host.shutdown.under_way else { return false };
     let late = |until: i64| clock::monotonic_ms() as i64 >= until;
     end.until_ms.is_none_or(late) || host.replicas_have_all()
 }
@@ -289,7 +301,7 @@ fn end(node: &mut Node) {
     node.begin_timer_turn();
     let Node { engine, host } = node;
     // It may have been taken back meanwhile.
-    let Some(UnderWay { flags, asking, .. }) = host.shutdown.under_way else { return };
+    let Some(UnderWay { flags, asking, .. }) = *host.shutdown.under_way else { return };
     match host.finish(engine, flags) {
         Ok(()) => leave(),
         Err(reason) => match asking.filter(|_| host.is_getting_its_base()) {

@@ -306,7 +306,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "rdb_changes_since_last_save", engine.dirty);
     line(out, "rdb_bgsave_in_progress", flag(saving.is_some()));
     line(out, "rdb_last_save_time", state.last_save_s());
-    line(out, "rdb_last_bgsave_status", ok(state.last_bgsave_ok));
+    line(out, "rdb_last_bgsave_status", ok(*state.last_bgsave_ok));
     line(out, "rdb_last_bgsave_time_sec", child.last(Kind::Save).seconds);
     line(out, "rdb_current_bgsave_time_sec", since(saving));
     line(out, "rdb_saves", state.figures.saves);
@@ -344,7 +344,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
         line(out, "aof_buffer_full", flag(state.append_queue_is_full()));
         line(out, "aof_buffer_stalls", state.figures.queue_stalls);
     }
-    if let Some(loading) = &state.loading {
+    if let Some(loading) = &*state.loading {
         let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;
         let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
         line(out, "loading_start_time", loading.started_ms / 1000);
@@ -440,7 +440,7 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let state = &host.replication;
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
-    if let Some(link) = &state.link {
+    if let Some(link) = state.link() {
         link_lines(host, link, engine.steady_ms as u64, out);
     }
     let shown: Vec<&Feed> = state.replicas.values().filter(|r| r.is_shown()).collect();
@@ -484,7 +484,7 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
     line(out, "master_link_status", if link.is_up() { "up" } else { "down" });
     let io = if link.is_up() { (now.saturating_sub(link.last_io_ms) / 1000) as i64 } else { -1 };
     line(out, "master_last_io_seconds_ago", io);
-    let syncing = link.state == LinkState::Sync;
+    let syncing = *link.state == LinkState::Sync;
     line(out, "master_sync_in_progress", flag(syncing));
     line(out, "slave_read_repl_offset", if link.is_up() { link.received } else { applied });
     line(out, "slave_repl_offset", applied);
@@ -566,7 +566,7 @@ fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
 pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
     let end = host.journal.end().get() as i64;
     let reply = &mut ctx.reply;
-    if let Some(link) = &host.replication.link {
+    if let Some(link) = host.replication.link() {
         reply.array(5);
         reply.bulk(b"slave");
         reply.bulk(link.host.as_bytes());

@@ -140,7 +140,7 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 
 impl Outside {
     /// Begins to append to `file` of `dir`.
-    pub(super) fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+    pub fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -159,7 +159,7 @@ impl Outside {
             waits_for_base: false,
             dir,
             cursor,
-            queue: AppendQueue::default(),
+            queue: AppendQueue::new(&self.persistence.changed),
             history: None,
             orders: VecDeque::new(),
             shipped: start.position,
@@ -398,15 +398,14 @@ impl Outside {
     pub fn switch_aof(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
         if !self.settings.appendonly {
             self.stop_aof();
-            self.persistence.missing_aof = None;
-            engine.nobody_reads = !self.journal.has_readers();
+            *self.persistence.missing_aof = None;
             return Ok(());
         }
         if self.persistence.aof.is_some() {
             return Ok(());
         }
         self.begin_anew(engine, in_exec)?;
-        self.persistence.missing_aof = None;
+        *self.persistence.missing_aof = None;
         Ok(())
     }
 
@@ -419,7 +418,6 @@ impl Outside {
             self.journal.history = journal::History::new(crate::node::new_replication_id());
         }
         self.start_appending(dir, file).map_err(|error| error.to_string())?;
-        engine.nobody_reads = false;
         if let Some(aof) = &mut self.persistence.aof {
             aof.waits_for_base = true;
         }
@@ -459,6 +457,9 @@ impl Outside {
         self.journal.seal();
         self.ship_to_disk();
         let mut aof = self.persistence.aof.take()?;
+        // With it go its error, and what waited for it.
+        self.persistence.append_error.update(None);
+        self.persistence.changed.note();
         if aof.waits_for_base {
             self.child.cancel(ChildKind::Rewrite);
         }
@@ -508,12 +509,11 @@ impl Node {
                         "Failed enabling the AOF after successful master synchronization! Trying it again. {error}"
                     );
                 }
-                self.host.persistence.missing_aof = Some(MissingAof { error, failures, retry_ms });
+                *self.host.persistence.missing_aof = Some(MissingAof { error, failures, retry_ms });
             }
         } else if before.is_some() {
             tracing::info!("The AOF is enabled again, after it could not be for a while.");
         }
-        self.refresh_conditions();
     }
 
     /// Looks at what waits to be appended: writers begin or cease to wait for it. Called when something was shipped, when
@@ -552,7 +552,7 @@ impl Node {
                 tracing::info!("The AOF file is written again after {waited_ms} ms.");
             }
         }
-        self.refresh_conditions();
+        self.see_facts();
     }
 
     /// What the append thread published has changed.
@@ -569,14 +569,19 @@ impl Node {
             );
             std::process::exit(1);
         }
-        let failed = status.failed();
-        if failed != self.engine.conditions.disk_error.is_some() {
-            match status.error() {
-                Some(error) => tracing::warn!("Error writing to the AOF file: {error}"),
-                None => tracing::info!("AOF write error looks solved. The server can write again."),
+        let known = self.host.persistence.append_error.is_some();
+        if known || status.failed() {
+            let error = status.error();
+            match &error {
+                Some(error) if !known => tracing::warn!("Error writing to the AOF file: {error}"),
+                None if known => {
+                    tracing::info!("AOF write error looks solved. The server can write again.");
+                }
+                _ => {}
             }
-            self.refresh_conditions();
+            self.host.persistence.append_error.update(error);
         }
+        self.see_facts();
     }
 
     fn rewrite_failed(&mut self, rewriting: Rewriting, error: &str) {
@@ -660,7 +665,6 @@ impl Node {
             Err(error) => self.rewrite_failed(rewriting, &error),
         }
         self.check_waits();
-        self.refresh_conditions();
     }
 }
 

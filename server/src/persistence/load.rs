@@ -406,9 +406,9 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
     {
         let node = &mut *node.borrow_mut();
         let (started_ms, started_at_ms) = (clock::unix_ms(), clock::monotonic_ms() as i64);
-        node.host.persistence.loading =
+        *node.host.persistence.loading =
             Some(LoadProgress { started_ms, started_at_ms, total_bytes: total, loaded_bytes: 0 });
-        node.refresh_conditions();
+        node.see_facts();
     }
     let outcome = on_another_thread(node, &progress, task).await?;
     let seconds = clock::since(start).as_secs_f64();
@@ -429,14 +429,13 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
         None => None,
     };
     let node = &mut *node.borrow_mut();
-    node.host.persistence.loading = None;
+    *node.host.persistence.loading = None;
     if let Some(outcome) = outcome {
         node.take_over(outcome, first_files)?;
     }
     if node.host.settings.appendonly && !node.host.persistence.aof_is_on() {
         node.host.open_aof(&node.engine, None)?;
     }
-    node.refresh_conditions();
     Ok(())
 }
 
@@ -454,7 +453,7 @@ async fn on_another_thread<T: Send + 'static>(
             done = &mut task => return done.map_err(|error| error.to_string())?,
             _ = tick.tick() => {
                 let node = &mut *node.borrow_mut();
-                let Some(loading) = &mut node.host.persistence.loading else { continue };
+                let Some(loading) = &mut *node.host.persistence.loading else { continue };
                 loading.loaded_bytes = progress.load(Ordering::Relaxed);
                 let now_ms = clock::monotonic_ms();
                 if now_ms >= told_ms + PROGRESS_PERIOD_MS {

@@ -16,6 +16,7 @@ pub mod queue;
 pub mod snapshots;
 
 use crate::config::{AppendFsync, Settings};
+use crate::facts::{Changed, Fact};
 use append::Aof;
 use backup::aof::{FsyncPolicy, Order};
 use backup::files::OwnFiles;
@@ -94,13 +95,13 @@ pub struct Persistence {
     /// The append-only file, if it is on.
     pub aof: Option<Aof>,
     /// Loading at the start.
-    pub loading: Option<LoadProgress>,
+    pub loading: Fact<Option<LoadProgress>>,
     /// When data was last saved, unix milliseconds; the start if never. For LASTSAVE.
     saved_unix_ms: i64,
     /// The same moment of the steady clock, milliseconds.
     pub saved_at_ms: i64,
     /// Whether the last BGSAVE succeeded.
-    pub last_bgsave_ok: bool,
+    pub last_bgsave_ok: Fact<bool>,
     /// Whether the last rewrite succeeded.
     pub last_rewrite_ok: bool,
     /// When the last attempt to save began: a moment of the steady clock, milliseconds.
@@ -110,7 +111,10 @@ pub struct Persistence {
     /// For how long the last one was put off.
     pub rewrite_delay_minutes: i64,
     /// The append-only file is to be on, but could not be begun anew.
-    pub missing_aof: Option<MissingAof>,
+    pub missing_aof: Fact<Option<MissingAof>>,
+    /// Why the append thread cannot write or fsync, as far as it has been looked at.
+    pub append_error: Fact<Option<String>>,
+    changed: Changed,
     /// Figures of INFO.
     pub figures: Figures,
     /// Wakes the task that looks at what the append thread published.
@@ -125,18 +129,20 @@ pub struct Persistence {
 
 impl Persistence {
     /// Nothing saved, nothing on.
-    pub fn new(engine: &Engine) -> Persistence {
+    pub fn new(engine: &Engine, changed: &Changed) -> Persistence {
         Persistence {
             aof: None,
-            loading: None,
+            loading: Fact::new(None, changed),
             saved_unix_ms: engine.now_ms,
             saved_at_ms: engine.steady_ms,
-            last_bgsave_ok: true,
+            last_bgsave_ok: Fact::new(true, changed),
             last_rewrite_ok: true,
             tried_ms: i64::MIN / 2,
             rewrite_not_before_ms: 0,
             rewrite_delay_minutes: 0,
-            missing_aof: None,
+            missing_aof: Fact::new(None, changed),
+            append_error: Fact::new(None, changed),
+            changed: changed.clone(),
             figures: Figures::default(),
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
@@ -162,13 +168,12 @@ impl Persistence {
 
     /// Why writes are refused, after `MISCONF `.
     pub fn refusal(&self, settings: &Settings) -> Option<String> {
-        let error = self.aof.as_ref().and_then(|aof| aof.thread.status().error());
-        let error = error.or_else(|| Some(self.missing_aof.as_ref()?.error.clone()));
-        if let Some(error) = error {
-            return Some(format!("Errors writing to the AOF file: {}", crate::log::plain(&error)));
+        let missing = self.missing_aof.as_ref().map(|missing| &missing.error);
+        if let Some(error) = self.append_error.as_ref().or(missing) {
+            return Some(format!("Errors writing to the AOF file: {}", crate::log::plain(error)));
         }
         let saves = !settings.save.0.is_empty();
-        (saves && settings.stop_writes_on_bgsave_error && !self.last_bgsave_ok).then(|| {
+        (saves && settings.stop_writes_on_bgsave_error && !*self.last_bgsave_ok).then(|| {
             "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify \
              the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting \
              fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."

@@ -19,6 +19,7 @@
 //! # Source
 //! - `flushAppendOnlyFile` of Redis 7.2, for the two seconds
 
+use crate::facts::{Changed, Fact};
 use journal::Position;
 use std::collections::VecDeque;
 
@@ -47,14 +48,19 @@ pub enum Reason {
 }
 
 /// What waits to be written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AppendQueue {
     marks: VecDeque<Mark>,
     /// Why writers wait, and since when.
-    full: Option<(Reason, u64)>,
+    full: Fact<Option<(Reason, u64)>>,
 }
 
 impl AppendQueue {
+    /// Nothing waits.
+    pub fn new(changed: &Changed) -> AppendQueue {
+        AppendQueue { marks: VecDeque::new(), full: Fact::new(None, changed) }
+    }
+
     /// An order was given that ends at `position`.
     pub fn shipped(&mut self, position: Position, now_ms: u64) {
         let full = self.marks.len() == MARKS_MAX;
@@ -79,16 +85,16 @@ impl AppendQueue {
     /// Looks at what waits: `bytes` of at most `limit`. Returns whether writers began or ceased to wait.
     pub fn look(&mut self, bytes: u64, limit: u64, now_ms: u64) -> bool {
         let late = self.age_ms(now_ms) > LATE_MS;
-        let full = match self.full {
+        let full = match *self.full {
             // So that writers do not come and go one by one.
-            Some(_) if late || bytes > limit / 2 => self.full,
+            Some(_) if late || bytes > limit / 2 => *self.full,
             Some(_) => None,
             None if late => Some((Reason::Late, now_ms)),
             None if bytes > limit => Some((Reason::Much, now_ms)),
             None => None,
         };
         let changed = self.full.is_some() != full.is_some();
-        self.full = full;
+        self.full.update(full);
         changed
     }
 
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn writers_wait_for_what_is_late_until_it_is_written() {
-        let (mut queue, mut positions) = (AppendQueue::default(), Positions::new());
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
         queue.shipped(positions.at(1), 10_000);
         queue.shipped(positions.at(2), 10_500);
         assert!(!queue.look(10, 100, 12_000));
@@ -145,7 +151,7 @@ mod tests {
 
     #[test]
     fn writers_wait_while_there_is_too_much() {
-        let (mut queue, mut positions) = (AppendQueue::default(), Positions::new());
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
         queue.shipped(positions.at(1), 0);
         assert!(!queue.look(100, 100, 0));
         assert!(queue.look(101, 100, 0));
@@ -156,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_keeps_up_holds_up_nobody() {
-        let (mut queue, mut positions) = (AppendQueue::default(), Positions::new());
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
         for now in 0..100_000_u64 {
             queue.shipped(positions.at(now), now);
             queue.written(positions.at(now.saturating_sub(1_900)));
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn marks_have_a_bound_and_forget_no_age() {
-        let (mut queue, mut positions) = (AppendQueue::default(), Positions::new());
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
         (0..1_000_000).for_each(|now| queue.shipped(positions.at(now), now));
         assert_eq!((queue.marks.len(), queue.age_ms(1_000_000)), (MARKS_MAX, 1_000_000));
         queue.written(positions.at(999_998));

@@ -28,7 +28,7 @@ impl Persistence {
 
     /// Whether a snapshot that nobody asked for just now may be tried: not too soon after one that failed.
     pub fn may_try_to_save(&self, now_ms: i64) -> bool {
-        self.last_bgsave_ok || now_ms - self.tried_ms > RETRY_MS
+        *self.last_bgsave_ok || now_ms - self.tried_ms > RETRY_MS
     }
 }
 
@@ -147,7 +147,7 @@ impl Outside {
                 tracing::info!("DB saved on disk");
                 engine.dirty = 0;
                 self.persistence.note_saved(engine);
-                self.persistence.last_bgsave_ok = true;
+                self.persistence.last_bgsave_ok.update(true);
                 self.persistence.figures.saves += 1;
                 Ok(())
             }
@@ -210,7 +210,7 @@ impl Outside {
             Ok(child) => child,
             Err(error) => {
                 tracing::warn!("Can't save in background: fork: {error}");
-                self.persistence.last_bgsave_ok = false;
+                self.persistence.last_bgsave_ok.update(false);
                 return Err(error);
             }
         };
@@ -241,7 +241,7 @@ impl Node {
                 tracing::info!("Background saving terminated with success");
                 self.engine.dirty -= dirty.min(self.engine.dirty);
                 persistence.note_saved(&self.engine);
-                persistence.last_bgsave_ok = true;
+                persistence.last_bgsave_ok.update(true);
                 persistence.figures.saves += 1;
             }
             Err(error) => {
@@ -250,11 +250,10 @@ impl Node {
                     tracing::warn!("Background saving terminated by signal 9");
                 } else {
                     tracing::warn!("Background saving error: {error}");
-                    persistence.last_bgsave_ok = false;
+                    persistence.last_bgsave_ok.update(false);
                 }
             }
         }
-        self.refresh_conditions();
     }
 
     /// What the timer does for persistence, ten times a second.

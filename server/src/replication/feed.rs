@@ -49,6 +49,7 @@ impl Outside {
                     tracing::info!("Synchronization with replica {} succeeded", replica.name());
                     self.clients.wake(slot);
                 }
+                self.count_good_replicas(now as i64);
                 self.replication.kick.notify_one();
             }
         }
@@ -105,7 +106,7 @@ impl Outside {
             "Partial resynchronization request from {name} accepted. Sending {behind} bytes of backlog starting from offset {}.",
             from.next_byte()
         );
-        ctx.engine.nobody_reads = false;
+        self.count_good_replicas(ctx.engine.steady_ms);
     }
 
     fn start_over(&mut self, ctx: &mut Context<'_>, reason: Reason, name: &str) {
@@ -150,7 +151,7 @@ impl Node {
         if let Some(sync) = &self.host.replication.sync {
             sync.room.notify_one();
         }
-        self.refresh_conditions();
+        self.host.count_good_replicas(self.engine.steady_ms);
     }
 
     /// Puts what a replica gets next into its connection's queue. False if there is nothing.
@@ -188,8 +189,12 @@ impl Node {
                 ),
             }
         }
+        let changed = before != replica.state();
         if let Some(sync) = &replication.sync {
             sync.room.notify_one();
+        }
+        if changed {
+            self.host.count_good_replicas(self.engine.steady_ms);
         }
         next == Next::Bytes
     }

@@ -133,7 +133,6 @@ impl Node {
         let forked = Forked { pid: child.pid, took, keys };
         self.host.begin_child(&mut self.engine, &leave, purpose, forked);
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
-        self.refresh_conditions();
         tokio::task::spawn_local(pump(Rc::clone(shared), child, source, number, room));
     }
 

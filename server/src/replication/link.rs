@@ -16,6 +16,7 @@
 use crate::child;
 use crate::clients::Client;
 use crate::clock;
+use crate::facts::{Changed, Fact};
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
 use crate::node::{Node, SharedNode, new_replication_id};
@@ -86,7 +87,7 @@ pub struct Link {
     /// Its port.
     pub port: u16,
     /// How far we have come.
-    pub state: LinkState,
+    pub state: Fact<LinkState>,
     /// The slot of the session that executes its commands.
     pub slot: usize,
     /// When something last came: like all times here a moment of the steady clock, milliseconds.
@@ -106,7 +107,7 @@ pub struct Link {
     /// A snapshot is being received.
     pub transfer: Option<TransferProgress>,
     /// A snapshot is being loaded.
-    pub loading: bool,
+    pub loading: Fact<bool>,
     /// How much of the stream was received.
     pub received: Offset,
     task: tokio::task::AbortHandle,
@@ -114,7 +115,12 @@ pub struct Link {
 
 impl Link {
     /// Starts the task.
-    pub fn start(host: &str, port: u16, slot: usize, node: Weak<RefCell<Node>>) -> Link {
+    pub fn start(
+        (host, port): (&str, u16),
+        slot: usize,
+        node: Weak<RefCell<Node>>,
+        changed: &Changed,
+    ) -> Link {
         let now_ms = clock::monotonic_ms();
         let address = (host.to_string(), port);
         let task = tokio::task::spawn_local(async move {
@@ -125,7 +131,7 @@ impl Link {
         Link {
             host: host.to_string(),
             port,
-            state: LinkState::Connect,
+            state: Fact::new(LinkState::Connect, changed),
             slot,
             last_io_ms: now_ms,
             down_since_ms: Some(now_ms),
@@ -135,7 +141,7 @@ impl Link {
             starts_over: false,
             was_up: false,
             transfer: None,
-            loading: false,
+            loading: Fact::new(false, changed),
             received: Offset::START,
             task: task.abort_handle(),
         }
@@ -148,7 +154,7 @@ impl Link {
 
     /// Whether the stream flows.
     pub fn is_up(&self) -> bool {
-        self.state == LinkState::Connected
+        *self.state == LinkState::Connected
     }
 }
 
@@ -225,9 +231,9 @@ impl Node {
             session.multi = None;
         }
         let up_ms = link.up_since_ms.take().map(|since| now.saturating_sub(since));
-        link.state = LinkState::Connect;
+        link.state.update(LinkState::Connect);
         link.transfer = None;
-        link.loading = false;
+        link.loading.update(false);
         link.failed_attempts += 1;
         if up_ms.is_some() {
             link.down_since_ms = Some(now);
@@ -250,7 +256,6 @@ impl Node {
         if failure.torn {
             self.leave_history();
         }
-        self.refresh_conditions();
         Some(retry.after(failure.cause, up_ms))
     }
 }
@@ -258,10 +263,9 @@ impl Node {
 fn set_state(node: &SharedNode, state: LinkState) {
     let node = &mut *node.borrow_mut();
     if let Some(link) = &mut node.host.replication.link {
-        link.state = state;
+        link.state.update(state);
         link.last_io_ms = clock::monotonic_ms();
     }
-    node.refresh_conditions();
 }
 
 /// One connection to the primary, from its beginning to its end.
@@ -490,9 +494,8 @@ async fn load(
         let mut node = node.borrow_mut();
         if let Some(link) = &mut node.host.replication.link {
             link.transfer = None;
-            link.loading = true;
+            link.loading.update(true);
         }
-        node.refresh_conditions();
         snapshot_loader(&node)
     };
     let file = snapshot.0.clone();
@@ -592,6 +595,7 @@ impl Node {
         self.replace_aof();
         self.link_is_up();
         // Not before commands are let in again.
+        self.see_facts();
         self.engine.serve_waiters(&mut self.host);
         self.end_turn();
     }
@@ -600,8 +604,8 @@ impl Node {
         let end = self.host.journal.end();
         let now = clock::monotonic_ms();
         if let Some(link) = &mut self.host.replication.link {
-            link.state = LinkState::Connected;
-            link.loading = false;
+            link.state.update(LinkState::Connected);
+            link.loading.update(false);
             link.transfer = None;
             link.was_up = true;
             link.starts_over = false;
@@ -610,7 +614,6 @@ impl Node {
             link.received = end;
             link.last_io_ms = now;
         }
-        self.refresh_conditions();
     }
 
     /// `REPLCONF ACK` for what is applied.
