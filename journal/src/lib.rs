@@ -429,14 +429,20 @@ impl Journal {
 
     /// Ends a reader.
     pub fn unsubscribe(&mut self, id: CursorId) {
-        self.cursors[id.0] = None;
+        let gone = self.cursors[id.0].take();
+        assert!(gone.is_some(), "a reader ends once");
         self.readers_changed = true;
         self.trim();
     }
 
     /// Gives a reader its next pieces, about `most` bytes of them, and moves it on. Only sealed blocks are read.
     pub fn read(&mut self, id: CursorId, most: usize, pieces: &mut Vec<Piece>) -> usize {
-        let Some(mut cursor) = self.cursors[id.0] else { return 0 };
+        let mut cursor = self.cursors[id.0].expect("who reads has not ended");
+        assert!(cursor.block >= self.first_block, "what a reader lacks is kept");
+        assert!(
+            cursor.class == Class::Disk || cursor.block >= self.present,
+            "a replica reads the present history"
+        );
         let mut total = 0;
         while total < most {
             let index = (cursor.block - self.first_block) as usize;
@@ -475,8 +481,8 @@ impl Journal {
 
     /// Bytes that a replica has not been given yet, the open block included.
     pub fn behind(&self, id: CursorId) -> u64 {
-        let Some(cursor) = self.cursors[id.0] else { return 0 };
-        debug_assert_eq!(cursor.class, Class::Replica, "the disk reads what does not count, too");
+        let cursor = self.cursors[id.0].expect("who reads has not ended");
+        assert_eq!(cursor.class, Class::Replica, "the disk reads what does not count, too");
         self.end() - cursor.reached.offset
     }
 
@@ -518,6 +524,7 @@ impl Journal {
 
     /// Whether a replica that has everything up to `offset` can go on from here.
     pub fn can_serve(&self, offset: Offset) -> bool {
+        assert!(self.backlog_start <= self.end(), "the backlog ends where the journal does");
         self.backlog_bytes.is_some() && offset >= self.backlog_start && offset <= self.end()
     }
 
@@ -561,6 +568,39 @@ impl Journal {
         // After a reader that was far behind.
         if self.blocks.capacity() > 1024 && self.blocks.len() < self.blocks.capacity() / 8 {
             self.blocks.shrink_to(self.blocks.len() * 2);
+        }
+    }
+
+    /// Walks over everything and looks whether it fits together: for tests.
+    #[cfg(test)]
+    fn check(&self) {
+        let mut end = None;
+        for (index, block) in self.blocks.iter().enumerate() {
+            assert!(!block.bytes.is_empty(), "a block holds something");
+            if self.first_block + index as u64 >= self.present {
+                assert!(end.is_none_or(|end| end == block.start), "offsets are contiguous");
+                end = Some(block.end());
+            }
+        }
+        assert!(end.is_none_or(|end| end == self.tail_start), "the tail goes on");
+        let sealed: usize = self.blocks.iter().map(|block| block.bytes.len()).sum();
+        assert_eq!(sealed, self.sealed_bytes);
+        let allocated: usize = self.allocations.iter().map(|allocation| allocation.bytes).sum();
+        assert_eq!(allocated, self.allocated_bytes);
+        assert!(self.backlog_start <= self.end() && self.present <= self.next_block());
+        for cursor in self.cursors.iter().flatten() {
+            assert!((self.first_block..=self.next_block()).contains(&cursor.block));
+            // Behind it are as many bytes for its class as the numbers say.
+            let unread = self.blocks.iter().skip((cursor.block - self.first_block) as usize);
+            let bytes = |block: &Block| counted(cursor.class, block.kind, block.bytes.len());
+            let unread: u64 = unread.map(bytes).sum();
+            let unread = unread - cursor.inside as u64;
+            match cursor.class {
+                Class::Disk => {
+                    assert_eq!(cursor.reached.position.after(unread), self.tail_position);
+                }
+                Class::Replica => assert_eq!(cursor.reached.offset.after(unread), self.tail_start),
+            }
         }
     }
 

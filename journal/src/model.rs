@@ -244,6 +244,7 @@ proptest! {
         for step in &steps {
             model.take(step);
             model.note_floor();
+            model.journal.check();
             assert_eq!(model.journal.end(), offset_of(model.end()));
         }
         model.check_memory();

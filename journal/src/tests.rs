@@ -200,3 +200,87 @@ fn memory_is_counted_until_the_last_block_that_lies_in_it_is_dropped() {
         assert_eq!((journal.held_bytes(), journal.allocated_bytes), (0, TAIL_BYTES));
     }
 }
+
+#[test]
+#[should_panic(expected = "no replicas are fed")]
+fn another_history_does_not_begin_under_a_replica_that_is_fed() {
+    let mut journal = journal();
+    journal.subscribe(Class::Replica);
+    journal.restart_at(at(100));
+}
+
+#[test]
+#[should_panic(expected = "each byte comes once")]
+fn a_cursor_that_was_moved_is_noticed_when_it_reads() {
+    let mut journal = journal();
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.cursors[replica.0].as_mut().expect("it reads").inside = 1;
+    drain(&mut journal, replica);
+}
+
+#[test]
+#[should_panic(expected = "all was read")]
+fn bytes_that_are_missing_are_noticed_at_the_end() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.blocks[0].bytes.truncate(2);
+    drain(&mut journal, disk);
+}
+
+#[test]
+#[should_panic(expected = "what a reader lacks is kept")]
+fn a_block_that_was_dropped_too_early_is_noticed_by_its_reader() {
+    let mut journal = journal();
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.blocks.pop_front();
+    journal.first_block += 1;
+    drain(&mut journal, replica);
+}
+
+#[test]
+#[should_panic(expected = "a replica reads the present history")]
+fn a_replica_that_was_left_in_an_old_history_is_noticed() {
+    let mut journal = journal();
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.present = journal.next_block();
+    drain(&mut journal, replica);
+}
+
+#[test]
+#[should_panic(expected = "offsets of one history are contiguous")]
+fn a_hole_between_blocks_is_noticed_when_the_second_is_sealed() {
+    let mut journal = journal();
+    journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.tail_start = journal.tail_start.after(1);
+    journal.append_raw(Kind::Effect, b"def");
+    journal.seal();
+}
+
+#[test]
+#[should_panic(expected = "was not given here")]
+#[cfg(debug_assertions)]
+fn a_receipt_of_another_journal_is_noticed() {
+    let (mut ours, mut other) = (journal(), journal());
+    ours.append_raw(Kind::Effect, b"a");
+    other.append_raw(Kind::Effect, b"abc");
+    ours.recall(other.receipt().to_note());
+}
+
+#[test]
+#[should_panic(expected = "a reader ends once")]
+fn a_reader_does_not_end_twice() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    journal.unsubscribe(disk);
+    journal.unsubscribe(disk);
+}

@@ -153,4 +153,18 @@ mod tests {
         assert_eq!(point.command(b"SELECT", Some(b"3")), Ok(Place::Ends));
         assert_eq!(point.db(), 3);
     }
+
+    #[test]
+    #[should_panic(expected = "only what was received is applied")]
+    fn more_is_not_applied_than_came() {
+        let mut point = StreamPoint::at(at(100), 0, 16);
+        point.receive(10);
+        point.apply(11);
+    }
+
+    #[test]
+    #[should_panic(expected = "a stream stands in a database that is there")]
+    fn a_stream_does_not_begin_in_a_database_that_is_not_there() {
+        StreamPoint::at(at(100), 16, 16);
+    }
 }

@@ -123,6 +123,7 @@ impl<D: Disk> Appender<D> {
             if let Some(history) = history.take() {
                 history.encode(&mut marks);
             }
+            assert!(block.start <= block.end, "a block lies in one history");
             let pieces = block.bytes.iter().map(|piece| &piece[..]);
             let mark = BlockMark::of_pieces(block.start.get(), block.end.get(), pieces);
             mark.at(self.size + marks.len() as u64 + between).encode(&mut marks);

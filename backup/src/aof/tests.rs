@@ -590,3 +590,15 @@ fn records_longer_than_the_window_are_seen_whole() {
     let (loaded, host) = try_load(&dir, false).expect("whole");
     assert_eq!((loaded.commands, host.commands[49_999].as_str()), (50_000, "SET k49999 v"));
 }
+
+#[test]
+#[should_panic(expected = "a block lies in one history")]
+fn a_block_does_not_reach_from_one_history_into_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("f");
+    let file = fs::File::options().create(true).append(true).open(path).expect("a file");
+    let mut appender = Appender::new(file).expect("appendable");
+    let [start, end] = [100, 50].map(|number| Offset::from_wire(number).expect("small"));
+    let bytes = vec![Bytes::from(command("SET a 1"))];
+    let _ = appender.append([Block { bytes, start, end, timestamp_s: None }].iter());
+}

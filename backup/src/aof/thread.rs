@@ -375,6 +375,7 @@ impl<D: Disk> Worker<D> {
         self.unsynced = false;
         self.synced_ms = (self.clock_ms)();
         self.status.durable.advance(self.status.written());
+        assert!(self.status.durable() <= self.status.written(), "what is durable was written");
         Ok(())
     }
 }

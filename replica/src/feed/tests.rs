@@ -92,6 +92,7 @@ impl Stage {
             self.in_socket += len;
             self.feed.sent(len, self.now_ms);
         }
+        self.feed.check();
         self.most_pending = self.most_pending.max(self.feed.pending_bytes(&self.journal));
         self.given_up = self.feed.overdue(TIMEOUT_MS, self.now_ms);
     }
@@ -291,4 +292,48 @@ fn who_came_for_a_snapshot_alone_is_closed_behind_it() {
     let mut out = VecDeque::new();
     assert_eq!(stage.feed.next(&mut stage.journal, &mut out, 0), Next::Bytes);
     assert_eq!(stage.feed.next(&mut stage.journal, &mut out, 0), Next::Close);
+}
+
+#[test]
+#[should_panic(expected = "it was waiting")]
+fn a_snapshot_begins_for_who_waits_for_one() {
+    let mut stage = Stage::online();
+    let cursor = stage.journal.subscribe(Class::Replica);
+    stage.feed.begin(1, cursor, false, 0);
+}
+
+#[test]
+#[should_panic(expected = "who waits is not fed")]
+fn who_is_fed_does_not_wait() {
+    Stage::online().feed.wait(0);
+}
+
+#[test]
+#[should_panic(expected = "a replica has one cursor")]
+fn who_goes_on_does_not_go_on_twice() {
+    let mut stage = Stage::online();
+    let cursor = stage.journal.subscribe(Class::Replica);
+    stage.feed.go_on(cursor, stage.journal.end(), 0);
+}
+
+#[test]
+#[should_panic(expected = "a snapshot is sent in Bulk only")]
+fn who_is_online_gets_no_snapshot() {
+    Stage::online().feed.queue(Bytes::from_static(b"x"), 0);
+}
+
+#[test]
+#[should_panic(expected = "nothing follows the end of a snapshot")]
+fn nothing_is_queued_behind_a_whole_snapshot() {
+    let mut stage = Stage::in_bulk();
+    stage.feed.complete();
+    stage.feed.queue(Bytes::from_static(b"x"), 0);
+}
+
+#[test]
+#[should_panic(expected = "a replica that is fed has a cursor")]
+fn who_loses_its_cursor_is_noticed_when_the_stream_is_to_reach_it() {
+    let mut stage = Stage::online();
+    stage.feed.cursor = None;
+    stage.primary();
 }

@@ -428,6 +428,7 @@ impl Connection {
     fn flush(&mut self, cx: &mut Context<'_>, node: &mut Node) -> io::Result<()> {
         if !self.output.is_empty() {
             let held = self.gates.held(node.host.released());
+            assert!(held <= self.output.len(), "what is held back has not left");
             let mut free = self.output.len() - held;
             while free > 0 {
                 let mut slices = Slices::default();

@@ -229,6 +229,7 @@ impl Outside {
                 (end, position, len) = (piece.end, piece.position, len + piece.bytes.len());
                 bytes.push(piece.bytes);
             }
+            assert!(aof.shipped < position, "orders ascend");
             aof.shipped = position;
             aof.queue.shipped(position, clock::monotonic_ms());
             note_order(&mut aof.orders, Receipt { offset: end, position });
@@ -237,6 +238,7 @@ impl Outside {
             aof.timestamp_s = timestamp_s.unwrap_or(aof.timestamp_s);
             aof.thread.order(Order::Append { bytes, start, end, position, timestamp_s });
         }
+        assert!(aof.durable() <= aof.shipped, "what is durable was ordered");
         let durable = OnDisk::up_to(aof.durable());
         while let Some(order) = aof.orders.front().filter(|order| durable.covers(order)) {
             aof.durable_offset = order.offset;

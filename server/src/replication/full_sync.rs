@@ -147,7 +147,9 @@ impl Node {
         let journal = &mut self.host.journal;
         let line = format!("+FULLRESYNC {} {}\r\n", journal.history.id, journal.end());
         let Some(replica) = self.host.replication.replicas.get_mut(&slot) else { return };
-        replica.begin(sync, journal.subscribe(Class::Replica), streams_at_once, now);
+        let cursor = journal.subscribe(Class::Replica);
+        assert_eq!(journal.behind(cursor), 0, "the stream begins where the snapshot ends");
+        replica.begin(sync, cursor, streams_at_once, now);
         if let Some(session) = self.engine.session_mut(slot).filter(|_| !replica.old) {
             session.outbox.extend_from_slice(line.as_bytes());
         }

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::facts::{Changed, Fact};
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
-use crate::node::{Node, SharedNode, new_replication_id};
+use crate::node::{Node, Outside, SharedNode, new_replication_id};
 use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
 use journal::{History, Kind, Offset, ReplicationId};
@@ -584,14 +584,8 @@ impl Node {
         let db = outcome.selected();
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
         load::remark_on(outcome.meta.as_ref(), &self.engine.functions);
-        let journal = &mut self.host.journal;
-        journal.seal();
-        journal.history = History::new(id);
-        journal.restart_at(offset);
-        journal.start_backlog(self.host.settings.repl_backlog_size);
-        journal.set_selected(db);
+        self.host.begin_history(id, offset, db);
         self.engine.dirty = 0;
-        self.host.persistence.note_history(self.host.journal.history);
         self.replace_aof();
         self.link_is_up();
         // Not before commands are let in again.
@@ -656,7 +650,9 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
             let mut buffer = std::mem::take(&mut wire.buffer);
             let acks = intake.take(&mut buffer, &mut *node.borrow_mut());
             wire.buffer = buffer;
-            for ack in acks? {
+            let acks = acks?;
+            node.borrow().check_stream(intake.point());
+            for ack in acks {
                 let bytes = node.borrow().acknowledgement(ack);
                 wire.send(&bytes).await?;
             }
@@ -703,6 +699,13 @@ impl Node {
         self.close_replicas();
     }
 
+    /// What holds between two pieces of the stream: the journal stands where the intake does.
+    fn check_stream(&self, point: &StreamPoint) {
+        let journal = &self.host.journal;
+        assert_eq!(journal.end(), point.applied, "what is applied is journaled");
+        assert_eq!(journal.selected(), point.db(), "the stream stands in one database");
+    }
+
     /// The session that executes the stream goes on where the journal ends.
     fn enter_stream(&mut self) -> StreamPoint {
         let journal = &self.host.journal;
@@ -714,6 +717,20 @@ impl Node {
             session.multi = None;
         }
         StreamPoint::at(end, db, self.engine.dbs.len())
+    }
+}
+
+impl Outside {
+    /// Goes on at `offset` of another history, in database `db`.
+    fn begin_history(&mut self, id: ReplicationId, offset: Offset, db: usize) {
+        // What was journaled before counts in the history before: it must not get to the disk under the new name.
+        self.journal.seal();
+        self.ship_to_disk();
+        self.journal.history = History::new(id);
+        self.journal.restart_at(offset);
+        self.journal.start_backlog(self.settings.repl_backlog_size);
+        self.journal.set_selected(db);
+        self.persistence.note_history(self.journal.history);
     }
 }
 
@@ -752,3 +769,6 @@ impl Target for Node {
         self.end_turn();
     }
 }
+
+#[cfg(test)]
+mod tests;
