@@ -179,6 +179,9 @@ impl Engine {
         let hash = first.and_then(|at| args.get(at)).map(hash_bytes);
         if let Some(hash) = hash {
             self.dbs[db].prefetch(hash);
+            if spec.is_some_and(|spec| spec.flags.has(command::GROWS)) {
+                self.dbs[db].prefetch_room(hash);
+            }
         }
         Prepared { spec, hash }
     }
@@ -213,16 +216,11 @@ impl Engine {
             Ok(found) => found,
             Err(refusal) => {
                 spoil_transaction(session);
-                if session.authenticated || session.is_trusted() {
-                    self.refuse(session, &refusal, out);
-                    if session.is_trusted() {
-                        let container =
-                            prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
-                        let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
-                        self.note_refused(&name, &refusal);
-                    }
-                } else {
-                    self.refuse(session, &Refusal::NO_AUTH, out);
+                self.refuse(session, &refusal, out);
+                if session.is_trusted() {
+                    let container = prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
+                    let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
+                    self.note_refused(&name, &refusal);
                 }
                 return self.finish(session, before, out);
             }
@@ -321,7 +319,7 @@ impl Engine {
             no_touch: session.no_touch,
         };
         self.tracking.enter(session);
-        self.eviction.begin_command();
+        self.eviction.begin_use();
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };

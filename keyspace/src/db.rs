@@ -349,6 +349,12 @@ impl Db {
         self.table.prefetch(hash);
     }
 
+    /// Fetches what it takes to add a key; comes after [`Self::prefetch`].
+    #[inline]
+    pub fn prefetch_room(&self, hash: u64) {
+        self.table.prefetch_count(hash);
+    }
+
     /// Fetches the entry of a key that is about to be used; comes after [`Self::prefetch`].
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {

@@ -73,6 +73,7 @@ fn main() {
         }
         _ => {}
     }
+    signals::ignore_strangers();
     let loaded = match Settings::from_command_line(&args) {
         Ok(loaded) => loaded,
         Err(error) => fail(&error.to_string()),

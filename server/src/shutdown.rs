@@ -287,7 +287,8 @@ fn is_ready(node: &mut Node) -> bool {
         // Without the timer nothing happens by itself: not what signals ask for either, as in Redis.
         return host.shutdown.under_way.is_some_and(|end| end.until_ms.is_none());
     }
-    let waits_for_base = host.shutdown.waits_for_base && host.is_getting_its_base();
+    // Also while a base that failed is tried again: a signal that was put off is not forgotten.
+    let waits_for_base = host.shutdown.waits_for_base && host.persistence.lacks_base();
     if !waits_for_base && let Some(asking) = host.shutdown.signalled.take() {
         host.shutdown.waits_for_base = false;
         host.begin_end(engine, asking.flags(&host.settings), Some(asking));

@@ -72,7 +72,7 @@ fn off(_ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 fn module_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, MODULE, "MODULE");
+    help(ctx, "module");
     Ok(Done::NOTHING)
 }
 

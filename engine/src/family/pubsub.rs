@@ -188,7 +188,7 @@ fn show_names(ctx: &mut Context<'_>, args: Args<'_>, sort: Sort) -> Result<Done,
 }
 
 fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    super::server::help(ctx, PUBSUB_COMMANDS, "PUBSUB");
+    super::server::help(ctx, "pubsub");
     Ok(Done::NOTHING)
 }
 

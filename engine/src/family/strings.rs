@@ -256,6 +256,7 @@ fn getset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         None => ctx.reply.null(),
         Some(entry) => ctx.reply.text(text(entry)?),
     }
+    ctx.engine.eviction.begin_use();
     ctx.engine.put_bytes(ctx.scope.db, key, args.at(2), None);
     ctx.changed(key, Class::String, "set");
     ctx.effect(&[b"SET", key.bytes, args.at(2)]);
@@ -431,6 +432,8 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             None => ctx.reply.null(),
             Some(text) => ctx.reply.text(text),
         }
+        // Read, and then set.
+        ctx.engine.eviction.begin_use();
     }
     if (options.not_exists && there) || (options.exists && !there) {
         if !options.get {

@@ -62,19 +62,9 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             host.client_pause.update(Pause::Nothing);
             ctx.reply.ok();
         }
-        _ => help(ctx),
+        _ => engine::family::server::help(ctx, "client"),
     }
     Ok(Done::NOTHING)
-}
-
-fn help(ctx: &mut Context<'_>) {
-    let rows = engine::command::table().find(b"client").map_or(&[][..], |spec| spec.subcommands);
-    ctx.reply.array(1 + rows.len() * 2);
-    ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
-    for row in rows {
-        ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.documented.summary));
-    }
 }
 
 fn on_or_off(word: &[u8]) -> Result<bool, Refusal> {

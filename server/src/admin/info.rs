@@ -179,7 +179,8 @@ fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn latencystats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    for (spec, calls) in engine.stats.used() {
+    let tracked = engine.stats.used().filter(|_| engine.tracks_latency);
+    for (spec, calls) in tracked {
         let Some(histogram) = &calls.latency else { continue };
         let percentiles = host.settings.latency_tracking_info_percentiles.0.iter().map(|p| {
             let us = histogram.value_at_percentile(*p) as f64 / 1000.0;

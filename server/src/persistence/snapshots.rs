@@ -107,7 +107,7 @@ impl Outside {
     fn note_kept(&mut self, kept: Option<&str>, not_removed: Option<&str>) {
         if let Some(path) = kept {
             self.persistence.figures.snapshots_kept += 1;
-            tracing::warn!(
+            tracing::info!(
                 "The snapshot that was in the place of the new one was neither loaded nor written by this process. It is kept \
                  as {path}; at most {} are (rdb-keep-replaced)",
                 self.settings.rdb_keep_replaced

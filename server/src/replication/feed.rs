@@ -12,6 +12,7 @@ use engine::refusal::Refusal;
 use engine::session::Peer;
 use journal::Offset;
 use protocol::resp::Args;
+use replica::capability::LeftOut;
 use replica::capability::Request;
 use replica::decision::{Answer, Asked, Reason, decide};
 use replica::feed::{Feed, Next, Pressure};
@@ -78,6 +79,9 @@ impl Outside {
         ctx.session.peer = Peer::Replica;
         let now = ctx.engine.steady_ms as u64;
         let replica = self.replica_of(ctx);
+        if replica.known.left_out != LeftOut::default() && !replica.known.eof {
+            return Err(Refusal::fixed("ERR Filtered replica requires EOF capability"));
+        }
         replica.ask(old, now);
         let name = replica.name();
         tracing::info!("Replica {name} asks for synchronization");

@@ -155,6 +155,6 @@ pub(super) fn set_id(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refu
 }
 
 pub(super) fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
-    crate::family::server::help(ctx, super::XGROUP, "XGROUP");
+    crate::family::server::help(ctx, "xgroup");
     Ok(Done::NOTHING)
 }

@@ -166,6 +166,6 @@ pub(super) fn consumers(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, R
 }
 
 pub(super) fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
-    crate::family::server::help(ctx, super::XINFO, "XINFO");
+    crate::family::server::help(ctx, "xinfo");
     Ok(Done::NOTHING)
 }
