@@ -36,7 +36,9 @@
 use super::AofError;
 use super::window::Window;
 use crate::files::{self, FileError, OnPath};
-use protocol::aof::{Annotation, BlockMark, HistoryMark, Record, Span, parse_record};
+use protocol::aof::{
+    Annotation, BlockMark, HistoryMark, MAX_ANNOTATION_BYTES, Record, Span, parse_record,
+};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -67,6 +69,8 @@ pub(super) enum Verdict {
     },
     /// It has so many bytes more than its mark says, or fewer.
     Edited { by: i64 },
+    /// A length in it reaches over the mark at this offset.
+    Swallowed { at: u64 },
 }
 
 /// How far a mark stands from where it was written; 0 if it does not say where.
@@ -75,12 +79,26 @@ pub(super) fn shift(mark: &BlockMark, offset: u64) -> i64 {
 }
 
 /// Judges the block behind a mark at `offset`, whose commands begin at `body`; the file is taken to end at `end`.
+///
+/// The lengths inside of it are the last thing to be believed: one that has rotted leads past all that follows. What the
+/// mark says of the block's length is sealed, so the next mark is looked for there first.
 pub(super) fn judge(
     path: &Path,
     (offset, body): (u64, u64),
     mark: &BlockMark,
     end: u64,
 ) -> Result<Verdict, FileError> {
+    let moved = shift(mark, offset);
+    let left = end - body;
+    if mark.len < left
+        && let Some((at, next)) = next_mark(path, body + mark.len, end)?
+        && (mark.place.is_none() || next.place.is_none() || shift(&next, at) == moved)
+    {
+        // Nothing between the two has become longer or shorter.
+        return Ok(Verdict::Rotten);
+    }
+    let written =
+        mark.place.map(|place| place.saturating_add(body - offset).saturating_add(mark.len));
     let mut records = Records::open(path, body, end)?;
     let mut block_end = None;
     let next = loop {
@@ -91,42 +109,76 @@ pub(super) fn judge(
             Next::Annotation(Ok(Annotation::History(_))) => block_end = block_end.or(Some(at)),
             Next::Annotation(Ok(_)) => {}
             Next::Annotation(Err(_)) | Next::Malformed => break None,
-            Next::End if mark.len > end - body => {
-                return Ok(Verdict::Torn { between: records.offset() == end });
-            }
             Next::End => {
-                let by = (end - body) as i64 - mark.len as i64;
+                if let Some(swallowed) = find_mark(path, (body, end), written)? {
+                    return Ok(Verdict::Swallowed { at: swallowed });
+                }
+                if mark.len > left {
+                    return Ok(Verdict::Torn { between: records.offset() == end });
+                }
+                let by = left as i64 - mark.len as i64;
                 return Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } });
             }
         }
     };
     let Some((at, next)) = next else {
-        let torn = mark.len > end - body && !has_mark(path, records.offset(), end)?;
+        let torn = mark.len > left && find_mark(path, (body, end), written)?.is_none();
         return Ok(if torn { Verdict::Torn { between: false } } else { Verdict::Rotten });
     };
+    if let Some(swallowed) = find_mark(path, (body, at), written)? {
+        return Ok(Verdict::Swallowed { at: swallowed });
+    }
     let by = match (mark.place, next.place) {
-        (Some(_), Some(_)) => shift(&next, at) - shift(mark, offset),
+        (Some(_), Some(_)) => shift(&next, at) - moved,
         // Older marks do not say where they stand.
         _ => (block_end.unwrap_or(at) - body) as i64 - mark.len as i64,
     };
     Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } })
 }
 
-/// Whether anything behind `from` looks like a sealed mark: then a file does not end here, whatever there is before it.
-fn has_mark(path: &Path, from: u64, end: u64) -> Result<bool, FileError> {
+/// The mark that stands at an offset, behind other lines of ours that may go before it.
+fn next_mark(path: &Path, from: u64, end: u64) -> Result<Option<(u64, BlockMark)>, FileError> {
+    let mut records = Records::open(path, from, end)?;
+    loop {
+        let at = records.offset();
+        match records.next()? {
+            Next::Annotation(Ok(Annotation::Block(mark))) => return Ok(Some((at, mark))),
+            Next::Annotation(Ok(_)) => {}
+            _ => return Ok(None),
+        }
+    }
+}
+
+/// Where the first line is that looks like a sealed mark, whatever there is before it. With `written`, only one that was
+/// written at that place of the file or behind it: a value may have all the lines of another file.
+pub(super) fn find_mark(
+    path: &Path,
+    (from, end): (u64, u64),
+    written: Option<u64>,
+) -> Result<Option<u64>, FileError> {
     let mut file = files::open(path)?;
     file.seek(SeekFrom::Start(from)).on("seek in", path)?;
-    let mut lines = BufReader::new(file.take(end - from));
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).on("read", path)? > 0 {
-        if let Some(text) = line.trim_ascii_end().strip_prefix(b"#")
-            && matches!(Annotation::parse(text), Ok(Annotation::Block(mark)) if mark.sealed)
-        {
-            return Ok(true);
-        }
+    let mut input = BufReader::new(file.take(end - from));
+    let (mut at, mut line) = (from, Vec::new());
+    loop {
+        // Longer ones are no annotations, and need not be in memory.
         line.clear();
+        let most = MAX_ANNOTATION_BYTES as u64;
+        let read = input.by_ref().take(most).read_until(b'\n', &mut line).on("read", path)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        // A mark may also follow a line end that has rotted.
+        if let Some(start) = memchr::memmem::find(&line, b"#tm ")
+            && let Ok(Annotation::Block(mark)) =
+                Annotation::parse(line[start + 1..].trim_ascii_end())
+            && mark.sealed
+            && mark.place >= written
+        {
+            return Ok(Some(at + start as u64));
+        }
+        at += read as u64;
     }
-    Ok(false)
 }
 
 /// Writes a file with new marks in the place of the old one. Its records begin at `from`; `start` is the offset before

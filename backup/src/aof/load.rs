@@ -27,7 +27,7 @@
 //! - formats.md 4.3, 4.5, 4.8
 
 use super::dir::AofDir;
-use super::edited::{Edited, mark_anew};
+use super::edited::{Edited, find_mark, mark_anew};
 use super::repair::{Cut, cut_tail, end_without_zeros};
 use super::scan::{BETWEEN, Handler, Progress, Tolerance, is_snapshot, scan_file};
 use super::{AofError, ScanSummary};
@@ -254,6 +254,7 @@ impl Loading<'_, '_> {
             if !cuttable {
                 return Err(torn(path, &summary, reason, may_be_cut));
             }
+            Self::nothing_follows(path, &known, size)?;
             let (cut, after) = cut_tail(path, known, reason)?;
             self.loaded.cut = Some(cut);
             known = after;
@@ -267,6 +268,19 @@ impl Loading<'_, '_> {
         }
         self.apply.progress(self.loaded.bytes);
         Ok(())
+    }
+
+    /// A file that is torn has nothing behind the tear. Where marks follow, a length has led over them, and what they
+    /// speak of must not be cut.
+    fn nothing_follows(path: &Path, known: &Progress, size: u64) -> Result<(), AofError> {
+        let Some(at) = find_mark(path, (known.offset, size), known.last_end)? else {
+            return Ok(());
+        };
+        let reason = format!(
+            "what begins here reaches over the mark at byte {at}: a length has rotted, or is not that of what was edited"
+        );
+        let offset = known.offset;
+        Err(AofError::Malformed { path: path.to_path_buf(), offset, reason: reason.into() })
     }
 
     /// Loads the snapshot at the beginning of the base. Gives back what was read behind it, and where that is.

@@ -57,6 +57,8 @@ pub struct Progress {
     pub(super) block: Option<OpenBlock>,
     /// How far what was edited has moved the marks from where they were written.
     pub(super) shift: i64,
+    /// Where the end of the last block was written: a mark that follows was written there or behind it.
+    pub(super) last_end: Option<u64>,
 }
 
 impl Progress {
@@ -396,6 +398,8 @@ impl Scan<'_> {
         if self.now.position.is_some_and(|position| position > mark.start) {
             return Err(self.malformed(at, "mark of a block brings the replication offset back"));
         }
+        let written = mark.place.map(|place| place.saturating_add(line as u64 + mark.len));
+        self.now.last_end = written.or(self.now.last_end);
         let body = at + line;
         let torn = mark.len > self.window.left_from(body);
         let verdict = if torn {
@@ -416,6 +420,12 @@ impl Scan<'_> {
         match verdict {
             Verdict::Rotten => {
                 return Err(self.malformed(at, "block does not have the checksum of its mark"));
+            }
+            Verdict::Swallowed { at: over } => {
+                let reason = format!(
+                    "block does not have the checksum of its mark, and the length of an argument in it reaches over the mark at byte {over}"
+                );
+                return Err(self.malformed(at, reason));
             }
             Verdict::Torn { .. } if self.tolerance.torn => {
                 self.now.block = Some(self.open_block(mark, line, true));
