@@ -23,7 +23,7 @@
 use super::AofError;
 use super::base::{BaseJob, save_base};
 use crate::files::{self, FileError, OnPath};
-use protocol::aof::{FileEntry, FileKind, Manifest};
+use protocol::aof::{FileEntry, FileKind, FollowsMark, Manifest};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -44,6 +44,8 @@ pub struct AofDir {
     manifest: Manifest,
     /// A manifest may have been written or not: it has to be read again.
     doubtful: bool,
+    /// The number of the file that was given out to be appended to, if the manifest names it.
+    appended: Option<u64>,
 }
 
 /// What [`AofDir::open`] found.
@@ -71,6 +73,7 @@ impl AofDir {
             prefix: prefix.to_os_string(),
             manifest: Manifest::default(),
             doubtful: false,
+            appended: None,
         };
         let path = this.manifest_path();
         let found = match files::size(&path)? {
@@ -138,9 +141,11 @@ impl AofDir {
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, u64::MAX));
         let temporary = self.directory.join(if rdb { "temp-base.rdb" } else { "temp-base.aof" });
         save_base(&target, &temporary, base, &mut |_| ())?;
-        let path = self.path_of(next.add_incremental(self.prefix.as_bytes()));
+        let entry = next.add_incremental(self.prefix.as_bytes()).clone();
+        let path = self.path_of(&entry);
         files::create(&path)?;
         self.adopt(next)?;
+        self.appended = Some(entry.sequence);
         files::open_append(&path)
     }
 
@@ -202,10 +207,27 @@ impl AofDir {
 
     /// Opens the last incremental file for appending, after a load; makes one if there is none.
     pub fn open_last(&mut self) -> Result<File, FileError> {
-        match self.manifest.incremental.last() {
-            Some(entry) => files::open_append(&self.path_of(entry)),
-            None => self.add_incremental().map(|(file, _)| file),
-        }
+        let Some(entry) = self.manifest.incremental.last() else {
+            return self.add_incremental().map(|(file, _)| file);
+        };
+        self.appended = Some(entry.sequence);
+        files::open_append(&self.path_of(entry))
+    }
+
+    /// The number of the file that is appended to, if the manifest names it: for [`super::Order::Switch`].
+    pub fn appended(&self) -> Option<u64> {
+        self.appended
+    }
+
+    /// What the file of [`Self::open_last`] follows, if nothing is in it yet: the last one before it that is not empty.
+    pub fn followed(&self) -> Result<Option<FollowsMark>, FileError> {
+        let sized = self.manifest.incremental.iter().rev().map(|entry| {
+            let size = files::size(&self.path_of(entry))?.unwrap_or(0);
+            Ok(FollowsMark { sequence: entry.sequence, size, offset: None })
+        });
+        let written = sized.skip_while(|mark| mark.as_ref().is_ok_and(|mark| mark.size == 0));
+        let written: Option<FollowsMark> = { written }.next().transpose()?;
+        Ok(written.filter(|mark| Some(mark.sequence) != self.appended))
     }
 
     /// The first step of a rewrite: the file to which everything goes from now on, and its number, which
@@ -223,7 +245,9 @@ impl AofDir {
         drop(file);
         files::sync_directory(&self.directory)?;
         self.adopt(next)?;
-        Ok((files::open_append(&path)?, sequence))
+        let file = files::open_append(&path)?;
+        self.appended = Some(sequence);
+        Ok((file, sequence))
     }
 
     /// The last step of a rewrite: `temporary` (complete and fsynced) becomes the base, the files before `first_kept`
@@ -249,6 +273,7 @@ impl AofDir {
         // Not emptied but made anew: one of an attempt before may still be written to, and its base has all of that.
         files::remove(&path)?;
         files::create(&path)?;
+        self.appended = None;
         files::open_append(&path)
     }
 
@@ -261,7 +286,9 @@ impl AofDir {
         let base = self.path_of(next.replace_base(prefix, rdb, incremental.sequence));
         files::replace(temporary, &base)?;
         files::replace(&self.temporary_incremental_path(), &self.path_of(&incremental))?;
-        self.adopt(next)
+        self.adopt(next)?;
+        self.appended = Some(incremental.sequence);
+        Ok(())
     }
 
     /// Switching on has failed or was taken back: its file goes.

@@ -23,8 +23,9 @@
 //!
 //! # Marking anew
 //! All files from the first edited one on get new marks, in a history of their own: the offsets of the old one are no
-//! longer those of this data. Each is written under another name and renamed over the old one, the last file first and the
-//! edited one at the end: as long as that is as it was, a start asks again and does the same again.
+//! longer those of this data. All are written under other names, each tied to the new end of the one before it, and then renamed over the
+//! old ones, the last file first and the edited one at the end: as long as that is as it was, a start asks again and does the
+//! same again.
 //!
 //! # Invariants
 //! - a file with marks that were not damaged loads as edited only if it has more or fewer bytes than were written
@@ -37,7 +38,8 @@ use super::AofError;
 use super::window::Window;
 use crate::files::{self, FileError, OnPath};
 use protocol::aof::{
-    Annotation, BlockMark, HistoryMark, MAX_ANNOTATION_BYTES, Record, Span, parse_record,
+    Annotation, BlockMark, FollowsMark, HistoryMark, MAX_ANNOTATION_BYTES, Record, Span,
+    parse_record,
 };
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -181,18 +183,37 @@ pub(super) fn find_mark(
     }
 }
 
-/// Writes a file with new marks in the place of the old one. Its records begin at `from`; `start` is the offset before
-/// them.
-pub(super) fn mark_anew(
-    path: &Path,
-    from: u64,
-    history: HistoryMark,
-    start: u64,
-) -> Result<(), AofError> {
-    let size = files::size(path)?.unwrap_or(0);
+/// A file that is to be marked anew.
+pub(super) struct Remark<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// Where its records begin.
+    pub(super) from: u64,
+    /// The history of the new marks.
+    pub(super) history: HistoryMark,
+    /// The offset before them.
+    pub(super) start: u64,
+    /// Behind which file it comes.
+    pub(super) follows: Option<FollowsMark>,
+}
+
+/// Under which name a file is written.
+fn temporary_name(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from("temp-");
     name.push(path.file_name().expect("a file has a name"));
-    let temporary = path.with_file_name(name);
+    path.with_file_name(name)
+}
+
+/// Puts what [`write_anew`] has written in the place of the old file.
+pub(super) fn replace_by_new(path: &Path) -> Result<(), FileError> {
+    files::replace(&temporary_name(path), path)
+}
+
+/// Writes a file with new marks, beside the old one. Returns how large it is.
+pub(super) fn write_anew(job: &Remark<'_>) -> Result<u64, AofError> {
+    let Remark { path, from, history, start, follows } = *job;
+    let size = files::size(path)?.unwrap_or(0);
+    let temporary = temporary_name(path);
     let mut out = Marked {
         file: files::create(&temporary)?,
         path: &temporary,
@@ -200,6 +221,7 @@ pub(super) fn mark_anew(
         offset: start,
         block: Vec::new(),
         before: Vec::new(),
+        follows,
         history: Some(history),
     };
     out.copy_before(path, from)?;
@@ -212,7 +234,9 @@ pub(super) fn mark_anew(
                 in_transaction = records.transaction_word().unwrap_or(in_transaction);
             }
             // The old marks end blocks, and are left out.
-            Next::Annotation(Ok(Annotation::Block(_) | Annotation::History(_))) => {
+            Next::Annotation(Ok(
+                Annotation::Block(_) | Annotation::History(_) | Annotation::Follows(_),
+            )) => {
                 if !in_transaction {
                     out.end_block()?;
                 }
@@ -239,8 +263,7 @@ pub(super) fn mark_anew(
         }
     }
     out.end_block()?;
-    files::replace(&temporary, path)?;
-    Ok(())
+    Ok(out.bytes)
 }
 
 /// A file that is written with marks.
@@ -255,6 +278,7 @@ struct Marked<'a> {
     /// Lines that stand in front of the block.
     before: Vec<u8>,
     /// To be written with the first block.
+    follows: Option<FollowsMark>,
     history: Option<HistoryMark>,
 }
 
@@ -272,6 +296,9 @@ impl Marked<'_> {
             return Ok(());
         }
         let mut lines = std::mem::take(&mut self.before);
+        if let Some(follows) = self.follows.take() {
+            follows.encode(&mut lines);
+        }
         if let Some(history) = self.history.take() {
             history.encode(&mut lines);
         }
@@ -288,7 +315,7 @@ impl Marked<'_> {
 }
 
 /// The records of a file, one after the other, whatever blocks they are in.
-struct Records<'a> {
+pub(super) struct Records<'a> {
     path: &'a Path,
     window: Window,
     /// Of the next record, in the window.
@@ -299,7 +326,7 @@ struct Records<'a> {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Command,
     Annotation(Result<Annotation, protocol::aof::AnnotationError>),
     Malformed,
@@ -308,7 +335,7 @@ enum Next {
 }
 
 impl<'a> Records<'a> {
-    fn open(path: &'a Path, from: u64, end: u64) -> Result<Self, FileError> {
+    pub(super) fn open(path: &'a Path, from: u64, end: u64) -> Result<Self, FileError> {
         let mut file = files::open(path)?;
         file.seek(SeekFrom::Start(from)).on("seek in", path)?;
         let window = Window::new(file, Vec::new(), from, end);
@@ -333,7 +360,7 @@ impl<'a> Records<'a> {
         (begins || name.eq_ignore_ascii_case(b"exec")).then_some(begins)
     }
 
-    fn next(&mut self) -> Result<Next, FileError> {
+    pub(super) fn next(&mut self) -> Result<Next, FileError> {
         loop {
             let (len, next) = match parse_record(&self.window.bytes()[self.at..], &mut self.spans) {
                 Record::Command { len } => (len, Next::Command),

@@ -15,6 +15,7 @@ use std::path::Path;
 mod edited;
 mod faults;
 mod senseless;
+mod tie;
 
 const LIMITS: Limits = Limits::DEFAULT;
 
@@ -553,7 +554,8 @@ fn histories_are_written_before_the_first_block_of_each_file() {
     appender.append([block(0), block(27)].iter()).expect("appended");
     appender.set_history(history);
     appender.append([block(54)].iter()).expect("appended");
-    appender.switch_to(second).expect("appendable");
+    let first_size = appender.size();
+    appender.switch_to(second, Some(1)).expect("appendable");
     appender.append([block(81)].iter()).expect("appended");
     let (loaded, host) = try_load(&dir, false).expect("whole");
     assert_eq!((loaded.history, loaded.position), (Some(history), Some(108)));
@@ -561,7 +563,9 @@ fn histories_are_written_before_the_first_block_of_each_file() {
     for (number, lines) in [(1, 1), (2, 1)] {
         let bytes = fs::read(dir.directory().join(format!("P.{number}.incr.aof"))).expect("read");
         let text = String::from_utf8(bytes).expect("ASCII");
-        assert!(text.starts_with("#tm-history "));
+        // The second one says what it follows.
+        let follows = format!("#tm-follows 1 {} 81 s", first_size);
+        assert!(text.starts_with(if number == 1 { "#tm-history " } else { &follows }), "{text}");
         assert_eq!(text.matches("#tm-history").count(), lines);
     }
 }

@@ -142,7 +142,13 @@ impl Outside {
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
         let clock = Box::new(clock::monotonic_ms);
-        let thread = AppendThread::spawn(Appender::new(file)?, policy, clock, notify)?;
+        // The file of a set that is loaded goes on where that ends; one that is in no manifest follows nothing.
+        let follows = match dir.appended() {
+            Some(_) => dir.followed().map_err(io::Error::other)?,
+            None => None,
+        };
+        let appender = Appender::new(file)?.begin_at(self.journal.end(), follows);
+        let thread = AppendThread::spawn(appender, policy, clock, notify)?;
         self.journal.seal();
         let cursor = self.journal.subscribe(Class::Disk);
         let (base_bytes, all_bytes) = dir.sizes().unwrap_or((0, 0));
@@ -328,6 +334,7 @@ impl Outside {
         self.journal.seal();
         self.ship_to_disk();
         let aof = self.persistence.aof.as_mut().expect("looked at above");
+        let before = aof.dir.appended();
         let begun = match aof.waits_for_base {
             // Another attempt, with another file that no manifest names. The one before it is unlinked and not cut: the
             // thread may still be writing there.
@@ -350,7 +357,7 @@ impl Outside {
         if !aof.waits_for_base {
             aof.before_bytes += aof.thread.status().size();
         }
-        aof.thread.order(Order::Switch(file));
+        aof.thread.order(Order::Switch(file, before));
         self.journal.announce();
         self.fork_base(engine, purpose)
     }
