@@ -162,6 +162,7 @@ fn load_up_to(
             let Loaded { history, position, .. } = loading.loaded;
             let base = history.zip(position);
             loading.before.base = base.map(|(_, position)| position);
+            loading.before.base_is_edited = loading.edited.is_some();
             check_history(dir, base)?;
         }
     }

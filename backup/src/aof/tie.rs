@@ -41,6 +41,8 @@ pub(crate) struct Before {
     pub(crate) files: Vec<(u64, u64)>,
     /// The replication offset of the base, if it is known.
     pub(crate) base: Option<u64>,
+    /// Whether the base was edited: where it ends is not known then, and is not asked for.
+    pub(crate) base_is_edited: bool,
 }
 
 /// How a file fits behind those before it.
@@ -82,7 +84,11 @@ pub(super) fn fit(
             ))
         }
         Some(_) if written.is_some_and(|(last, _)| *last == sequence) => Fit::Well,
-        None if written.is_none() && is_between(offset, before.base, start) => Fit::Well,
+        None if written.is_none()
+            && (before.base_is_edited || is_between(offset, before.base, start)) =>
+        {
+            Fit::Well
+        }
         _ => {
             let found = match (written, before.base) {
                 (Some((last, _)), _) => format!("file number {last}"),
