@@ -33,6 +33,9 @@ use std::path::{Path, PathBuf};
 /// The most a manifest can have. Ours have three lines.
 const MANIFEST_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The manifest while the first base is being made: Redis takes it for one without files, as we do.
+const NOTHING_YET: &[u8] = b"# There is no base yet.\n";
+
 /// An append-only file's directory.
 #[derive(Debug)]
 pub struct AofDir {
@@ -87,6 +90,8 @@ impl AofDir {
             None => false,
         };
         files::remove(&this.temporary_manifest_path())?;
+        // One that names nothing was written while the first base was being made.
+        let found = found && this.manifest.files().next().is_some();
         if this.must_upgrade(found)? {
             this.upgrade(found)?;
             return Ok((this, Opened::Upgraded));
@@ -116,6 +121,55 @@ impl AofDir {
             self.adopt(Manifest { base: Some(base), ..Manifest::default() })?;
         }
         files::rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
+    }
+
+    /// Files with data that no manifest names, because there is none: it was lost, or not copied with them. A first start
+    /// that was stopped half-way leaves base 1 and an empty file at most, and [`Self::begin_switch_on`] a manifest.
+    pub fn strays(&self) -> Result<Vec<PathBuf>, FileError> {
+        if !self.directory.is_dir() || files::size(&self.manifest_path())?.is_some() {
+            return Ok(Vec::new());
+        }
+        let names = files::list(&self.directory)?.into_iter();
+        let paths =
+            names.filter(|name| self.is_of_set(name, 1)).map(|name| self.directory.join(name));
+        let mut strays = Vec::new();
+        for path in paths {
+            if files::size(&path)?.is_some_and(|size| size > 0) {
+                strays.push(path);
+            }
+        }
+        Ok(strays)
+    }
+
+    /// Whether the directory has files with data, named or not.
+    pub fn has_data(&self) -> Result<bool, FileError> {
+        if !self.directory.is_dir() {
+            return Ok(false);
+        }
+        let named: Vec<PathBuf> = self.manifest.files().map(|(_, e)| self.path_of(e)).collect();
+        let all = files::list(&self.directory)?.into_iter();
+        let of_set =
+            all.filter(|name| self.is_of_set(name, 0)).map(|name| self.directory.join(name));
+        for path in named.into_iter().chain(of_set) {
+            if files::size(&path)?.is_some_and(|size| size > 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a name is one of an incremental file, or of a base above some number.
+    fn is_of_set(&self, name: &OsStr, base: u64) -> bool {
+        let rest = name.as_bytes().strip_prefix(self.prefix.as_bytes());
+        let Some(rest) = rest.and_then(|rest| rest.strip_prefix(b".")) else { return false };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, kind) = rest.split_at(digits);
+        let number = std::str::from_utf8(number).ok().and_then(|text| text.parse::<u64>().ok());
+        match kind {
+            b".incr.aof" => number.is_some(),
+            b".base.rdb" | b".base.aof" => number.is_some_and(|number| number > base),
+            _ => false,
+        }
     }
 
     /// Which of the files was written last, and when, unix milliseconds. Changes nothing, and takes what cannot be read for
@@ -237,10 +291,19 @@ impl AofDir {
     }
 
     fn add_incremental(&mut self) -> Result<(File, u64), FileError> {
-        let mut next = self.next_manifest()?;
-        let entry = next.add_incremental(self.prefix.as_bytes());
-        let (path, sequence) = (self.path_of(entry), entry.sequence);
-        // A file of this name that no manifest names is left from a crash between these two steps.
+        let manifest = self.next_manifest()?;
+        let mut least = 0;
+        let (next, path, sequence) = loop {
+            let mut next = manifest.clone();
+            let entry = next.add_incremental_above(self.prefix.as_bytes(), least);
+            let (path, sequence) = (self.path_of(entry), entry.sequence);
+            // An empty file of this name is left from a crash between the two steps below. One with data was named once: the
+            // manifest has lost a line, and nobody has loaded it.
+            if files::size(&path)?.is_none_or(|size| size == 0) {
+                break (next, path, sequence);
+            }
+            least = sequence;
+        };
         let file = files::create(&path)?;
         drop(file);
         files::sync_directory(&self.directory)?;
@@ -269,6 +332,11 @@ impl AofDir {
     /// Switching on at run time: a file for what happens until the first base is there. It is in no manifest.
     pub fn begin_switch_on(&mut self) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;
+        let manifest = self.manifest_path();
+        if files::size(&manifest)?.is_none() {
+            // Tells what a crash leaves from files whose manifest was lost.
+            files::write_whole(&manifest, &self.temporary_manifest_path(), NOTHING_YET)?;
+        }
         let path = self.temporary_incremental_path();
         // Not emptied but made anew: one of an attempt before may still be written to, and its base has all of that.
         files::remove(&path)?;

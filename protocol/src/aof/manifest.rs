@@ -239,7 +239,12 @@ impl Manifest {
 
     /// Adds the next incremental file to the end.
     pub fn add_incremental(&mut self, prefix: &[u8]) -> &FileEntry {
-        let last = self.incremental.last().map_or(0, |entry| entry.sequence);
+        self.add_incremental_above(prefix, 0)
+    }
+
+    /// Adds one whose number is above `least` as well.
+    pub fn add_incremental_above(&mut self, prefix: &[u8], least: u64) -> &FileEntry {
+        let last = self.incremental.last().map_or(0, |entry| entry.sequence).max(least);
         let entry = self.unused(prefix, last, b"incr.aof");
         self.incremental.push(entry);
         self.incremental.last().expect("just pushed")

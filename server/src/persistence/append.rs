@@ -143,9 +143,10 @@ impl Outside {
         let policy = policy(&self.settings);
         let clock = Box::new(clock::monotonic_ms);
         // The file of a set that is loaded goes on where that ends; one that is in no manifest follows nothing.
-        let follows = match dir.appended() {
-            Some(_) => dir.followed().map_err(io::Error::other)?,
-            None => None,
+        let is_named = dir.appended().is_some();
+        let follows = match is_named {
+            true => dir.followed().map_err(io::Error::other)?,
+            false => None,
         };
         let appender = Appender::new(file)?.begin_at(self.journal.end(), follows);
         let thread = AppendThread::spawn(appender, policy, clock, notify)?;
@@ -169,6 +170,9 @@ impl Outside {
             durable_offset: self.journal.end(),
             timestamp_s: 0,
         });
+        if is_named {
+            self.note_own_folder();
+        }
         self.persistence.note_history(self.journal.history);
         self.journal.announce();
         Ok(())
@@ -413,6 +417,7 @@ impl Outside {
 
     /// Begins to append to a new file, and to make its base.
     fn begin_anew(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
+        self.keep_other_folder()?;
         let (mut dir, _) = open_dir(self)?;
         let file = dir.begin_switch_on().map_err(|error| error.to_string())?;
         if !self.journal.has_readers() {
@@ -609,6 +614,9 @@ impl Node {
     fn install_base(&mut self, pid: i32) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
         let (purpose, rdb) = (self.host.persistence.rewriting, self.host.persistence.base_is_rdb);
+        if self.host.persistence.aof.is_none() {
+            self.host.keep_other_folder()?;
+        }
         let Some(aof) = &mut self.host.persistence.aof else {
             // Nothing is appended: all that was appended once is in the base.
             let mut dir = self.host.aof_to_load()?.0;
@@ -618,6 +626,7 @@ impl Node {
             {
                 tracing::warn!("Deleting old AOF files: {error}");
             }
+            self.host.note_own_folder();
             return Ok(());
         };
         match purpose {
@@ -637,6 +646,7 @@ impl Node {
             aof.base_bytes = base;
             aof.before_bytes = all.saturating_sub(aof.thread.status().size());
         }
+        self.host.note_own_folder();
         self.host.collect_history();
         Ok(())
     }
