@@ -8,8 +8,8 @@
 //! - repair: a start does it ([`crate::aof::load`]), and keeps what it cuts
 
 use crate::aof::{
-    AofDir, AofError, CommandRefused, Handler, Progress, ScanSummary, Tolerance, is_snapshot,
-    scan_file,
+    AofDir, AofError, Before, CommandRefused, Handler, Progress, ScanSummary, Tolerance,
+    is_snapshot, scan_file,
 };
 use crate::files::{self, FileError};
 use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError, refused_aux};
@@ -177,16 +177,21 @@ impl AofReport {
 pub fn check_aof(dir: &AofDir, now_ms: i64) -> Result<AofReport, AofError> {
     let mut report = AofReport { files: Vec::new(), position: None };
     let mut known = Progress::default();
+    let mut before = Before::default();
     for (kind, entry) in dir.manifest().files() {
         if kind == FileKind::History {
             continue;
         }
         let path = dir.path_of(entry);
-        if files::size(&path)?.is_none() {
+        let Some(size) = files::size(&path)? else {
             return Err(AofError::Missing { path });
-        }
-        let (file, after) = check_aof_file(&path, kind, known, now_ms)?;
+        };
+        let (file, after) = check_file(&path, kind, (&before, known), now_ms)?;
         known = after;
+        match kind {
+            FileKind::Incremental => before.files.push((entry.sequence, size)),
+            _ => before.base = known.history.and(known.position),
+        }
         report.files.push(file);
     }
     report.position = known.position.filter(|_| report.is_whole());
@@ -195,10 +200,10 @@ pub fn check_aof(dir: &AofDir, now_ms: i64) -> Result<AofReport, AofError> {
 
 /// Reads one file: an incremental one, or a base of either form, or an old single file. `before` is what is known
 /// where it begins; what is known where it ends is given back.
-pub fn check_aof_file(
+fn check_file(
     path: &Path,
     kind: FileKind,
-    before: Progress,
+    (files_before, before): (&Before, Progress),
     now_ms: i64,
 ) -> Result<(AofFileReport, Progress), AofError> {
     let mut file = files::open(path)?;
@@ -235,7 +240,8 @@ pub fn check_aof_file(
     let sought = file.seek(SeekFrom::Start(next));
     sought.map_err(|error| FileError::new("seek in", path, error))?;
     let tolerance = Tolerance { torn: true, edited: false };
-    match scan_file((path, file), read_ahead, from, size, tolerance, &mut Nothing) {
+    let before = (kind == FileKind::Incremental).then_some(files_before);
+    match scan_file((path, file), read_ahead, (before, from), size, tolerance, &mut Nothing) {
         Ok(ScanSummary { committed, commands, blocks, torn, .. }) => {
             (report.commands, report.blocks) = (commands, blocks);
             if let Some(reason) = torn {

@@ -24,7 +24,10 @@
 pub(crate) mod fault;
 mod kept;
 
-pub use kept::{Identity, KeepRule, OwnFiles, Replaced, date, kept_of, replace_snapshot};
+pub use kept::{
+    Identity, KeepRule, OwnFiles, Replaced, date, directory_id, keep_directory, kept_of,
+    replace_snapshot,
+};
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -57,6 +57,7 @@ fn annotation(text: &[u8]) {
     match &annotation {
         Annotation::Block(mark) => mark.encode(&mut line),
         Annotation::History(mark) => mark.encode(&mut line),
+        Annotation::Follows(mark) => mark.encode(&mut line),
         Annotation::Timestamp(_) | Annotation::Other => return,
     }
     let mut args = Vec::new();

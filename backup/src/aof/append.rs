@@ -1,7 +1,7 @@
 //! The appending end of one file: blocks of commands behind their marks.
 //!
 //! ```text
-//! [#TS:…] | [#tm-history …] | #tm <start> <end> <len> <crc> <place> <seal> | command … | #tm … | command …    one vectored write
+//! [#TS:…] | [#tm-follows …] | [#tm-history …] | #tm <start> <end> <len> <crc> <place> <seal> | command … | #tm … | command …    one vectored write
 //! ```
 //!
 //! A time (`aof-timestamp-enabled`) stands in front of a mark, never inside a block: who cuts a file there, as
@@ -9,6 +9,9 @@
 //!
 //! A mark is never written without its block: peers do not notice a torn annotation at the end of a file, and let it
 //! swallow the next command. For the same reason a history is kept back until there is a block to follow it.
+//!
+//! A file that is begun behind another says so with its first block: which one, how long it was, and at which offset. So a start
+//! notices when the end of that one is missing, or the whole of it ([`super::tie`]).
 //!
 //! # Invariants
 //! - after an error the file has the length that it had before: what was written of the batch is cut off again. If even
@@ -20,7 +23,7 @@
 
 use bytes::Bytes;
 use journal::Offset;
-use protocol::aof::{BlockMark, HistoryMark, encode_timestamp};
+use protocol::aof::{BlockMark, FollowsMark, HistoryMark, encode_timestamp};
 use std::fs::File;
 use std::io::{self, IoSlice};
 
@@ -81,6 +84,10 @@ pub struct Appender<D = File> {
     dirty: bool,
     history: Option<HistoryMark>,
     history_due: bool,
+    /// What this file follows, while it is empty.
+    follows: Option<FollowsMark>,
+    /// The replication offset at the end of what was appended, if it is known.
+    offset: Option<Offset>,
     marks: Vec<u8>,
 }
 
@@ -88,8 +95,23 @@ impl<D: Disk> Appender<D> {
     /// Goes on at the end of a file, which is whole.
     pub fn new(disk: D) -> io::Result<Self> {
         let size = disk.size()?;
-        let marks = Vec::new();
-        Ok(Self { disk, size, dirty: false, history: None, history_due: false, marks })
+        Ok(Self {
+            disk,
+            size,
+            dirty: false,
+            history: None,
+            history_due: false,
+            follows: None,
+            offset: None,
+            marks: Vec::new(),
+        })
+    }
+
+    /// The replication offset from which on is appended, and what the file follows, if nothing is in it yet.
+    #[must_use]
+    pub fn begin_at(self, offset: Offset, follows: Option<FollowsMark>) -> Self {
+        let follows = follows.map(|follows| FollowsMark { offset: Some(offset.get()), ..follows });
+        Self { offset: Some(offset), follows, ..self }
     }
 
     /// The size of the file, whole blocks only.
@@ -113,6 +135,8 @@ impl<D: Disk> Appender<D> {
         let mut marks = std::mem::take(&mut self.marks);
         marks.clear();
         let mut history = self.history.filter(|_| self.history_due);
+        let mut follows = self.follows.filter(|_| self.size == 0);
+        let mut offset = self.offset;
         let mut ends = Vec::new();
         // Bytes of the blocks before, which lie between the marks.
         let mut between = 0;
@@ -120,10 +144,14 @@ impl<D: Disk> Appender<D> {
             if let Some(seconds) = block.timestamp_s {
                 encode_timestamp(seconds, &mut marks);
             }
+            if let Some(follows) = follows.take() {
+                follows.encode(&mut marks);
+            }
             if let Some(history) = history.take() {
                 history.encode(&mut marks);
             }
             assert!(block.start <= block.end, "a block lies in one history");
+            offset = Some(block.end);
             let pieces = block.bytes.iter().map(|piece| &piece[..]);
             let mark = BlockMark::of_pieces(block.start.get(), block.end.get(), pieces);
             mark.at(self.size + marks.len() as u64 + between).encode(&mut marks);
@@ -147,6 +175,7 @@ impl<D: Disk> Appender<D> {
         if let Ok(written) = result {
             self.size += written;
             self.history_due = false;
+            self.offset = offset;
         } else {
             // The error to be told is the first one; an unsuccessful cut is tried again.
             let _ = self.tidy();
@@ -188,9 +217,20 @@ impl<D: Disk> Appender<D> {
         self.disk.sync()
     }
 
-    /// Goes on in another file, at its end. The old one should have been synced.
-    pub fn switch_to(&mut self, disk: D) -> io::Result<()> {
+    /// Goes on in another file, at its end. The old one should have been synced. It has the number `before`, if both are of one
+    /// set.
+    pub fn switch_to(&mut self, disk: D, before: Option<u64>) -> io::Result<()> {
         let size = disk.size()?;
+        self.follows = match before {
+            Some(sequence) if self.size > 0 => Some(FollowsMark {
+                sequence,
+                size: self.size,
+                offset: self.offset.map(Offset::get),
+            }),
+            // Nothing was written to it: what it follows is what this one follows.
+            Some(_) => self.follows,
+            None => None,
+        };
         (self.disk, self.size, self.dirty) = (disk, size, false);
         self.history_due = self.history.is_some();
         Ok(())

@@ -395,7 +395,7 @@ mod tests {
                         }
                         Annotation::History(_) => records.push("history".into()),
                         Annotation::Timestamp(seconds) => records.push(format!("time {seconds}")),
-                        Annotation::Other => panic!("a comment"),
+                        Annotation::Other | Annotation::Follows(_) => panic!("a comment"),
                     }
                     len
                 }

@@ -23,7 +23,7 @@
 use super::AofError;
 use super::base::{BaseJob, save_base};
 use crate::files::{self, FileError, OnPath};
-use protocol::aof::{FileEntry, FileKind, Manifest};
+use protocol::aof::{FileEntry, FileKind, FollowsMark, Manifest};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -32,6 +32,9 @@ use std::path::{Path, PathBuf};
 
 /// The most a manifest can have. Ours have three lines.
 const MANIFEST_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The manifest while the first base is being made: Redis takes it for one without files, as we do.
+const NOTHING_YET: &[u8] = b"# There is no base yet.\n";
 
 /// An append-only file's directory.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct AofDir {
     manifest: Manifest,
     /// A manifest may have been written or not: it has to be read again.
     doubtful: bool,
+    /// The number of the file that was given out to be appended to, if the manifest names it.
+    appended: Option<u64>,
 }
 
 /// What [`AofDir::open`] found.
@@ -71,6 +76,7 @@ impl AofDir {
             prefix: prefix.to_os_string(),
             manifest: Manifest::default(),
             doubtful: false,
+            appended: None,
         };
         let path = this.manifest_path();
         let found = match files::size(&path)? {
@@ -84,6 +90,8 @@ impl AofDir {
             None => false,
         };
         files::remove(&this.temporary_manifest_path())?;
+        // One that names nothing was written while the first base was being made.
+        let found = found && this.manifest.files().next().is_some();
         if this.must_upgrade(found)? {
             this.upgrade(found)?;
             return Ok((this, Opened::Upgraded));
@@ -115,6 +123,55 @@ impl AofDir {
         files::rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
     }
 
+    /// Files with data that no manifest names, because there is none: it was lost, or not copied with them. A first start
+    /// that was stopped half-way leaves base 1 and an empty file at most, and [`Self::begin_switch_on`] a manifest.
+    pub fn strays(&self) -> Result<Vec<PathBuf>, FileError> {
+        if !self.directory.is_dir() || files::size(&self.manifest_path())?.is_some() {
+            return Ok(Vec::new());
+        }
+        let names = files::list(&self.directory)?.into_iter();
+        let paths =
+            names.filter(|name| self.is_of_set(name, 1)).map(|name| self.directory.join(name));
+        let mut strays = Vec::new();
+        for path in paths {
+            if files::size(&path)?.is_some_and(|size| size > 0) {
+                strays.push(path);
+            }
+        }
+        Ok(strays)
+    }
+
+    /// Whether the directory has files with data, named or not.
+    pub fn has_data(&self) -> Result<bool, FileError> {
+        if !self.directory.is_dir() {
+            return Ok(false);
+        }
+        let named: Vec<PathBuf> = self.manifest.files().map(|(_, e)| self.path_of(e)).collect();
+        let all = files::list(&self.directory)?.into_iter();
+        let of_set =
+            all.filter(|name| self.is_of_set(name, 0)).map(|name| self.directory.join(name));
+        for path in named.into_iter().chain(of_set) {
+            if files::size(&path)?.is_some_and(|size| size > 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a name is one of an incremental file, or of a base above some number.
+    fn is_of_set(&self, name: &OsStr, base: u64) -> bool {
+        let rest = name.as_bytes().strip_prefix(self.prefix.as_bytes());
+        let Some(rest) = rest.and_then(|rest| rest.strip_prefix(b".")) else { return false };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, kind) = rest.split_at(digits);
+        let number = std::str::from_utf8(number).ok().and_then(|text| text.parse::<u64>().ok());
+        match kind {
+            b".incr.aof" => number.is_some(),
+            b".base.rdb" | b".base.aof" => number.is_some_and(|number| number > base),
+            _ => false,
+        }
+    }
+
     /// Which of the files was written last, and when, unix milliseconds. Changes nothing, and takes what cannot be read for
     /// nothing: for who does not load them.
     pub fn newest(dir: &Path, directory_name: &OsStr, prefix: &OsStr) -> Option<(PathBuf, i64)> {
@@ -138,9 +195,11 @@ impl AofDir {
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, u64::MAX));
         let temporary = self.directory.join(if rdb { "temp-base.rdb" } else { "temp-base.aof" });
         save_base(&target, &temporary, base, &mut |_| ())?;
-        let path = self.path_of(next.add_incremental(self.prefix.as_bytes()));
+        let entry = next.add_incremental(self.prefix.as_bytes()).clone();
+        let path = self.path_of(&entry);
         files::create(&path)?;
         self.adopt(next)?;
+        self.appended = Some(entry.sequence);
         files::open_append(&path)
     }
 
@@ -202,10 +261,27 @@ impl AofDir {
 
     /// Opens the last incremental file for appending, after a load; makes one if there is none.
     pub fn open_last(&mut self) -> Result<File, FileError> {
-        match self.manifest.incremental.last() {
-            Some(entry) => files::open_append(&self.path_of(entry)),
-            None => self.add_incremental().map(|(file, _)| file),
-        }
+        let Some(entry) = self.manifest.incremental.last() else {
+            return self.add_incremental().map(|(file, _)| file);
+        };
+        self.appended = Some(entry.sequence);
+        files::open_append(&self.path_of(entry))
+    }
+
+    /// The number of the file that is appended to, if the manifest names it: for [`super::Order::Switch`].
+    pub fn appended(&self) -> Option<u64> {
+        self.appended
+    }
+
+    /// What the file of [`Self::open_last`] follows, if nothing is in it yet: the last one before it that is not empty.
+    pub fn followed(&self) -> Result<Option<FollowsMark>, FileError> {
+        let sized = self.manifest.incremental.iter().rev().map(|entry| {
+            let size = files::size(&self.path_of(entry))?.unwrap_or(0);
+            Ok(FollowsMark { sequence: entry.sequence, size, offset: None })
+        });
+        let written = sized.skip_while(|mark| mark.as_ref().is_ok_and(|mark| mark.size == 0));
+        let written: Option<FollowsMark> = { written }.next().transpose()?;
+        Ok(written.filter(|mark| Some(mark.sequence) != self.appended))
     }
 
     /// The first step of a rewrite: the file to which everything goes from now on, and its number, which
@@ -215,15 +291,26 @@ impl AofDir {
     }
 
     fn add_incremental(&mut self) -> Result<(File, u64), FileError> {
-        let mut next = self.next_manifest()?;
-        let entry = next.add_incremental(self.prefix.as_bytes());
-        let (path, sequence) = (self.path_of(entry), entry.sequence);
-        // A file of this name that no manifest names is left from a crash between these two steps.
+        let manifest = self.next_manifest()?;
+        let mut least = 0;
+        let (next, path, sequence) = loop {
+            let mut next = manifest.clone();
+            let entry = next.add_incremental_above(self.prefix.as_bytes(), least);
+            let (path, sequence) = (self.path_of(entry), entry.sequence);
+            // An empty file of this name is left from a crash between the two steps below. One with data was named once: the
+            // manifest has lost a line, and nobody has loaded it.
+            if files::size(&path)?.is_none_or(|size| size == 0) {
+                break (next, path, sequence);
+            }
+            least = sequence;
+        };
         let file = files::create(&path)?;
         drop(file);
         files::sync_directory(&self.directory)?;
         self.adopt(next)?;
-        Ok((files::open_append(&path)?, sequence))
+        let file = files::open_append(&path)?;
+        self.appended = Some(sequence);
+        Ok((file, sequence))
     }
 
     /// The last step of a rewrite: `temporary` (complete and fsynced) becomes the base, the files before `first_kept`
@@ -245,10 +332,16 @@ impl AofDir {
     /// Switching on at run time: a file for what happens until the first base is there. It is in no manifest.
     pub fn begin_switch_on(&mut self) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;
+        let manifest = self.manifest_path();
+        if files::size(&manifest)?.is_none() {
+            // Tells what a crash leaves from files whose manifest was lost.
+            files::write_whole(&manifest, &self.temporary_manifest_path(), NOTHING_YET)?;
+        }
         let path = self.temporary_incremental_path();
         // Not emptied but made anew: one of an attempt before may still be written to, and its base has all of that.
         files::remove(&path)?;
         files::create(&path)?;
+        self.appended = None;
         files::open_append(&path)
     }
 
@@ -261,7 +354,9 @@ impl AofDir {
         let base = self.path_of(next.replace_base(prefix, rdb, incremental.sequence));
         files::replace(temporary, &base)?;
         files::replace(&self.temporary_incremental_path(), &self.path_of(&incremental))?;
-        self.adopt(next)
+        self.adopt(next)?;
+        self.appended = Some(incremental.sequence);
+        Ok(())
     }
 
     /// Switching on has failed or was taken back: its file goes.

@@ -23,8 +23,9 @@
 //!
 //! # Marking anew
 //! All files from the first edited one on get new marks, in a history of their own: the offsets of the old one are no
-//! longer those of this data. Each is written under another name and renamed over the old one, the last file first and the
-//! edited one at the end: as long as that is as it was, a start asks again and does the same again.
+//! longer those of this data. All are written under other names, each tied to the new end of the one before it, and then renamed over the
+//! old ones, the last file first and the edited one at the end: as long as that is as it was, a start asks again and does the
+//! same again.
 //!
 //! # Invariants
 //! - a file with marks that were not damaged loads as edited only if it has more or fewer bytes than were written
@@ -36,7 +37,10 @@
 use super::AofError;
 use super::window::Window;
 use crate::files::{self, FileError, OnPath};
-use protocol::aof::{Annotation, BlockMark, HistoryMark, Record, Span, parse_record};
+use protocol::aof::{
+    Annotation, BlockMark, FollowsMark, HistoryMark, MAX_ANNOTATION_BYTES, Record, Span,
+    parse_record,
+};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -67,6 +71,8 @@ pub(super) enum Verdict {
     },
     /// It has so many bytes more than its mark says, or fewer.
     Edited { by: i64 },
+    /// A length in it reaches over the mark at this offset.
+    Swallowed { at: u64 },
 }
 
 /// How far a mark stands from where it was written; 0 if it does not say where.
@@ -75,12 +81,26 @@ pub(super) fn shift(mark: &BlockMark, offset: u64) -> i64 {
 }
 
 /// Judges the block behind a mark at `offset`, whose commands begin at `body`; the file is taken to end at `end`.
+///
+/// The lengths inside of it are the last thing to be believed: one that has rotted leads past all that follows. What the
+/// mark says of the block's length is sealed, so the next mark is looked for there first.
 pub(super) fn judge(
     path: &Path,
     (offset, body): (u64, u64),
     mark: &BlockMark,
     end: u64,
 ) -> Result<Verdict, FileError> {
+    let moved = shift(mark, offset);
+    let left = end - body;
+    if mark.len < left
+        && let Some((at, next)) = next_mark(path, body + mark.len, end)?
+        && (mark.place.is_none() || next.place.is_none() || shift(&next, at) == moved)
+    {
+        // Nothing between the two has become longer or shorter.
+        return Ok(Verdict::Rotten);
+    }
+    let written =
+        mark.place.map(|place| place.saturating_add(body - offset).saturating_add(mark.len));
     let mut records = Records::open(path, body, end)?;
     let mut block_end = None;
     let next = loop {
@@ -91,56 +111,109 @@ pub(super) fn judge(
             Next::Annotation(Ok(Annotation::History(_))) => block_end = block_end.or(Some(at)),
             Next::Annotation(Ok(_)) => {}
             Next::Annotation(Err(_)) | Next::Malformed => break None,
-            Next::End if mark.len > end - body => {
-                return Ok(Verdict::Torn { between: records.offset() == end });
-            }
             Next::End => {
-                let by = (end - body) as i64 - mark.len as i64;
+                if let Some(swallowed) = find_mark(path, (body, end), written)? {
+                    return Ok(Verdict::Swallowed { at: swallowed });
+                }
+                if mark.len > left {
+                    return Ok(Verdict::Torn { between: records.offset() == end });
+                }
+                let by = left as i64 - mark.len as i64;
                 return Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } });
             }
         }
     };
     let Some((at, next)) = next else {
-        let torn = mark.len > end - body && !has_mark(path, records.offset(), end)?;
+        let torn = mark.len > left && find_mark(path, (body, end), written)?.is_none();
         return Ok(if torn { Verdict::Torn { between: false } } else { Verdict::Rotten });
     };
+    if let Some(swallowed) = find_mark(path, (body, at), written)? {
+        return Ok(Verdict::Swallowed { at: swallowed });
+    }
     let by = match (mark.place, next.place) {
-        (Some(_), Some(_)) => shift(&next, at) - shift(mark, offset),
+        (Some(_), Some(_)) => shift(&next, at) - moved,
         // Older marks do not say where they stand.
         _ => (block_end.unwrap_or(at) - body) as i64 - mark.len as i64,
     };
     Ok(if by == 0 { Verdict::Rotten } else { Verdict::Edited { by } })
 }
 
-/// Whether anything behind `from` looks like a sealed mark: then a file does not end here, whatever there is before it.
-fn has_mark(path: &Path, from: u64, end: u64) -> Result<bool, FileError> {
-    let mut file = files::open(path)?;
-    file.seek(SeekFrom::Start(from)).on("seek in", path)?;
-    let mut lines = BufReader::new(file.take(end - from));
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).on("read", path)? > 0 {
-        if let Some(text) = line.trim_ascii_end().strip_prefix(b"#")
-            && matches!(Annotation::parse(text), Ok(Annotation::Block(mark)) if mark.sealed)
-        {
-            return Ok(true);
+/// The mark that stands at an offset, behind other lines of ours that may go before it.
+fn next_mark(path: &Path, from: u64, end: u64) -> Result<Option<(u64, BlockMark)>, FileError> {
+    let mut records = Records::open(path, from, end)?;
+    loop {
+        let at = records.offset();
+        match records.next()? {
+            Next::Annotation(Ok(Annotation::Block(mark))) => return Ok(Some((at, mark))),
+            Next::Annotation(Ok(_)) => {}
+            _ => return Ok(None),
         }
-        line.clear();
     }
-    Ok(false)
 }
 
-/// Writes a file with new marks in the place of the old one. Its records begin at `from`; `start` is the offset before
-/// them.
-pub(super) fn mark_anew(
+/// Where the first line is that looks like a sealed mark, whatever there is before it. With `written`, only one that was
+/// written at that place of the file or behind it: a value may have all the lines of another file.
+pub(super) fn find_mark(
     path: &Path,
-    from: u64,
-    history: HistoryMark,
-    start: u64,
-) -> Result<(), AofError> {
-    let size = files::size(path)?.unwrap_or(0);
+    (from, end): (u64, u64),
+    written: Option<u64>,
+) -> Result<Option<u64>, FileError> {
+    let mut file = files::open(path)?;
+    file.seek(SeekFrom::Start(from)).on("seek in", path)?;
+    let mut input = BufReader::new(file.take(end - from));
+    let (mut at, mut line) = (from, Vec::new());
+    loop {
+        // Longer ones are no annotations, and need not be in memory.
+        line.clear();
+        let most = MAX_ANNOTATION_BYTES as u64;
+        let read = input.by_ref().take(most).read_until(b'\n', &mut line).on("read", path)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        // A mark may also follow a line end that has rotted.
+        if let Some(start) = memchr::memmem::find(&line, b"#tm ")
+            && let Ok(Annotation::Block(mark)) =
+                Annotation::parse(line[start + 1..].trim_ascii_end())
+            && mark.sealed
+            && mark.place >= written
+        {
+            return Ok(Some(at + start as u64));
+        }
+        at += read as u64;
+    }
+}
+
+/// A file that is to be marked anew.
+pub(super) struct Remark<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// Where its records begin.
+    pub(super) from: u64,
+    /// The history of the new marks.
+    pub(super) history: HistoryMark,
+    /// The offset before them.
+    pub(super) start: u64,
+    /// Behind which file it comes.
+    pub(super) follows: Option<FollowsMark>,
+}
+
+/// Under which name a file is written.
+fn temporary_name(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from("temp-");
     name.push(path.file_name().expect("a file has a name"));
-    let temporary = path.with_file_name(name);
+    path.with_file_name(name)
+}
+
+/// Puts what [`write_anew`] has written in the place of the old file.
+pub(super) fn replace_by_new(path: &Path) -> Result<(), FileError> {
+    files::replace(&temporary_name(path), path)
+}
+
+/// Writes a file with new marks, beside the old one. Returns how large it is.
+pub(super) fn write_anew(job: &Remark<'_>) -> Result<u64, AofError> {
+    let Remark { path, from, history, start, follows } = *job;
+    let size = files::size(path)?.unwrap_or(0);
+    let temporary = temporary_name(path);
     let mut out = Marked {
         file: files::create(&temporary)?,
         path: &temporary,
@@ -148,6 +221,7 @@ pub(super) fn mark_anew(
         offset: start,
         block: Vec::new(),
         before: Vec::new(),
+        follows,
         history: Some(history),
     };
     out.copy_before(path, from)?;
@@ -160,7 +234,9 @@ pub(super) fn mark_anew(
                 in_transaction = records.transaction_word().unwrap_or(in_transaction);
             }
             // The old marks end blocks, and are left out.
-            Next::Annotation(Ok(Annotation::Block(_) | Annotation::History(_))) => {
+            Next::Annotation(Ok(
+                Annotation::Block(_) | Annotation::History(_) | Annotation::Follows(_),
+            )) => {
                 if !in_transaction {
                     out.end_block()?;
                 }
@@ -187,8 +263,7 @@ pub(super) fn mark_anew(
         }
     }
     out.end_block()?;
-    files::replace(&temporary, path)?;
-    Ok(())
+    Ok(out.bytes)
 }
 
 /// A file that is written with marks.
@@ -203,6 +278,7 @@ struct Marked<'a> {
     /// Lines that stand in front of the block.
     before: Vec<u8>,
     /// To be written with the first block.
+    follows: Option<FollowsMark>,
     history: Option<HistoryMark>,
 }
 
@@ -220,6 +296,9 @@ impl Marked<'_> {
             return Ok(());
         }
         let mut lines = std::mem::take(&mut self.before);
+        if let Some(follows) = self.follows.take() {
+            follows.encode(&mut lines);
+        }
         if let Some(history) = self.history.take() {
             history.encode(&mut lines);
         }
@@ -236,7 +315,7 @@ impl Marked<'_> {
 }
 
 /// The records of a file, one after the other, whatever blocks they are in.
-struct Records<'a> {
+pub(super) struct Records<'a> {
     path: &'a Path,
     window: Window,
     /// Of the next record, in the window.
@@ -247,7 +326,7 @@ struct Records<'a> {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Command,
     Annotation(Result<Annotation, protocol::aof::AnnotationError>),
     Malformed,
@@ -256,7 +335,7 @@ enum Next {
 }
 
 impl<'a> Records<'a> {
-    fn open(path: &'a Path, from: u64, end: u64) -> Result<Self, FileError> {
+    pub(super) fn open(path: &'a Path, from: u64, end: u64) -> Result<Self, FileError> {
         let mut file = files::open(path)?;
         file.seek(SeekFrom::Start(from)).on("seek in", path)?;
         let window = Window::new(file, Vec::new(), from, end);
@@ -281,7 +360,7 @@ impl<'a> Records<'a> {
         (begins || name.eq_ignore_ascii_case(b"exec")).then_some(begins)
     }
 
-    fn next(&mut self) -> Result<Next, FileError> {
+    pub(super) fn next(&mut self) -> Result<Next, FileError> {
         loop {
             let (len, next) = match parse_record(&self.window.bytes()[self.at..], &mut self.spans) {
                 Record::Command { len } => (len, Next::Command),

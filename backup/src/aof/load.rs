@@ -27,15 +27,16 @@
 //! - `aof.c` of Redis 7.2: order of files, damage, expiry while loading
 
 use super::dir::AofDir;
-use super::edited::{Edited, mark_anew};
+use super::edited::{Edited, Remark, find_mark, replace_by_new, write_anew};
 use super::repair::{Cut, cut_tail, end_without_zeros};
 use super::scan::{BETWEEN, CommandRefused, Handler, Progress, Tolerance, is_snapshot, scan_file};
+use super::tie::{Before, check_history};
 use super::{AofError, ScanSummary};
 use crate::files::{self, OnPath};
 use crate::snapshot::{FileLoadError, FileSource, LoadError, LoadOptions, LoadedMeta, load_values};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
-use protocol::aof::{FileEntry, HistoryMark, REPLICATION_ID_BYTES};
+use protocol::aof::{FollowsMark, HistoryMark, REPLICATION_ID_BYTES};
 use protocol::rdb::{ReadError, Reader};
 use protocol::resp::Batch;
 use std::fs::File;
@@ -135,17 +136,28 @@ fn load_up_to(
     end: Option<(&Path, u64)>,
 ) -> Result<Loaded, AofError> {
     let files = existing_files(dir)?;
-    let last = files.iter().rposition(|(_, size)| *size > 0);
+    let last = files.iter().rposition(|file| file.size > 0);
     let loaded = Loaded::default();
-    let mut loading = Loading { options, apply, loaded, end, edited: None, begins: Vec::new() };
-    for (index, (path, size)) in files.iter().enumerate() {
+    let before = Before::default();
+    let mut loading =
+        Loading { options, apply, loaded, end, edited: None, begins: Vec::new(), before };
+    for (index, file) in files.iter().enumerate() {
         // Empty files behind it do not matter: the process died before anything was written to them.
         let may_be_cut = Some(index) == last;
-        let is_base = index == 0 && dir.manifest().base.is_some();
-        loading.file(path, *size, is_base, may_be_cut)?;
+        loading.file(file, may_be_cut)?;
+        if file.sequence.is_none() {
+            let Loaded { history, position, .. } = loading.loaded;
+            let base = history.zip(position);
+            loading.before.base = base.map(|(_, position)| position);
+            loading.before.base_is_edited = loading.edited.is_some();
+            check_history(dir, base)?;
+        }
+    }
+    if dir.manifest().base.is_none() {
+        check_history(dir, None)?;
     }
     if let (Some(first), Some(id)) = (loading.edited, options.edited) {
-        mark_all_anew(&files[first..], &loading.begins[first..], id)?;
+        mark_all_anew(&files, first, &loading.begins, id)?;
         if let Some(edited) = &mut loading.loaded.edited {
             edited.files = files.len() - first;
         }
@@ -154,34 +166,50 @@ fn load_up_to(
     Ok(loading.loaded)
 }
 
-/// Marks files anew, the first one at the end: until that is done it says itself that it was edited.
+/// Marks files anew from the first one on, which gets its place at the end: until that is done it says itself that it was edited.
 fn mark_all_anew(
-    files: &[(PathBuf, u64)],
+    files: &[LoadFile],
+    first: usize,
     begins: &[u64],
     id: [u8; REPLICATION_ID_BYTES],
 ) -> Result<(), AofError> {
     let none = [b'0'; REPLICATION_ID_BYTES];
     let history = HistoryMark { id, second_id: none, second_offset: -1 };
-    // The commands of a file are fewer bytes than it has, so offsets only go on.
-    let starts = files.iter().scan(0, |start, (_, size)| {
-        *start += size;
-        Some(*start - size)
-    });
-    let starts: Vec<u64> = starts.collect();
-    for index in (0..files.len()).rev() {
-        mark_anew(&files[index].0, begins[index], history, starts[index])?;
+    let (mut start, mut follows) = (0, None);
+    for (index, file) in files.iter().enumerate() {
+        let mut size = files::size(&file.path)?.unwrap_or(0);
+        if index >= first {
+            let path = &file.path;
+            let job = Remark { path, from: begins[index], history, start, follows };
+            size = write_anew(&job)?;
+            // The commands of a file are fewer bytes than it has, so offsets only go on.
+            start += size;
+        }
+        if let Some(sequence) = file.sequence.filter(|_| size > 0) {
+            follows = Some(FollowsMark { sequence, size, offset: Some(start) });
+        }
     }
+    files[first..].iter().rev().try_for_each(|file| replace_by_new(&file.path))?;
     Ok(())
 }
 
+/// A file to be loaded.
+struct LoadFile {
+    path: PathBuf,
+    size: u64,
+    /// The number of an incremental file.
+    sequence: Option<u64>,
+}
+
 /// The files to be loaded, with their sizes.
-fn existing_files(dir: &AofDir) -> Result<Vec<(PathBuf, u64)>, AofError> {
+fn existing_files(dir: &AofDir) -> Result<Vec<LoadFile>, AofError> {
     let manifest = dir.manifest();
-    let entries = manifest.base.iter().chain(&manifest.incremental);
-    let sized = entries.map(|entry: &FileEntry| {
+    let base = manifest.base.iter().map(|entry| (entry, None));
+    let incremental = manifest.incremental.iter().map(|entry| (entry, Some(entry.sequence)));
+    let sized = base.chain(incremental).map(|(entry, sequence)| {
         let path = dir.path_of(entry);
         match files::size(&path)? {
-            Some(size) => Ok((path, size)),
+            Some(size) => Ok(LoadFile { path, size, sequence }),
             None => Err(AofError::Missing { path }),
         }
     });
@@ -198,21 +226,18 @@ struct Loading<'a, 'b> {
     edited: Option<usize>,
     /// Where the commands of each file begin.
     begins: Vec<u64>,
+    /// What is before the next file.
+    before: Before,
 }
 
 impl Loading<'_, '_> {
-    fn file(
-        &mut self,
-        path: &Path,
-        size: u64,
-        is_base: bool,
-        may_be_cut: bool,
-    ) -> Result<(), AofError> {
+    fn file(&mut self, file: &LoadFile, may_be_cut: bool) -> Result<(), AofError> {
+        let LoadFile { ref path, size, sequence } = *file;
         let mut file = files::open(path)?;
         let (history, position) = (self.loaded.history, self.loaded.position);
         let mut from = Progress { history, position, ..Progress::default() };
         let mut read_ahead = Vec::new();
-        if is_base && is_snapshot(&mut file, path)? {
+        if sequence.is_none() && is_snapshot(&mut file, path)? {
             let (meta, ahead, position) = self.snapshot(path, &file)?;
             (from, read_ahead) = (position, ahead);
             self.loaded.selected_db = meta.replication.map_or(0, |point| point.stream_db);
@@ -230,7 +255,11 @@ impl Loading<'_, '_> {
         self.apply.begin_file(path);
         let mut handler = ApplyCommands { apply: self.apply, before: self.loaded.bytes };
         let tolerance = Tolerance { torn: cuttable, edited: self.options.edited.is_some() };
+        let from = (sequence.map(|_| &self.before), from);
         let summary = scan_file((path, file), read_ahead, from, end, tolerance, &mut handler)?;
+        if let Some(sequence) = sequence {
+            self.before.files.push((sequence, size));
+        }
         if let Some(offset) = summary.edited.filter(|_| self.edited.is_none()) {
             self.edited = Some(self.begins.len() - 1);
             self.loaded.edited = Some(Edited { path: path.to_path_buf(), offset, files: 0 });
@@ -238,9 +267,16 @@ impl Loading<'_, '_> {
         let mut known = summary.committed;
         let beyond = if senseless.is_some() { SENSELESS } else { "in zeros" };
         if let Some(reason) = summary.torn.or((end < size).then_some(beyond)) {
+            if !cuttable && !may_be_cut && reason == BETWEEN {
+                let (path, offset) = (path.to_path_buf(), known.offset);
+                let reason =
+                    "the file ends between two commands of a block, and is not the last one".into();
+                return Err(AofError::Edited { path, offset, reason });
+            }
             if !cuttable {
                 return Err(torn(path, &summary, reason, may_be_cut));
             }
+            Self::nothing_follows(path, &known, size)?;
             let (cut, after) = cut_tail(path, known, reason)?;
             self.loaded.cut = Some(cut);
             known = after;
@@ -254,6 +290,19 @@ impl Loading<'_, '_> {
         }
         self.apply.progress(self.loaded.bytes);
         Ok(())
+    }
+
+    /// A file that is torn has nothing behind the tear. Where marks follow, a length has led over them, and what they
+    /// speak of must not be cut.
+    fn nothing_follows(path: &Path, known: &Progress, size: u64) -> Result<(), AofError> {
+        let Some(at) = find_mark(path, (known.offset, size), known.last_end)? else {
+            return Ok(());
+        };
+        let reason = format!(
+            "what begins here reaches over the mark at byte {at}: a length has rotted, or is not that of what was edited"
+        );
+        let offset = known.offset;
+        Err(AofError::Malformed { path: path.to_path_buf(), offset, reason: reason.into() })
     }
 
     /// Loads the snapshot at the beginning of the base. Gives back what was read behind it, and where that is.

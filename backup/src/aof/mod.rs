@@ -14,7 +14,7 @@
 //! # Map
 //! - [`AofDir`] (`dir`): manifest, names, the steps of start and rewrite
 //! - [`load`] (`load`): a whole directory into an [`Apply`]; `scan` reads one file, `window` its bytes, `repair` cuts
-//!   a torn tail, `edited` judges and marks anew what a person has edited
+//!   a torn tail, `edited` judges and marks anew what a person has edited, `tie` tells whether the files belong together
 //! - [`BaseForm`] (`base`): the base as a snapshot or as commands
 //! - [`Appender`] (`append`): one file and its marks; [`AppendThread`] (`thread`): policy, group commit, retries
 //!
@@ -35,6 +35,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod tie;
 mod window;
 
 pub use append::{Appender, Block, Disk};
@@ -49,6 +50,7 @@ pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
 pub(crate) use base::save_base;
 pub(crate) use repair::cut_offset;
 pub(crate) use scan::{Handler, Tolerance, is_snapshot, scan_file};
+pub(crate) use tie::Before;
 
 use crate::files::FileError;
 use crate::snapshot::FileLoadError;
@@ -116,6 +118,22 @@ pub enum AofError {
          is unknown from there", .path.display()
     )]
     Edited {
+        /// The file.
+        path: PathBuf,
+        /// Where that shows.
+        offset: u64,
+        /// By what.
+        reason: String,
+    },
+    /// The file does not belong where the manifest has it.
+    #[error(
+        "Bad file format reading the append only file {}, byte {offset}: {reason}. The manifest does not name the files that \
+         belong together, or one of them is not the one that was written. Ways out: put the manifest and all files that it names back as they were, from \
+         one copy of the folder; or, to begin with what is before this file, take its line and all lines behind it out of the manifest, \
+         and move these files elsewhere; or, if everything is to be loaded as the manifest has it, take the lines that begin with #tm out of \
+         these files", .path.display()
+    )]
+    Misplaced {
         /// The file.
         path: PathBuf,
         /// Where that shows.

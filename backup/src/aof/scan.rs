@@ -25,9 +25,10 @@
 
 use super::AofError;
 use super::edited::{Verdict, judge, shift};
+use super::tie::{Before, Fit, fit, goes_on};
 use super::window::Window;
 use crate::files::{FileError, OnPath};
-use protocol::aof::{Annotation, BlockMark, HistoryMark, Record, Span, parse_record};
+use protocol::aof::{Annotation, BlockMark, FollowsMark, HistoryMark, Record, Span, parse_record};
 use protocol::number::parse_i64;
 use protocol::resp::Batch;
 use std::borrow::Cow;
@@ -56,6 +57,14 @@ pub struct Progress {
     pub(super) block: Option<OpenBlock>,
     /// How far what was edited has moved the marks from where they were written.
     pub(super) shift: i64,
+    /// Behind which file this one was begun.
+    pub(super) follows: Option<FollowsMark>,
+    /// Whether its place behind the files before it was looked at: with its first mark or command.
+    pub(super) tied: bool,
+    /// Where what is before it ends, in the history that goes on here.
+    pub(super) floor: Option<u64>,
+    /// Where the end of the last block was written: a mark that follows was written there or behind it.
+    pub(super) last_end: Option<u64>,
 }
 
 impl Progress {
@@ -136,17 +145,19 @@ pub(crate) fn is_snapshot(file: &mut File, path: &Path) -> Result<bool, FileErro
     Ok(start.starts_with(b"REDIS") || start.starts_with(b"VALKEY"))
 }
 
-/// Reads a file from `from.offset` on, of which `read_ahead` has been read already, up to `end`.
+/// Reads a file from `from.offset` on, of which `read_ahead` has been read already, up to `end`. `before` are the files that it is to
+/// fit behind, if it is one that follows others.
 pub(crate) fn scan_file(
     (path, file): (&Path, File),
     read_ahead: Vec<u8>,
-    from: Progress,
+    (before, from): (Option<&Before>, Progress),
     end: u64,
     tolerance: Tolerance,
     handler: &mut dyn Handler,
 ) -> Result<ScanSummary, AofError> {
     let mut scan = Scan {
         path,
+        before,
         window: Window::new(file, read_ahead, from.offset, end),
         batch: Batch::default(),
         committed: from,
@@ -166,6 +177,7 @@ pub(crate) fn scan_file(
 
 struct Scan<'a> {
     path: &'a Path,
+    before: Option<&'a Before>,
     window: Window,
     batch: Batch,
     committed: Progress,
@@ -320,7 +332,18 @@ impl Scan<'_> {
             Record::Annotation { text, len } => match Annotation::parse(text) {
                 Err(error) => Err(self.malformed(at, error.to_string())),
                 Ok(Annotation::Block(mark)) => self.mark(at, len, mark),
+                Ok(Annotation::Follows(_)) if self.now.tied || self.now.follows.is_some() => {
+                    self.is_edited("this line stands at the beginning of a file only".into())?;
+                    self.pass(len)
+                }
+                Ok(Annotation::Follows(follows)) => {
+                    self.now.follows = Some(follows);
+                    self.pass(len)
+                }
                 Ok(Annotation::History(history)) => {
+                    if !self.now.tied && goes_on(self.now.history, &history) {
+                        self.now.floor = self.now.position;
+                    }
                     self.now.history = Some(history);
                     self.now.position = None;
                     self.pass(len)
@@ -353,6 +376,9 @@ impl Scan<'_> {
     fn command(&mut self, at: usize, len: usize, spans: &[Span]) -> Result<Step, AofError> {
         if self.now.block.is_none() {
             self.now.position = None;
+            if !self.now.tied {
+                self.tie(None)?;
+            }
         }
         let bytes = &self.window.bytes()[at..];
         let name = spans[0].of(bytes);
@@ -395,6 +421,9 @@ impl Scan<'_> {
         if self.now.block.is_some() {
             return Err(self.malformed(at, "mark of a block inside another block"));
         }
+        if !self.now.tied {
+            self.tie(Some(&mark))?;
+        }
         let shift =
             if mark.place.is_some() { shift(&mark, self.now.offset) } else { self.now.shift };
         if shift != self.now.shift {
@@ -408,6 +437,8 @@ impl Scan<'_> {
         if self.now.position.is_some_and(|position| position > mark.start) {
             return Err(self.malformed(at, "mark of a block brings the replication offset back"));
         }
+        let written = mark.place.map(|place| place.saturating_add(line as u64 + mark.len));
+        self.now.last_end = written.or(self.now.last_end);
         let body = at + line;
         let torn = mark.len > self.window.left_from(body);
         let verdict = if torn {
@@ -429,6 +460,12 @@ impl Scan<'_> {
             Verdict::Rotten => {
                 return Err(self.malformed(at, "block does not have the checksum of its mark"));
             }
+            Verdict::Swallowed { at: over } => {
+                let reason = format!(
+                    "block does not have the checksum of its mark, and the length of an argument in it reaches over the mark at byte {over}"
+                );
+                return Err(self.malformed(at, reason));
+            }
             Verdict::Torn { .. } if self.tolerance.torn => {
                 self.now.block = Some(self.open_block(mark, line, true));
             }
@@ -443,6 +480,21 @@ impl Scan<'_> {
         }
         self.now.position = None;
         self.pass(line)
+    }
+
+    /// Looks whether the file belongs behind those before it.
+    fn tie(&mut self, first: Option<&BlockMark>) -> Result<(), AofError> {
+        self.now.tied = true;
+        let Some(before) = self.before else { return Ok(()) };
+        let Progress { follows, floor, .. } = self.now;
+        match fit(before, follows, floor, first.map(|mark| mark.start)) {
+            Fit::Well => Ok(()),
+            Fit::Edited(reason) => self.is_edited(reason),
+            Fit::Misplaced(reason) => {
+                let (path, offset) = (self.path.to_path_buf(), self.now.offset);
+                Err(AofError::Misplaced { path, offset, reason })
+            }
+        }
     }
 
     fn judge(&self, line: usize, mark: &BlockMark) -> Result<Verdict, FileError> {

@@ -16,6 +16,7 @@ use std::path::Path;
 mod edited;
 mod faults;
 mod senseless;
+mod tie;
 
 /// Commands of `len` bytes of the stream that begin at `start`.
 fn to_append(start: u64, bytes: Vec<Bytes>, len: usize, timestamp_s: Option<i64>) -> Block {
@@ -233,6 +234,21 @@ fn a_rewrite_replaces_everything_before_it() {
 }
 
 #[test]
+fn a_file_with_data_that_the_manifest_has_lost_is_not_overwritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut dir = directory(folder.path(), &[&command("SET a 1"), b"", b""]);
+    fs::write(dir.directory().join("P.2.incr.aof"), command("SET b 2")).expect("written");
+    fs::write(dir.directory().join("P.manifest"), "file P.1.incr.aof seq 1 type i\n").expect("cut");
+    let mut reopened = open(folder.path()).0;
+    let (_, sequence) = reopened.begin_rewrite().expect("begun");
+    // The empty one behind it is what a crash leaves.
+    assert_eq!(sequence, 3);
+    assert_eq!(fs::read(dir.directory().join("P.2.incr.aof")).expect("read"), command("SET b 2"));
+    dir = open(folder.path()).0;
+    assert_eq!(dir.begin_rewrite().expect("begun").1, 4);
+}
+
+#[test]
 fn switching_on_at_run_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut dir = directory(folder.path(), &[&command("SET off 1")]);
@@ -250,6 +266,42 @@ fn switching_on_at_run_time() {
     dir.cancel_switch_on().expect("cancelled");
     let names = files::list(dir.directory()).expect("listed");
     assert_eq!(names, ["P.1.base.aof", "P.2.incr.aof", "P.manifest"]);
+}
+
+#[test]
+fn files_with_data_and_no_manifest_are_named_and_what_a_first_start_leaves_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = folder.path().join("appendonlydir");
+    let strays = || open(folder.path()).0.strays().expect("looked at").len();
+    assert_eq!(strays(), 0, "no folder");
+    fs::create_dir(&directory).expect("a folder");
+    // What a first start leaves wherever it stops, and what is not of the set.
+    for (name, contents) in [
+        ("P.1.base.rdb", &b"REDIS0011"[..]),
+        ("temp-base.rdb", b"REDIS"),
+        ("temp-P.incr", b"*1\r\n$4\r\nPING\r\n"),
+        ("P.1.incr.aof", b""),
+        ("other.7.incr.aof", b"x"),
+        ("P.1.incr.aof.cut-7", b"x"),
+    ] {
+        fs::write(directory.join(name), contents).expect("written");
+        assert_eq!(strays(), 0, "{name}");
+    }
+    for (count, name) in (1..).zip(["P.1.incr.aof", "P.7.incr.aof", "P.2.base.rdb", "P.3.base.aof"])
+    {
+        fs::write(directory.join(name), b"x").expect("written");
+        assert_eq!(strays(), count, "{name}");
+    }
+    fs::write(directory.join("P.manifest"), b"file P.7.incr.aof seq 7 type i\n").expect("written");
+    assert_eq!(strays(), 0, "there is a manifest");
+    // Switching on at run time leaves one as well, whenever it stops.
+    fs::remove_dir_all(&directory).expect("removed");
+    let mut dir = open(folder.path()).0;
+    assert!(!dir.has_data().expect("looked at"));
+    dir.begin_switch_on().expect("begun");
+    fs::write(directory.join("P.1.incr.aof"), b"x").expect("written");
+    assert_eq!((strays(), open(folder.path()).1), (0, Opened::Nothing));
+    assert!(dir.has_data().expect("looked at"));
 }
 
 #[test]
@@ -554,7 +606,8 @@ fn histories_are_written_before_the_first_block_of_each_file() {
     appender.append([block(0), block(27)].iter()).expect("appended");
     appender.set_history(history);
     appender.append([block(54)].iter()).expect("appended");
-    appender.switch_to(second).expect("appendable");
+    let first_size = appender.size();
+    appender.switch_to(second, Some(1)).expect("appendable");
     appender.append([block(81)].iter()).expect("appended");
     let (loaded, host) = try_load(&dir, false).expect("whole");
     assert_eq!((loaded.history, loaded.position), (Some(history), Some(108)));
@@ -562,7 +615,9 @@ fn histories_are_written_before_the_first_block_of_each_file() {
     for (number, lines) in [(1, 1), (2, 1)] {
         let bytes = fs::read(dir.directory().join(format!("P.{number}.incr.aof"))).expect("read");
         let text = String::from_utf8(bytes).expect("ASCII");
-        assert!(text.starts_with("#tm-history "));
+        // The second one says what it follows.
+        let follows = format!("#tm-follows 1 {} 81 s", first_size);
+        assert!(text.starts_with(if number == 1 { "#tm-history " } else { &follows }), "{text}");
         assert_eq!(text.matches("#tm-history").count(), lines);
     }
 }

@@ -72,8 +72,8 @@ pub enum Order<D = File> {
     History(HistoryMark),
     /// Look at [`AppendThread::request_sync`]'s wish.
     Sync,
-    /// fsync, and go on in another file.
-    Switch(D),
+    /// fsync, and go on in another file. The one before has this number, if both are of one set.
+    Switch(D, Option<u64>),
     /// Another policy.
     SetPolicy(FsyncPolicy),
     /// fsync, and end.
@@ -300,12 +300,12 @@ impl<D: Disk> Worker<D> {
                     self.stopped = true;
                     self.sync()?;
                 }
-                Order::Switch(_) => {
+                Order::Switch(..) => {
                     self.sync()?;
-                    let Some(Order::Switch(file)) = self.pending.pop_front() else {
+                    let Some(Order::Switch(file, before)) = self.pending.pop_front() else {
                         unreachable!("it was at the front")
                     };
-                    if let Err(error) = self.appender.switch_to(file) {
+                    if let Err(error) = self.appender.switch_to(file, before) {
                         // What follows belongs to a file that cannot be used.
                         self.status.fatal.store(true, Ordering::Release);
                         return Err(("look at", error));

@@ -12,6 +12,8 @@
 //! A second link instead of a rename: so there is a `dump.rdb` at every moment, the old one or the new one. Where a file
 //! system knows no links it is renamed, and a crash between the two renames leaves the kept name alone.
 //!
+//! A whole directory, the append-only file that was never loaded, is kept by a rename under a name of the same form.
+//!
 //! A name has milliseconds and a `Z`, so that no copy that an operator has named by a date is ever taken for one of ours.
 //!
 //! # Invariants
@@ -183,6 +185,42 @@ fn keep(target: &Path, file: Identity, now_ms: i64) -> Result<PathBuf, FileError
             _ => return sync_directory(parent(target)).map(|()| path),
         }
     }
+}
+
+/// Which directory something is; `None` if there is none.
+pub fn directory_id(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok().filter(Metadata::is_dir)?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Keeps a whole directory: it is renamed like a snapshot, and those beyond `most` are removed, the oldest first. Returns its new name,
+/// and why others could not be removed.
+pub fn keep_directory(
+    target: &Path,
+    most: usize,
+    now_ms: i64,
+) -> Result<(PathBuf, Option<FileError>), FileError> {
+    let last_ms = kept_of(target)?.last().and_then(|path| kept_ms(path));
+    let mut ms = last_ms.map_or(now_ms, |last_ms| now_ms.max(last_ms + 1));
+    let path = loop {
+        let path = kept_name(target, ms);
+        match rename_unless_taken(target, &path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => ms += 1,
+            // What an error says need not be so.
+            Err(error) if directory_id(&path).is_none() => {
+                return Err(FileError::new("keep", target, error));
+            }
+            _ => break path,
+        }
+    };
+    sync_directory(parent(target))?;
+    let kept: Vec<PathBuf> =
+        kept_of(target)?.into_iter().filter(|path| directory_id(path).is_some()).collect();
+    let surplus = kept.len().saturating_sub(most);
+    let removed = kept[..surplus].iter().try_for_each(|path| {
+        call(|| fs::remove_dir_all(path)).map_err(|error| FileError::new("remove", path, error))
+    });
+    Ok((path, removed.err()))
 }
 
 /// Renames a file, but never over another.
@@ -376,6 +414,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn directories_are_kept_up_to_a_bound() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("appendonlydir");
+        // A file of such a name is none of them.
+        let file = folder.path().join("appendonlydir.20200101T000000.000Z");
+        fs::write(&file, "a file").expect("written");
+        for number in 0..4 {
+            fs::create_dir(&target).expect("a folder");
+            fs::write(target.join("f"), number.to_string()).expect("written");
+            let (kept, not_removed) = keep_directory(&target, 2, NOW_MS).expect("kept");
+            assert!(not_removed.is_none() && !target.exists());
+            assert_eq!(fs::read_to_string(kept.join("f")).expect("read"), number.to_string());
+        }
+        let kept = kept_of(&target).expect("listed");
+        assert_eq!((kept.len(), &kept[0]), (3, &file));
+        assert_eq!(fs::read_to_string(kept[1].join("f")).expect("read"), "2");
+        assert!(keep_directory(&target, 2, NOW_MS).is_err(), "there is none");
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //!                                                   the file was edited before it. Blanks may follow: a repair writes a
 //!                                                   shorter mark over a longer one
 //! #tm-history <id> <second id> <second offset> <seal>\r\n  whose offsets these are
+//! #tm-follows <number> <size> <offset> <seal>\r\n  at the beginning of a file: which file was written before it, how many
+//!                                                   bytes that had, and the replication offset there; −1 if not known
 //! ```
 //!
 //! The seal is a checksum of the line before it, `s` and 8 hex digits: so a mark that rots is told apart from a file that was
@@ -69,6 +71,17 @@ pub struct HistoryMark {
     pub second_offset: i64,
 }
 
+/// Ties a file to the end of the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowsMark {
+    /// The number of the last file before this one to which anything was written.
+    pub sequence: u64,
+    /// How many bytes it had when this file was begun.
+    pub size: u64,
+    /// The replication offset then, if it is known.
+    pub offset: Option<u64>,
+}
+
 /// What an annotation line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Annotation {
@@ -78,6 +91,8 @@ pub enum Annotation {
     Block(BlockMark),
     /// Whose offsets these are.
     History(HistoryMark),
+    /// Behind which file this one comes.
+    Follows(FollowsMark),
     /// Something else, to be skipped.
     Other,
 }
@@ -100,6 +115,9 @@ pub struct AnnotationError {
 impl Annotation {
     /// Reads the text of a line, without `#` and line end.
     pub fn parse(text: &[u8]) -> Result<Self, AnnotationError> {
+        if swallows_mark(text) {
+            return Err(AnnotationError { reason: "it reaches over a mark" });
+        }
         if let Some(seconds) = text.strip_prefix(b"TS:") {
             // Peers' lines are theirs to get wrong.
             return Ok(decimal(seconds).map_or(Self::Other, Self::Timestamp));
@@ -145,6 +163,20 @@ impl Annotation {
                 })();
                 check_seal(text, next())?;
                 Self::History(mark.ok_or(AnnotationError { reason })?)
+            }
+            b"tm-follows" => {
+                let reason = "not a number, a size and an offset, sealed";
+                let (sequence, size, offset, seal) = (next(), next(), next(), next());
+                let mark = (|| {
+                    let offset = match offset {
+                        b"-1" => None,
+                        digits => Some(decimal(digits)?),
+                    };
+                    let (sequence, size) = (decimal(sequence)?, decimal(size)?);
+                    (!seal.is_empty()).then_some(FollowsMark { sequence, size, offset })
+                })();
+                check_seal(text, seal)?;
+                Self::Follows(mark.ok_or(AnnotationError { reason })?)
             }
             _ => return Err(AnnotationError { reason: "unknown kind of mark" }),
         };
@@ -222,6 +254,25 @@ impl HistoryMark {
     }
 }
 
+impl FollowsMark {
+    /// Appends the whole line.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let from = out.len();
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(b"#tm-follows ");
+        for value in [self.sequence, self.size] {
+            out.extend_from_slice(number.format(value).as_bytes());
+            out.push(b' ');
+        }
+        match self.offset {
+            Some(offset) => out.extend_from_slice(number.format(offset).as_bytes()),
+            None => out.extend_from_slice(b"-1"),
+        }
+        put_seal(out, from);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn put_hex(out: &mut Vec<u8>, number: u64, digits: u32) {
@@ -261,6 +312,12 @@ fn is_disguised(text: &[u8]) -> bool {
         Some(rest @ ([b' ', ..] | [b'-', ..])) => is_sealed(&[b"tm", rest].concat()),
         _ => false,
     }
+}
+
+/// Whether a line has a whole mark in it: the line end before that has rotted.
+fn swallows_mark(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    memchr::memmem::find_iter(text, b"#tm").any(|at| is_sealed(&text[at + 1..]))
 }
 
 /// A number in its one decimal form.
@@ -343,6 +400,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_follows() {
+        let mark = FollowsMark { sequence: 3, size: 4711, offset: Some(9000) };
+        let all = FollowsMark { sequence: u64::MAX, size: u64::MAX, offset: Some(u64::MAX) };
+        for mark in [mark, all, FollowsMark { offset: None, ..mark }] {
+            let mut line = Vec::new();
+            mark.encode(&mut line);
+            assert!(line.len() <= LONGEST_BYTES);
+            assert_eq!(read(&line), Ok(Annotation::Follows(mark)));
+        }
+        assert!(read(b"#tm-follows 3 4711 9000\r\n").is_err(), "without a seal");
+    }
+
+    #[test]
+    fn a_line_whose_end_has_rotted_does_not_hide_a_mark() {
+        for before in [&b"#TS:1700000000\r"[..], b"# a comment\r", b"#tm-history x\r"] {
+            for end in [0x0b, 0x08, 0x0e, 0x1a, 0x8a] {
+                let mut line = [before, &[end]].concat();
+                BlockMark::of(100, 114, b"123456789").at(4711).encode(&mut line);
+                assert!(read(&line).is_err(), "{}", String::from_utf8_lossy(&line));
+            }
+        }
+    }
+
+    #[test]
     fn timestamps_and_foreign_lines() {
         let mut line = Vec::new();
         encode_timestamp(1_700_000_000, &mut line);
@@ -356,11 +437,12 @@ mod tests {
     #[test]
     fn whatever_bit_of_a_sealed_line_rots_it_is_an_error_or_no_annotation() {
         let id = *b"35edfed1983f3a6dca628483820a0346f6f0fcad";
-        let mut lines = [Vec::new(), Vec::new(), Vec::new()];
+        let mut lines = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
         BlockMark::of(100, 114, b"123456789").at(4711).encode(&mut lines[0]);
         HistoryMark { id, second_id: [b'0'; 40], second_offset: -1 }.encode(&mut lines[1]);
         lines[2] = lines[0][..lines[0].len() - 2].to_vec();
         lines[2].extend(b"   \r\n");
+        FollowsMark { sequence: 3, size: 4711, offset: None }.encode(&mut lines[3]);
         for line in lines {
             assert!(read(&line).is_ok());
             for bit in 0..8 * line.len() {

@@ -15,6 +15,12 @@
 //! ```
 //! A crash between any two steps leaves a manifest that names a complete set of files.
 //!
+//! # What is refused
+//! All that Redis refuses: numbers of incremental files that do not ascend, a second base, an unknown type, lines that are not made of
+//! keys and values. A key that the line has already, a NUL, a name that comes twice, and a line of history behind one of an incremental file are
+//! refused as well: nobody writes them, and one rotten bit, or a sector that reads as zeros, makes them. What rot can make of
+//! one well-formed manifest that is another is noticed by the marks of the files: `backup::aof`.
+//!
 //! # Invariants
 //! - incremental numbers ascend strictly; no number is 0; no name has a slash
 //! - a new name is none that the manifest has already
@@ -23,6 +29,7 @@
 //! - `aof.c` of Redis 7.2; 8.0 for the keys that it adds
 
 use super::words;
+use std::collections::HashSet;
 use thiserror::Error;
 
 /// The longest line, with its LF.
@@ -86,6 +93,12 @@ pub enum ManifestReason {
     /// Nothing but blanks.
     #[error("Invalid AOF manifest file format: line is blank")]
     Blank,
+    /// A NUL.
+    #[error("Invalid AOF manifest file format: line has a NUL")]
+    Nul,
+    /// `file`, `seq` or `type` comes twice: the line end between two lines is gone.
+    #[error("Invalid AOF manifest file format: file, seq or type comes twice in a line")]
+    Doubled,
     /// Unbalanced quotes, an odd number of words, or fewer than six.
     #[error("Invalid AOF manifest file format: line is not made of keys and values")]
     Words,
@@ -104,6 +117,12 @@ pub enum ManifestReason {
     /// There was a base already.
     #[error("Found duplicate base file information")]
     SecondBase,
+    /// A name that was there already.
+    #[error("Found a file that is named twice")]
+    SameName,
+    /// History behind an incremental file: what is no longer needed is older than all that is.
+    #[error("Found a file of history behind an incremental file, which would leave a gap")]
+    HistoryBehind,
     /// An incremental number that is not above the one before.
     #[error("Found a non-monotonic sequence number")]
     Order,
@@ -126,18 +145,26 @@ impl Manifest {
         if text.is_empty() {
             return Err(ManifestError { line: 1, reason: ManifestReason::Empty });
         }
+        let mut names = HashSet::new();
         for (index, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
             let fail = |reason| ManifestError { line: index + 1, reason };
-            manifest.parse_line(line).map_err(fail)?;
+            manifest.parse_line(line, &mut names).map_err(fail)?;
         }
         Ok(manifest)
     }
 
-    fn parse_line(&mut self, line: &[u8]) -> Result<(), ManifestReason> {
+    fn parse_line(
+        &mut self,
+        line: &[u8],
+        names: &mut HashSet<Vec<u8>>,
+    ) -> Result<(), ManifestReason> {
         if line.len() > MAX_LINE_BYTES {
             return Err(ManifestReason::LongLine);
         }
         let line = line.strip_suffix(b"\n").ok_or(ManifestReason::Unfinished)?;
+        if line.contains(&0) {
+            return Err(ManifestReason::Nul);
+        }
         if line.starts_with(b"#") {
             return Ok(());
         }
@@ -150,21 +177,34 @@ impl Manifest {
         }
         let (mut name, mut sequence, mut kind) = (None, None, None);
         for pair in words.chunks_exact(2) {
-            if pair[0].eq_ignore_ascii_case(b"file") {
-                name = Some(parse_name(&pair[1])?);
+            let doubled = if pair[0].eq_ignore_ascii_case(b"file") {
+                name.replace(parse_name(&pair[1])?).is_some()
             } else if pair[0].eq_ignore_ascii_case(b"seq") {
-                sequence = Some(parse_sequence(&pair[1])?);
+                sequence.replace(parse_sequence(&pair[1])?).is_some()
             } else if pair[0].eq_ignore_ascii_case(b"type") {
-                kind = Some(parse_kind(&pair[1])?);
+                kind.replace(parse_kind(&pair[1])?).is_some()
+            } else {
+                false
+            };
+            if doubled {
+                return Err(ManifestReason::Doubled);
             }
         }
         let (Some(name), Some(sequence), Some(kind)) = (name, sequence, kind) else {
             return Err(ManifestReason::Missing);
         };
+        if kind == FileKind::Base && self.base.is_some() {
+            return Err(ManifestReason::SecondBase);
+        }
+        if !names.insert(name.clone()) {
+            return Err(ManifestReason::SameName);
+        }
         let entry = FileEntry { name, sequence };
         match kind {
-            FileKind::Base if self.base.is_some() => return Err(ManifestReason::SecondBase),
             FileKind::Base => self.base = Some(entry),
+            FileKind::History if !self.incremental.is_empty() => {
+                return Err(ManifestReason::HistoryBehind);
+            }
             FileKind::History => self.history.push(entry),
             FileKind::Incremental => {
                 if self.incremental.last().is_some_and(|last| last.sequence >= sequence) {
@@ -199,7 +239,12 @@ impl Manifest {
 
     /// Adds the next incremental file to the end.
     pub fn add_incremental(&mut self, prefix: &[u8]) -> &FileEntry {
-        let last = self.incremental.last().map_or(0, |entry| entry.sequence);
+        self.add_incremental_above(prefix, 0)
+    }
+
+    /// Adds one whose number is above `least` as well.
+    pub fn add_incremental_above(&mut self, prefix: &[u8], least: u64) -> &FileEntry {
+        let last = self.incremental.last().map_or(0, |entry| entry.sequence).max(least);
         let entry = self.unused(prefix, last, b"incr.aof");
         self.incremental.push(entry);
         self.incremental.last().expect("just pushed")
@@ -328,6 +373,14 @@ mod tests {
             ("file a seq 99999999999999999999 type i\n", ManifestReason::Sequence),
             ("file a seq 1 type x\n", ManifestReason::Type),
             ("file a seq 9 type b\n", ManifestReason::SecondBase),
+            ("file a seq 9 type h\n", ManifestReason::HistoryBehind),
+            ("file appendonly.aof.4.incr.aof seq 9 type i\n", ManifestReason::SameName),
+            ("file appendonly.aof.1.incr.aof seq 9 type i\n", ManifestReason::SameName),
+            ("file appendonly.aof.2.base.rdb seq 9 type i\n", ManifestReason::SameName),
+            ("file a seq 9 type i file b seq 10 type i\n", ManifestReason::Doubled),
+            ("file a seq 9 type i\0\n", ManifestReason::Nul),
+            ("\0\0\0\n", ManifestReason::Nul),
+            ("\0", ManifestReason::Unfinished),
             ("file a seq 4 type i\n", ManifestReason::Order),
         ] {
             let error = parse(&format!("{SAMPLE}{line}")).expect_err(line);

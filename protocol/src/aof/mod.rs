@@ -5,6 +5,7 @@
 //! appendonlydir/P.2.base.rdb    a snapshot (or commands)
 //! appendonlydir/P.3.incr.aof    records: commands in array form, and annotation lines
 //!
+//! #tm-follows <number> <size> <offset>\r\n              which file this one was begun behind
 //! #tm-history <id> <second id> <second offset>\r\n      whose offsets the marks below count
 //! #tm <start> <end> <len> <crc>\r\n                     the next len bytes bring the offset from start to end
 //! *2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n…
@@ -28,7 +29,8 @@ mod record;
 mod words;
 
 pub use annotation::{
-    Annotation, AnnotationError, BlockMark, HistoryMark, REPLICATION_ID_BYTES, encode_timestamp,
+    Annotation, AnnotationError, BlockMark, FollowsMark, HistoryMark, REPLICATION_ID_BYTES,
+    encode_timestamp,
 };
 pub use manifest::{FileEntry, FileKind, Manifest, ManifestError, ManifestReason};
 pub use record::{MAX_ANNOTATION_BYTES, Record, RecordError, Span, parse_record};

@@ -323,6 +323,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "aof_current_rewrite_time_sec", since(rewriting));
     line(out, "aof_last_bgrewrite_status", ok(state.last_rewrite_ok));
     line(out, "aof_rewrites", state.figures.rewrites);
+    line(out, "aof_folders_kept", state.figures.folders_kept);
     line(out, "aof_rewrites_consecutive_failures", state.figures.rewrite_failures);
     let failed = state.aof.as_ref().is_some_and(|aof| aof.thread.status().failed())
         || state.missing_aof.is_some();

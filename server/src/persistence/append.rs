@@ -145,7 +145,14 @@ impl Outside {
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
         let clock = Box::new(clock::monotonic_ms);
-        let thread = AppendThread::spawn(Appender::new(file)?, policy, clock, notify)?;
+        // The file of a set that is loaded goes on where that ends; one that is in no manifest follows nothing.
+        let is_named = dir.appended().is_some();
+        let follows = match is_named {
+            true => dir.followed().map_err(io::Error::other)?,
+            false => None,
+        };
+        let appender = Appender::new(file)?.begin_at(self.journal.end(), follows);
+        let thread = AppendThread::spawn(appender, policy, clock, notify)?;
         self.journal.seal();
         let cursor = self.journal.subscribe(Class::Disk);
         let (base_bytes, all_bytes) = dir.sizes().unwrap_or((0, 0));
@@ -167,6 +174,9 @@ impl Outside {
             durable_offset: start.offset,
             timestamp_s: 0,
         });
+        if is_named {
+            self.note_own_folder();
+        }
         self.persistence.note_history(self.journal.history);
         self.journal.announce();
         Ok(())
@@ -330,6 +340,7 @@ impl Outside {
         self.journal.seal();
         self.ship_to_disk();
         let aof = self.persistence.aof.as_mut().expect("looked at above");
+        let before = aof.dir.appended();
         let begun = match aof.waits_for_base {
             // Another attempt, with another file that no manifest names. The one before it is unlinked and not cut: the
             // thread may still be writing there.
@@ -352,7 +363,7 @@ impl Outside {
         if !aof.waits_for_base {
             aof.before_bytes += aof.thread.status().size();
         }
-        aof.thread.order(Order::Switch(file));
+        aof.thread.order(Order::Switch(file, before));
         self.journal.announce();
         self.fork_base(engine, leave, rewriting)
     }
@@ -413,6 +424,7 @@ impl Outside {
 
     /// Begins to append to a new file, and to make its base.
     fn begin_anew(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
+        self.keep_other_folder()?;
         let (mut dir, _) = open_dir(self)?;
         let file = dir.begin_switch_on().map_err(|error| error.to_string())?;
         if !self.journal.has_readers() {
@@ -603,6 +615,9 @@ impl Node {
     /// Puts a finished base into the manifest.
     fn install_base(&mut self, pid: i32, rewriting: Rewriting, rdb: bool) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
+        if self.host.persistence.aof.is_none() {
+            self.host.keep_other_folder()?;
+        }
         let Some(aof) = &mut self.host.persistence.aof else {
             // Nothing is appended: all that was appended once is in the base.
             let mut dir = self.host.aof_to_load()?.0;
@@ -612,6 +627,7 @@ impl Node {
             {
                 tracing::warn!("Deleting old AOF files: {error}");
             }
+            self.host.note_own_folder();
             return Ok(());
         };
         match rewriting {
@@ -631,6 +647,7 @@ impl Node {
             aof.base_bytes = base;
             aof.before_bytes = all.saturating_sub(aof.thread.status().size());
         }
+        self.host.note_own_folder();
         self.host.collect_history();
         Ok(())
     }

@@ -13,7 +13,12 @@
 //! - with `appendonly no` beside an append-only file that is younger than the dump, both are named in a warning; so they are
 //!   where the append-only file has no key and the dump has.
 //!
-//! `aof-ignore-dump yes` leaves the dump unread, as Redis does.
+//! - with `appendonly yes` and append-only files without a manifest, the start is refused: beginning anew would overwrite
+//!   them, and which belong together only the manifest says
+//! - a folder of append-only files that this process has not loaded is renamed before another takes its place (CONFIG SET
+//!   appendonly yes, BGREWRITEAOF while it is off)
+//!
+//! `aof-ignore-dump yes` leaves the dump and such files unread, as Redis does.
 //!
 //! # Not here
 //! - what is not loaded is not overwritten either: `backup::files::replace_snapshot`
@@ -36,6 +41,27 @@ pub fn refused_dump(path: &Path, error: &str) -> String {
          snapshot that can be loaded in its place; move it elsewhere, to begin without data; or start with 'aof-ignore-dump \
          yes', which leaves it unread as Redis does"
     )
+}
+
+/// Append-only files are there and no manifest: why nothing is begun, and what can be done.
+pub fn refuse_strays(dir: &AofDir, settings: &Settings) -> Result<(), String> {
+    let strays = dir.strays().map_err(|error| error.to_string())?;
+    let Some(first) = strays.first() else { return Ok(()) };
+    let (folder, count) = (&settings.appenddirname, strays.len());
+    if settings.aof_ignore_dump {
+        tracing::warn!(
+            "{folder} has {count} append only file(s) without a manifest. They are not loaded, because aof-ignore-dump is set: \
+             those with the names of new ones are overwritten"
+        );
+        return Ok(());
+    }
+    Err(format!(
+        "{folder} has {count} append only file(s) with data, {} for one, and no manifest ({}.manifest) that says which belong \
+         together. Beginning anew would overwrite them. Ways out: copy the manifest there too; move {folder} elsewhere, to begin \
+         with the dump or without data; or start with 'aof-ignore-dump yes', which overwrites them as Redis does",
+        first.display(),
+        settings.appendfilename
+    ))
 }
 
 /// The snapshot that is to become the base of an append-only file that does not exist yet.
@@ -132,6 +158,38 @@ impl Node {
 }
 
 impl Outside {
+    /// This process has loaded or written the append-only file that is there.
+    pub(super) fn note_own_folder(&mut self) {
+        let folder = Path::new(&self.settings.appenddirname);
+        self.persistence.own_folder = backup::files::directory_id(folder);
+    }
+
+    /// Another append-only file is to take the place of the one that is there: one that this process has neither loaded nor
+    /// written is kept.
+    pub(super) fn keep_other_folder(&mut self) -> Result<(), String> {
+        let folder = Path::new(&self.settings.appenddirname).to_path_buf();
+        let most = self.settings.aof_keep_replaced as usize;
+        let is_own = backup::files::directory_id(&folder) == self.persistence.own_folder;
+        // Opening it takes over the single file of an older server, which then is in it.
+        let (dir, _) = self.aof_to_load()?;
+        if most == 0 || is_own || !dir.has_data().map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        let kept = backup::files::keep_directory(&folder, most, clock::unix_ms());
+        let (path, not_removed) = kept.map_err(|error| error.to_string())?;
+        self.persistence.figures.folders_kept += 1;
+        tracing::warn!(
+            "The append only file in {} was neither loaded nor written by this process. It is kept as {}; at most {most} are \
+             (aof-keep-replaced)",
+            folder.display(),
+            path.display()
+        );
+        if let Some(error) = not_removed {
+            tracing::warn!("Removing older append only files that were kept: {error}");
+        }
+        Ok(())
+    }
+
     /// The first files are there.
     pub(super) fn append_to_first(&mut self, (dir, file): (AofDir, File)) -> Result<(), String> {
         self.start_appending(dir, file).map_err(|error| error.to_string())

@@ -472,6 +472,7 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     if settings.appendonly {
         let (dir, opened) = node.host.aof_to_load()?;
         if opened == Opened::Nothing {
+            beside::refuse_strays(&dir, settings)?;
             return Ok(match beside::dump_for_base(settings)? {
                 None => (Box::new(|| Ok(None)), 0),
                 Some((path, size)) => {

@@ -80,6 +80,8 @@ pub struct Figures {
     pub rewrite_failures: u32,
     /// Snapshots that were kept because they were not our own (`rdb_snapshots_kept`).
     pub snapshots_kept: u64,
+    /// Folders of append-only files that were kept because nobody had loaded them (`aof_folders_kept`).
+    pub folders_kept: u64,
     pub last_load_loaded: u64,
     pub last_load_expired: u64,
     /// Commands of the append-only file that did not fit the data.
@@ -125,6 +127,8 @@ pub struct Persistence {
     pub second: Second,
     /// The snapshots that this process has loaded or written: no other is overwritten.
     own_files: OwnFiles,
+    /// The folder of the append-only file that this process has loaded or written: no other is replaced.
+    own_folder: Option<(u64, u64)>,
 }
 
 impl Persistence {
@@ -148,6 +152,7 @@ impl Persistence {
             queue_has_room: Rc::new(Notify::new()),
             second: Second::of(0, false),
             own_files: OwnFiles::default(),
+            own_folder: None,
         }
     }
 
@@ -257,6 +262,7 @@ impl Persistence {
     pub fn reset_stats(&mut self) {
         self.figures.saves = 0;
         self.figures.snapshots_kept = 0;
+        self.figures.folders_kept = 0;
         self.figures.rewrites = 0;
         self.figures.delayed_fsyncs = 0;
         self.figures.queue_stalls = 0;

@@ -165,7 +165,7 @@ fn live(policy: FsyncPolicy, on_second: bool, failing: Option<(u64, u64, Fault)>
     for round in 0..6 {
         (0..3).for_each(|_| life.append());
         if round == 3 {
-            life.worker.pending.push_back(Order::Switch(life.second.clone()));
+            life.worker.pending.push_back(Order::Switch(life.second.clone(), Some(1)));
             life.append();
         }
         life.work(400);
