@@ -288,7 +288,7 @@ impl Engine {
         } else {
             self.waiters.leave(slot, session.db, &blocked);
             session.outbox.extend_from_slice(&out);
-            session.outbox_token = session.receipt.token;
+            session.outbox_receipt = session.receipt;
             self.woken.push(slot);
         }
         debug_assert!(flow == Flow::Next || session.suspended);

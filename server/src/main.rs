@@ -13,6 +13,7 @@ mod config;
 mod config_apply;
 mod conversation;
 mod eventloop;
+mod facts;
 mod lazy;
 mod limits;
 mod log;

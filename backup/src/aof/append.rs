@@ -19,6 +19,7 @@
 //! - `aof.c` of Redis 7.2: records, and when they are fsynced; marks: [`protocol::aof`]
 
 use bytes::Bytes;
+use journal::Offset;
 use protocol::aof::{BlockMark, HistoryMark, encode_timestamp};
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -63,9 +64,9 @@ pub struct Block {
     /// The commands, in any pieces.
     pub bytes: Vec<Bytes>,
     /// The offset before.
-    pub start: u64,
+    pub start: Offset,
     /// The offset after.
-    pub end: u64,
+    pub end: Offset,
     /// The unix second in which they were executed, where it is to be said.
     pub timestamp_s: Option<i64>,
 }
@@ -122,8 +123,9 @@ impl<D: Disk> Appender<D> {
             if let Some(history) = history.take() {
                 history.encode(&mut marks);
             }
+            assert!(block.start <= block.end, "a block lies in one history");
             let pieces = block.bytes.iter().map(|piece| &piece[..]);
-            let mark = BlockMark::of_pieces(block.start, block.end, pieces);
+            let mark = BlockMark::of_pieces(block.start.get(), block.end.get(), pieces);
             mark.at(self.size + marks.len() as u64 + between).encode(&mut marks);
             ends.push(marks.len());
             between += mark.len;

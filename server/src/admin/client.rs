@@ -59,8 +59,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "unblock" => unblock(host, ctx, args)?,
         "unpause" => {
             host.pause_until_ms = 0;
-            host.client_pause = Pause::Nothing;
-            host.apply_pause(ctx.engine);
+            host.client_pause.update(Pause::Nothing);
             ctx.reply.ok();
         }
         _ => engine::family::help::help(ctx, "client"),
@@ -337,10 +336,9 @@ fn pause(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<()
     // A pause is only ever made longer and stricter.
     let until = ctx.engine.steady_ms.saturating_add(ms);
     host.pause_until_ms = host.pause_until_ms.max(until);
-    if host.client_pause != Pause::All {
-        host.client_pause = mode;
+    if *host.client_pause != Pause::All {
+        host.client_pause.update(mode);
     }
-    host.apply_pause(ctx.engine);
     host.set_alarm();
     ctx.reply.ok();
     Ok(())
