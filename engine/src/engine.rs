@@ -96,7 +96,7 @@ pub struct Engine {
     pub unlinks_expired: bool,
     /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
-    /// Classes of keyspace events that are published, as bits of [`Class`]; with the two kinds of channels.
+    /// Classes of keyspace events that are published, as bits of [`crate::context::Class`]; with the two kinds of channels.
     pub events: EventSettings,
     /// Sources of function libraries, kept for the files that they came in.
     pub functions: Vec<Vec<u8>>,
@@ -196,7 +196,7 @@ impl Engine {
         }
     }
 
-    /// Says what [`Host::ticks_ns`] is. A batch of requests asks for itself.
+    /// Says what [`crate::Host::ticks_ns`] is. A batch of requests asks for itself.
     #[inline]
     pub fn set_ticks(&mut self, ticks_ns: u64) {
         self.steady_ms = (ticks_ns / 1_000_000) as i64;

@@ -9,7 +9,7 @@
 //! - without `rename-command` there is none of this: requests are looked up in the table
 //!
 //! # Not here
-//! - the command that a request means: [`crate::lookup`]
+//! - the command that a request means: `lookup`
 //!
 //! # Source
 //! - rules and errors: Redis 7.2
