@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 /// The most a manifest can have. Ours have three lines.
 const MANIFEST_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The manifest while the first base is being made: Redis takes it for one without files, as we do.
+/// The manifest while the first files get their names: Redis takes it for one without files, as we do.
 const NOTHING_YET: &[u8] = b"# There is no base yet.\n";
 
 /// An append-only file's directory.
@@ -90,7 +90,7 @@ impl AofDir {
             None => false,
         };
         files::remove(&this.temporary_manifest_path())?;
-        // One that names nothing was written while the first base was being made.
+        // One that names nothing was written while the first files got their names.
         let found = found && this.manifest.files().next().is_some();
         if this.must_upgrade(found)? {
             this.upgrade(found)?;
@@ -124,7 +124,7 @@ impl AofDir {
     }
 
     /// Files with data that no manifest names, because there is none: it was lost, or not copied with them. A first start
-    /// that was stopped half-way leaves base 1 and an empty file at most, and [`Self::begin_switch_on`] a manifest.
+    /// that was stopped half-way leaves base 1 and an empty file at most, and [`Self::finish_switch_on`] a manifest.
     pub fn strays(&self) -> Result<Vec<PathBuf>, FileError> {
         if !self.directory.is_dir() || files::size(&self.manifest_path())?.is_some() {
             return Ok(Vec::new());
@@ -134,7 +134,7 @@ impl AofDir {
             names.filter(|name| self.is_of_set(name, 1)).map(|name| self.directory.join(name));
         let mut strays = Vec::new();
         for path in paths {
-            if files::size(&path)?.is_some_and(|size| size > 0) {
+            if holds_data(&path)? {
                 strays.push(path);
             }
         }
@@ -151,7 +151,7 @@ impl AofDir {
         let of_set =
             all.filter(|name| self.is_of_set(name, 0)).map(|name| self.directory.join(name));
         for path in named.into_iter().chain(of_set) {
-            if files::size(&path)?.is_some_and(|size| size > 0) {
+            if holds_data(&path)? {
                 return Ok(true);
             }
         }
@@ -299,7 +299,7 @@ impl AofDir {
             let (path, sequence) = (self.path_of(entry), entry.sequence);
             // An empty file of this name is left from a crash between the two steps below. One with data was named once: the
             // manifest has lost a line, and nobody has loaded it.
-            if files::size(&path)?.is_none_or(|size| size == 0) {
+            if !holds_data(&path)? {
                 break (next, path, sequence);
             }
             least = sequence;
@@ -332,11 +332,6 @@ impl AofDir {
     /// Switching on at run time: a file for what happens until the first base is there. It is in no manifest.
     pub fn begin_switch_on(&mut self) -> Result<File, FileError> {
         files::create_directory(&self.directory)?;
-        let manifest = self.manifest_path();
-        if files::size(&manifest)?.is_none() {
-            // Tells what a crash leaves from files whose manifest was lost.
-            files::write_whole(&manifest, &self.temporary_manifest_path(), NOTHING_YET)?;
-        }
         let path = self.temporary_incremental_path();
         // Not emptied but made anew: one of an attempt before may still be written to, and its base has all of that.
         files::remove(&path)?;
@@ -352,6 +347,11 @@ impl AofDir {
         // The new number must be above those that become history now.
         let incremental = next.add_incremental(prefix).clone();
         let base = self.path_of(next.replace_base(prefix, rdb, incremental.sequence));
+        let manifest = self.manifest_path();
+        if files::size(&manifest)?.is_none() {
+            // Tells what a crash leaves before the last step from files whose manifest was lost.
+            files::write_whole(&manifest, &self.temporary_manifest_path(), NOTHING_YET)?;
+        }
         files::replace(temporary, &base)?;
         files::replace(&self.temporary_incremental_path(), &self.path_of(&incremental))?;
         self.adopt(next)?;
@@ -384,6 +384,12 @@ impl AofDir {
         let incremental: Result<u64, FileError> = self.manifest.incremental.iter().map(size).sum();
         Ok((base, base + incremental?))
     }
+}
+
+/// Whether it is a file, and not empty.
+fn holds_data(path: &Path) -> Result<bool, FileError> {
+    let is_file = files::Identity::at(path)?.is_some();
+    Ok(is_file && files::size(path)?.is_some_and(|size| size > 0))
 }
 
 fn join(left: &OsStr, right: impl AsRef<OsStr>) -> OsString {

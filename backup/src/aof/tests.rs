@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::files;
+use crate::files::fault::{FAULTS, arm, disarm};
 use crate::snapshot::{LoadOptions, LoadedMeta, ReplicationPoint, SaveOptions, SnapshotMeta};
 use bytes::Bytes;
 use journal::Offset;
@@ -294,14 +295,28 @@ fn files_with_data_and_no_manifest_are_named_and_what_a_first_start_leaves_is_no
     }
     fs::write(directory.join("P.manifest"), b"file P.7.incr.aof seq 7 type i\n").expect("written");
     assert_eq!(strays(), 0, "there is a manifest");
-    // Switching on at run time leaves one as well, whenever it stops.
-    fs::remove_dir_all(&directory).expect("removed");
-    let mut dir = open(folder.path()).0;
-    assert!(!dir.has_data().expect("looked at"));
-    dir.begin_switch_on().expect("begun");
-    fs::write(directory.join("P.1.incr.aof"), b"x").expect("written");
-    assert_eq!((strays(), open(folder.path()).1), (0, Opened::Nothing));
-    assert!(dir.has_data().expect("looked at"));
+    // Switching on at run time leaves one as well, wherever it stops.
+    for fault in FAULTS {
+        for at in 0.. {
+            fs::remove_dir_all(&directory).expect("removed");
+            let mut dir = open(folder.path()).0;
+            dir.begin_switch_on().expect("begun");
+            assert!(!dir.has_data().expect("looked at"));
+            fs::write(directory.join("temp-P.incr"), b"*1\r\n$4\r\nPING\r\n").expect("written");
+            let temporary = folder.path().join("temp-base");
+            fs::write(&temporary, b"").expect("written");
+            arm(at, fault);
+            let done = dir.finish_switch_on(&temporary, false);
+            let fired = disarm();
+            assert_eq!(strays(), 0, "{fault:?} at {at}: {done:?}");
+            if !fired {
+                assert!(
+                    done.is_ok() && at > 8 && open(folder.path()).0.has_data().expect("looked at")
+                );
+                break;
+            }
+        }
+    }
 }
 
 #[test]

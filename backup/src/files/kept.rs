@@ -47,7 +47,7 @@ impl Identity {
     }
 
     /// That of the file of this name; `None` if there is none.
-    fn at(path: &Path) -> Result<Option<Self>, FileError> {
+    pub(crate) fn at(path: &Path) -> Result<Option<Self>, FileError> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => Ok(Some(Self::from_metadata(&metadata))),
             // What is no file is no snapshot.

@@ -2,7 +2,6 @@
 //! refused in any case.
 
 use super::*;
-use crate::files::fault::{FAULTS, arm, disarm};
 use proptest::prelude::*;
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 //! would load then, or after a crash before any of the calls that follow, is exactly what was appended.
 
 use super::*;
-use crate::files::fault::{FAULTS, Fault, arm, disarm, look_before_calls};
+use crate::files::fault::{Fault, look_before_calls};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -172,7 +172,7 @@ fn blocks_that_are_taken_from_the_end_of_a_file_that_is_not_the_last_are_an_edit
             parts[cut] = &all[cut][..end];
             let blocks = String::from_utf8_lossy(parts[cut]).matches("#tm ").count();
             let left = lines_of(&[&[FIRST, SECOND][cut][..blocks]]);
-            let mut expected = vec![lines_of(&[FIRST]), lines_of(&[SECOND]), lines_of(&[THIRD])];
+            let mut expected = [lines_of(&[FIRST]), lines_of(&[SECOND]), lines_of(&[THIRD])];
             expected[cut] = left;
             let expected = expected.concat();
             let folder = tempfile::tempdir().expect("a folder");
