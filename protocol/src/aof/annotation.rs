@@ -137,16 +137,7 @@ impl Annotation {
                 let reason = "not a start, an end, a length, a checksum and a place";
                 let (start, end, len, crc, place) = (next(), next(), next(), next(), next());
                 let seal = next();
-                let mark = (|| {
-                    let (start, end, len) = (decimal(start)?, decimal(end)?, decimal(len)?);
-                    let place = match place {
-                        b"" if seal.is_empty() => None,
-                        digits => Some(decimal(digits)?),
-                    };
-                    let sealed = !seal.is_empty();
-                    Some(BlockMark { start, end, len, crc: hex(crc)?, place, sealed })
-                })();
-                let mark = mark.filter(|mark| mark.start <= mark.end);
+                let mark = block_mark([start, end, len, crc, place], !seal.is_empty());
                 check_seal(text, seal)?;
                 Self::Block(mark.ok_or(AnnotationError { reason })?)
             }
@@ -185,6 +176,17 @@ impl Annotation {
             Some(_) => Err(AnnotationError { reason: "more words than it has" }),
         }
     }
+}
+
+/// The mark of a block, from its words. Without a seal it may lack its place.
+fn block_mark([start, end, len, crc, place]: [&[u8]; 5], sealed: bool) -> Option<BlockMark> {
+    let place = match place {
+        b"" if !sealed => None,
+        digits => Some(decimal(digits)?),
+    };
+    let (start, end, len) = (decimal(start)?, decimal(end)?, decimal(len)?);
+    let mark = BlockMark { start, end, len, crc: hex(crc)?, place, sealed };
+    (start <= end).then_some(mark)
 }
 
 impl BlockMark {

@@ -10,6 +10,7 @@ use crate::eventloop;
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
+use crate::persistence::LoadProgress;
 use crate::replication::link::{Link, LinkState};
 use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use engine::context::{Context, Done};
@@ -347,16 +348,21 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
         line(out, "aof_buffer_stalls", state.figures.queue_stalls);
     }
     if let Some(loading) = &*state.loading {
-        let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;
-        let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
-        line(out, "loading_start_time", loading.started_ms / 1000);
-        line(out, "loading_total_bytes", loading.total_bytes);
-        line(out, "loading_rdb_used_mem", 0);
-        line(out, "loading_loaded_bytes", loading.loaded_bytes);
-        line(out, "loading_loaded_perc", format!("{:.2}", share * 100.0));
-        let eta = if share > 0.0 { seconds * (1.0 - share) / share } else { 1.0 };
-        line(out, "loading_eta_seconds", eta as u64);
+        loading_lines(loading, now, out);
     }
+}
+
+/// How far a load is.
+fn loading_lines(loading: &LoadProgress, now: i64, out: &mut String) {
+    let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;
+    let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
+    line(out, "loading_start_time", loading.started_ms / 1000);
+    line(out, "loading_total_bytes", loading.total_bytes);
+    line(out, "loading_rdb_used_mem", 0);
+    line(out, "loading_loaded_bytes", loading.loaded_bytes);
+    line(out, "loading_loaded_perc", format!("{:.2}", share * 100.0));
+    let eta = if share > 0.0 { seconds * (1.0 - share) / share } else { 1.0 };
+    line(out, "loading_eta_seconds", eta as u64);
 }
 
 fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
