@@ -180,11 +180,11 @@ fn die_with(parent: i32) {
     }
 }
 
-/// Every signal does what it does to a program without handlers; SIGPIPE stays ignored, so that a reader that goes
-/// away is an error of `write` with a text.
+/// Every signal does what it does to a program without handlers. SIGPIPE stays ignored, so that a reader that goes
+/// away is an error of `write` with a text; so does SIGHUP, as the parent ignores it.
 fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {
-        if !matches!(signal, libc::SIGKILL | libc::SIGSTOP | libc::SIGPIPE) {
+        if !matches!(signal, libc::SIGKILL | libc::SIGSTOP | libc::SIGPIPE | libc::SIGHUP) {
             // SAFETY: sets a disposition without a handler. Numbers that the C library reserves are refused.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }

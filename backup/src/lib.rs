@@ -22,5 +22,6 @@
 pub mod aof;
 pub mod check;
 pub mod files;
+#[expect(unsafe_code, reason = "fork, and what a child may do before it ends")]
 pub mod fork;
 pub mod snapshot;

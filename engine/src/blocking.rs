@@ -23,17 +23,17 @@
 
 use crate::command::Spec;
 use crate::context::{Context, Done};
-use crate::dispatch::Flow;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::refusal::Refusal;
-use crate::session::Session;
+use crate::session::{Flow, Session};
+use crate::tables::Unordered;
 use keyspace::entry::Kind;
 use keyspace::table::hash_bytes;
 use protocol::number;
 use protocol::resp::Args;
 use protocol::resp::request::OwnedArgs;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// What a command waits for.
@@ -70,7 +70,7 @@ struct Queue {
 #[derive(Default)]
 pub(crate) struct Waiters {
     /// Queues by key, for each database.
-    queues: Vec<HashMap<Vec<u8>, Queue>>,
+    queues: Vec<Unordered<Vec<u8>, Queue>>,
     /// Deadline, ticket and slot of those who do not wait forever.
     deadlines: BTreeSet<(i64, u64, usize)>,
     /// Keys that changed and are waited for.
@@ -96,18 +96,23 @@ impl Waiters {
         }
     }
 
-    /// Notes that all keys of a database may have changed.
+    /// Notes that all keys of a database may have changed: first the key for which somebody has waited longest.
     pub fn note_all(&mut self, db: usize) {
-        for (key, queue) in self.queues.get_mut(db).into_iter().flatten() {
+        let mut found = Vec::new();
+        let queues = self.queues.get_mut(db).into_iter();
+        for (key, queue) in queues.flat_map(Unordered::in_any_order_mut) {
             if !std::mem::replace(&mut queue.changed, true) {
-                self.changed.push((db, key.clone()));
+                let first = queue.slots.first_key_value().map(|(ticket, _)| *ticket);
+                found.push((first, key));
             }
         }
+        found.sort_unstable();
+        self.changed.extend(found.into_iter().map(|(_, key)| (db, key.clone())));
     }
 
     fn enter(&mut self, slot: usize, db: usize, blocked: &Blocked) {
         if self.queues.len() <= db {
-            self.queues.resize_with(db + 1, HashMap::new);
+            self.queues.resize_with(db + 1, Unordered::default);
         }
         for key in &blocked.keys {
             let queue = self.queues[db].entry(key.clone()).or_default();
@@ -283,7 +288,7 @@ impl Engine {
         } else {
             self.waiters.leave(slot, session.db, &blocked);
             session.outbox.extend_from_slice(&out);
-            session.outbox_token = session.receipt.token;
+            session.outbox_receipt = session.receipt;
             self.woken.push(slot);
         }
         debug_assert!(flow == Flow::Next || session.suspended);
@@ -318,7 +323,8 @@ impl Engine {
 
     /// How many keys are waited for; and for how many somebody wants to know that they are gone.
     pub fn awaited_keys_len(&self) -> (usize, usize) {
-        let queues = || self.waiters.queues.iter().flat_map(|queues| queues.values());
+        let queues =
+            || self.waiters.queues.iter().flat_map(Unordered::in_any_order).map(|(_, queue)| queue);
         (queues().count(), queues().filter(|queue| queue.or_gone > 0).count())
     }
 
@@ -355,7 +361,8 @@ impl Engine {
 
     /// Ends all waits with an error and closes these connections: we are no primary any more.
     pub fn end_waits(&mut self, text: &[u8]) {
-        let queues = self.waiters.queues.iter().flat_map(|queues| queues.values());
+        let queues =
+            self.waiters.queues.iter().flat_map(Unordered::in_any_order).map(|(_, queue)| queue);
         let slots: BTreeSet<usize> = queues.flat_map(|q| q.slots.values().copied()).collect();
         for slot in slots {
             let Some(session) = self.session_mut(slot) else { continue };

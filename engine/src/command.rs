@@ -2,13 +2,12 @@
 //!
 //! Dispatch, COMMAND, COMMAND DOCS, COMMAND GETKEYS and the generated documents all read these rows. The rows themselves
 //! stand at the top of each family's file, in columns, one a line; what there is to read about a command stands in
-//! [`crate::grammar`], and the table brings the two together.
+//! [`crate::grammar`], and the [`Table`] brings the two together. That of this server: [`crate::family::table`].
 
 use crate::context::{Context, Done};
 use crate::grammar::{self, Grammar};
 use crate::refusal::Refusal;
 use protocol::resp::Args;
-use std::sync::OnceLock;
 
 /// Runs one command.
 pub type Handler = fn(&mut Context<'_>, Args<'_>) -> Result<Done, Refusal>;
@@ -59,6 +58,11 @@ flags! {
     18, IN_SUBSCRIBED, "", "Allowed in RESP2 while the client has subscriptions.";
     19, NOT_QUEUED, "", "Executed at once even inside MULTI.";
     21, OFF, "", "Of a family that this server does not have: answered as Redis does where it is off.";
+    22, IN_STREAM, "", "Part of a stream of changes, though it changes no data.";
+    23, NOT_IN_STREAM, "", "Never part of one: what it does is passed on as other commands.";
+    24, RUNS_QUEUE, "", "Executes what MULTI has queued, so it may run where all of that may.";
+    25, TELLS_DISK_ERROR, "", "Refused as a write is while the disk refuses: whoever asks shall learn of it.";
+    26, KEEPS_CACHING, "", "Leaves what CLIENT CACHING said for the command after it.";
     20, ANY_KEYS, "", "Comes upon keys that are not among its arguments, and may find them expired.";
 }
 
@@ -205,11 +209,11 @@ pub struct Spec {
     pub handler: Handler,
     /// Its subcommands; empty for most.
     pub subcommands: &'static [Spec],
-    /// What there is to read about it: summary, arguments, since when. Set by the [`table`].
+    /// What there is to read about it: summary, arguments, since when. Set by the [`Table`].
     pub documented: &'static Grammar,
-    /// Its group in COMMAND DOCS. Set by the [`table`].
+    /// Its group in COMMAND DOCS. Set by the [`Table`].
     pub group: &'static str,
-    /// Its place among all commands and subcommands of the [`table`]: where its counters are.
+    /// Its place among all commands and subcommands of the [`Table`]: where its counters are.
     pub index: usize,
 }
 
@@ -261,7 +265,11 @@ fn slot_of(name: &[u8]) -> usize {
 }
 
 impl Table {
-    fn build(families: &[&'static [Spec]]) -> Table {
+    /// The table of these rows.
+    ///
+    /// # Panics
+    /// If a name is there twice, or is not documented.
+    pub fn build(families: &[&'static [Spec]]) -> Table {
         let mut table = Table { slots: vec![None; SLOTS], all: Vec::new(), len: 0 };
         for row in families.iter().flat_map(|family| family.iter()) {
             assert!(table.find(row.name.as_bytes()).is_none(), "{} is there twice", row.name);
@@ -317,25 +325,18 @@ impl Table {
         self.all.iter().flat_map(|spec| [*spec].into_iter().chain(spec.subcommands))
     }
 
+    /// The lower-case name of a command that Redis has and this table has not.
+    #[cold]
+    pub fn missing(&self, name: &str) -> Option<&'static str> {
+        let known = grammar::find(&name.to_ascii_lowercase())?.name;
+        let is_there = self.all.iter().any(|spec| spec.documented.name == known);
+        (!is_there && !known.contains('|')).then_some(known)
+    }
+
     /// All commands, family by family.
     pub fn all(&self) -> &[&'static Spec] {
         &self.all
     }
-}
-
-/// The table of this server.
-#[inline]
-pub fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| Table::build(crate::family::FAMILIES))
-}
-
-/// The lower-case name of a command that Redis has and this server has not.
-#[cold]
-pub fn missing(name: &str) -> Option<&'static str> {
-    let known = grammar::find(&name.to_ascii_lowercase())?.name;
-    let is_there = table().all().iter().any(|spec| spec.documented.name == known);
-    (!is_there && !known.contains('|')).then_some(known)
 }
 
 /// The subcommand that a request for `spec` names, the command itself if it has none.
@@ -350,6 +351,7 @@ pub fn subcommand(spec: &'static Spec, args: Args<'_>) -> Option<&'static Spec> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::table;
 
     #[test]
     fn rows_make_sense() {

@@ -3,7 +3,8 @@
 //! `docs/compatibility.md` is its output: `cargo run -p engine --example compatibility > docs/compatibility.md`. A test
 //! compares the two.
 
-use crate::command::{HasFlags, OFF, Spec, table};
+use crate::command::{HasFlags, OFF, Spec};
+use crate::family::table;
 use crate::grammar::{GROUPS, Grammar};
 use std::fmt::Write;
 

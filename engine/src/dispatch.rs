@@ -9,28 +9,18 @@
 //! (a key that had to expire first, a transaction) between MULTI and EXEC.
 
 use crate::arguments::is;
-use crate::command::{self, HasFlags, Spec};
+use crate::command::{self, Flags, HasFlags, Spec};
 use crate::context::{Context, Scope};
 use crate::engine::{Engine, Pause};
-use crate::host::{EntryKind, Host};
+use crate::family;
+use crate::host::{EntryKind, Host, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
-use crate::session::{Multi, Peer, Queued, ReplyMode, Session};
+use crate::session::{Flow, Peer, Queued, ReplyMode, Session};
 use keyspace::table::hash_bytes;
 use protocol::number::parse_i64;
 use protocol::resp::request::OwnedArgs;
 use protocol::resp::{Args, Batch, Reply, Request, Span, encode};
-
-/// What the connection does after a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flow {
-    /// Goes on with the next request.
-    Next,
-    /// Sends what there is first: it is much for one turn.
-    Yield,
-    /// Stops executing: the host suspended the session, or it is to be closed.
-    Stop,
-}
 
 /// Bytes of replies after which a batch is interrupted: they are sent, and counted, before there are more.
 pub const REPLIES_MOST: usize = 1 << 20;
@@ -136,7 +126,7 @@ impl Engine {
             Pause::Nothing => false,
             Pause::All => true,
             Pause::Writes if queued => false,
-            Pause::Writes if spec.name == "exec" => session
+            Pause::Writes if spec.flags.has(command::RUNS_QUEUE) => session
                 .multi
                 .as_ref()
                 .is_some_and(|multi| multi.queue.iter().any(|q| writes(q.spec))),
@@ -179,6 +169,9 @@ impl Engine {
         let hash = first.and_then(|at| args.get(at)).map(hash_bytes);
         if let Some(hash) = hash {
             self.dbs[db].prefetch(hash);
+            if spec.is_some_and(|spec| spec.flags.has(command::GROWS)) {
+                self.dbs[db].prefetch_room(hash);
+            }
         }
         Prepared { spec, hash }
     }
@@ -197,7 +190,7 @@ impl Engine {
             && let Some(spans) = as_hset(args)
         {
             let args = Args::new(args.bytes(), &spans);
-            let spec = command::table().find(b"hset");
+            let spec = family::table().find(b"hset");
             let prepared = Prepared { spec, hash: Some(hash_bytes(args.at(1))) };
             return self.execute(host, session, prepared, args, raw, out);
         }
@@ -213,16 +206,11 @@ impl Engine {
             Ok(found) => found,
             Err(refusal) => {
                 spoil_transaction(session);
-                if session.authenticated || session.is_trusted() {
-                    self.refuse(session, &refusal, out);
-                    if session.is_trusted() {
-                        let container =
-                            prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
-                        let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
-                        self.note_refused(&name, &refusal);
-                    }
-                } else {
-                    self.refuse(session, &Refusal::NO_AUTH, out);
+                self.refuse(session, &refusal, out);
+                if session.is_trusted() {
+                    let container = prepared.spec.map(|spec| [spec.name.as_bytes(), args.at(1)]);
+                    let name = container.map_or(args.at(0).to_vec(), |names| names.join(&b'|'));
+                    self.note_refused(&name, &refusal);
                 }
                 return self.finish(session, before, out);
             }
@@ -240,7 +228,7 @@ impl Engine {
             }
         }
         if let Err(mut refusal) = self.admit(session, spec, args) {
-            if spec.name == "exec" && session.multi.take().is_some() {
+            if spec.flags.has(command::RUNS_QUEUE) && session.multi.take().is_some() {
                 self.unwatch_all(session);
                 let text = b"EXECABORT Transaction discarded because of: ";
                 let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
@@ -321,7 +309,7 @@ impl Engine {
             no_touch: session.no_touch,
         };
         self.tracking.enter(session);
-        self.eviction.begin_command();
+        self.eviction.begin_use();
         let reply = Reply::new(out, resp3);
         let mut context =
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
@@ -395,12 +383,36 @@ impl Engine {
         }
     }
 
+    /// Hands the effects collected so far to the journal, as one unit.
+    pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) -> Option<Receipt> {
+        let receipt = match self.unit.count {
+            0 => return None,
+            1 => host.journal(self.unit.dbs, kind, &self.unit.bytes),
+            _ if self.unit.loose => host.journal(self.unit.dbs, kind, &self.unit.bytes),
+            _ => {
+                let mut whole = Vec::with_capacity(self.unit.bytes.len() + 30);
+                whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+                whole.extend_from_slice(&self.unit.bytes);
+                whole.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+                host.journal(self.unit.dbs, kind, &whole)
+            }
+        };
+        self.unit.clear();
+        Some(receipt)
+    }
+
+    /// Whether what this session does is encoded for the journal.
+    #[inline]
+    pub(crate) fn is_journaling(&self, session: &Session) -> bool {
+        !self.nobody_reads && !session.is_trusted()
+    }
+
     #[inline]
     fn finish(&mut self, session: &mut Session, before: usize, out: &mut Vec<u8>) -> Flow {
         if let Some(mode) = &mut session.tracking
             && mode.caching
             && session.multi.is_none()
-            && session.last_command.is_none_or(|spec| !spec.name.starts_with("client|"))
+            && session.last_command.is_none_or(|spec| !spec.flags.has(command::KEEPS_CACHING))
         {
             mode.caching = false;
         }
@@ -485,7 +497,7 @@ impl Engine {
         let now = &self.conditions;
         // EXEC is all that it is about to execute.
         let queue: &[Queued] = match &session.multi {
-            Some(multi) if spec.name == "exec" => &multi.queue,
+            Some(multi) if spec.flags.has(command::RUNS_QUEUE) => &multi.queue,
             _ => &[],
         };
         let any = |flag| spec.flags.has(flag) || queue.iter().any(|q| q.spec.flags.has(flag));
@@ -497,7 +509,7 @@ impl Engine {
         if now.out_of_memory && grows {
             return Err(Refusal::fixed("OOM command not allowed when used memory > 'maxmemory'."));
         }
-        if (writes || spec.name == "ping")
+        if (writes || spec.flags.has(command::TELLS_DISK_ERROR))
             && !self.is_replica
             && let Some(text) = &now.disk_error
         {
@@ -571,11 +583,9 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
 /// change the session that carries it (SYNC, QUIT, RESET, WATCH), or the process.
 #[inline]
 fn belongs_in_a_stream(spec: &Spec) -> bool {
-    const OF_THE_STREAM: [&str; 9] =
-        ["select", "multi", "exec", "discard", "ping", "replconf", "publish", "spublish", "echo"];
-    let concerns_data = spec.flags.has(command::WRITE | command::READ | command::MAY_REPLICATE);
-    // What MIGRATE does is passed on as DEL; here it would talk to another server.
-    concerns_data && spec.name != "migrate" || OF_THE_STREAM.contains(&spec.name)
+    const BELONGS: Flags =
+        command::WRITE | command::READ | command::MAY_REPLICATE | command::IN_STREAM;
+    spec.flags.has(BELONGS) && !spec.flags.has(command::NOT_IN_STREAM)
 }
 
 /// The arguments of the HSET that `HSETEX key KEEPTTL FIELDS n field value …` stands for: so Redis 8 tells its replicas
@@ -595,7 +605,7 @@ fn as_hset(args: Args<'_>) -> Option<Vec<Span>> {
 fn find(prepared: Prepared, args: Args<'_>) -> Result<(&'static Spec, Prepared), Refusal> {
     let Some(spec) = prepared.spec else {
         let name = String::from_utf8_lossy(clip(args.at(0))).into_owned();
-        if let Some(missing) = command::missing(&name) {
+        if let Some(missing) = family::table().missing(&name) {
             return Err(Refusal::not_supported(missing));
         }
         let mut list = String::new();
@@ -646,9 +656,4 @@ fn spoil_transaction(session: &mut Session) {
     {
         multi.failed = true;
     }
-}
-
-/// Begins to collect a transaction.
-pub(crate) fn begin(session: &mut Session) {
-    session.multi = Some(Multi::default());
 }

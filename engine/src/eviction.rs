@@ -109,9 +109,9 @@ impl Eviction {
         }
     }
 
-    /// A command begins: none of its keys has been used yet.
+    /// A command begins, or its second half: none of its keys has been used yet.
     #[inline]
-    pub(crate) fn begin_command(&mut self) {
+    pub(crate) fn begin_use(&mut self) {
         self.counted.len = 0;
     }
 
@@ -415,7 +415,7 @@ mod tests {
         let mut server = limited(Order::Chance, false, &["SET a 1", "SET b 1", "SET c 1"]);
         server.slow_clock(1000);
         server.ok("GET d");
-        let spec = crate::command::table().find(b"get").expect("in the table");
+        let spec = crate::family::table().find(b"get").expect("in the table");
         let before = server.engine.stats.of(spec).ns;
         server.ok("GET d");
         let usual = server.engine.stats.of(spec).ns - before;
@@ -501,7 +501,7 @@ mod tests {
         let cases = [
             (
                 "APPEND key v",
-                "SET key v; SET key v EX 100; SET key v XX; SET key v KEEPTTL; SETEX key 10 v; GETEX key; \
+                "SET key v; SET key v EX 100; SET key v XX; SET key v KEEPTTL; SET key v GET#2; SET key v XX GET EX 9#2; GETSET key v#2; SETEX key 10 v; GETEX key; \
               SETRANGE key 3 x; APPEND key x; SETBIT key 1 1; STRLEN key; EXPIRE key 100; COPY key other; \
               MGET key key#2; MSET key a key b#2; LCS key key#2; BITOP NOT key key#2",
             ),

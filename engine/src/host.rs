@@ -43,13 +43,23 @@ pub enum HostCall {
     WaitAof,
 }
 
-/// Where a unit went in the journal: what its reply depends on.
+/// Where a unit went in the journal: what its reply depends on. It is the host's note to itself: the engine carries it from
+/// [`Host::journal`] to the reply, compares it at most, and never looks inside. That of nothing is the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// The replication offset behind it.
-    pub offset: u64,
-    /// Bytes journaled in all, local ones included: what is counted off as the disk gets them.
-    pub token: u64,
+pub struct Receipt([u64; 2]);
+
+impl Receipt {
+    /// Takes the host's note.
+    #[inline]
+    pub fn new(note: [u64; 2]) -> Receipt {
+        Receipt(note)
+    }
+
+    /// Gives it back.
+    #[inline]
+    pub fn note(self) -> [u64; 2] {
+        self.0
+    }
 }
 
 /// Requests for another server, and how to reach it.

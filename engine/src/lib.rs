@@ -6,7 +6,7 @@
 //!
 //! # Contents
 //! - [`command`]: the table of commands: one declarative row each
-//! - [`names`]: what clients may call them (`rename-command`)
+//! - [`names`]: what clients may call them (`rename-command`); `lookup`: what they mean
 //! - [`family`]: the commands themselves, a file per family
 //! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
@@ -18,8 +18,13 @@
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
+#![forbid(unsafe_code)]
+
+mod access;
 pub mod arguments;
 pub mod blocking;
+#[cfg(test)]
+mod chance;
 pub mod command;
 pub mod compatibility;
 pub mod context;
@@ -33,6 +38,7 @@ pub mod geohash;
 pub mod glob;
 pub mod grammar;
 pub mod host;
+mod lookup;
 pub mod messages;
 pub mod monitor;
 pub mod names;
@@ -42,15 +48,18 @@ pub mod refusal;
 pub mod refused;
 pub mod session;
 pub mod statistics;
+mod sweep;
+mod tables;
 #[cfg(test)]
 mod testing;
 pub mod tracking;
+mod unit;
+mod watch;
 
 /// The version of Redis whose behaviour is promised: for clients, peers and files that look at it. The one place that says it.
 pub const REDIS_VERSION: &str = "7.2.6";
 
-pub use dispatch::Flow;
 pub use engine::Engine;
 pub use host::Host;
 pub use refusal::Refusal;
-pub use session::Session;
+pub use session::{Flow, Session};

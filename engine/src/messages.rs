@@ -12,8 +12,8 @@
 use crate::context::Class;
 use crate::engine::Engine;
 use crate::session::Session;
+use crate::tables::Unordered;
 use protocol::resp::Reply;
-use std::collections::HashMap;
 
 /// Bytes of the buffer that messages are written into that are kept.
 const MESSAGE_KEPT: usize = 16 << 10;
@@ -231,7 +231,7 @@ impl Engine {
 }
 
 /// Ends one subscription to a channel.
-pub(crate) fn forget(channels: &mut HashMap<Vec<u8>, Vec<usize>>, channel: &[u8], slot: usize) {
+pub(crate) fn forget(channels: &mut Unordered<Vec<u8>, Vec<usize>>, channel: &[u8], slot: usize) {
     let Some(slots) = channels.get_mut(channel) else { return };
     slots.retain(|other| *other != slot);
     if slots.is_empty() {

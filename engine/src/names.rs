@@ -8,20 +8,22 @@
 //! # Invariants
 //! - without `rename-command` there is none of this: requests are looked up in the table
 //!
+//! # Not here
+//! - the command that a request means: [`crate::lookup`]
+//!
 //! # Source
 //! - rules and errors: Redis 7.2
 
-use crate::command::{self, Spec, table};
-
-use crate::engine::Engine;
-use crate::session::Session;
-use protocol::resp::Args;
-use protocol::resp::request::OwnedArgs;
+use crate::command::{Spec, Table};
 use std::cmp::Ordering;
 
-/// What a client may type, each with its command; by name, in any letter case.
+/// What a client may type.
 #[derive(Clone)]
-pub struct Names(Vec<(Vec<u8>, &'static Spec)>);
+pub struct Names {
+    /// Each with its command; by name, in any letter case.
+    known: Vec<(Vec<u8>, &'static Spec)>,
+    table: &'static Table,
+}
 
 /// What a renaming did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,19 +38,10 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
 }
 
-impl Default for Names {
-    /// Every command under its own name.
-    fn default() -> Names {
-        let own = |spec: &&'static Spec| (spec.name.as_bytes().to_vec(), *spec);
-        let mut all: Vec<_> = table().all().iter().map(own).collect();
-        all.sort_unstable_by(|(a, _), (b, _)| order(a, b));
-        Names(all)
-    }
-}
-
 impl std::fmt::Debug for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.0.iter().map(|(name, spec)| (name.escape_ascii().to_string(), spec.name));
+        let names =
+            self.known.iter().map(|(name, spec)| (name.escape_ascii().to_string(), spec.name));
         f.debug_map().entries(names).finish()
     }
 }
@@ -56,78 +49,55 @@ impl std::fmt::Debug for Names {
 impl PartialEq for Names {
     fn eq(&self, other: &Names) -> bool {
         let own = |names: &Names| -> Vec<(Vec<u8>, &'static str)> {
-            names.0.iter().map(|(name, spec)| (name.clone(), spec.name)).collect()
+            names.known.iter().map(|(name, spec)| (name.clone(), spec.name)).collect()
         };
         own(self) == own(other)
     }
 }
 
 impl Names {
+    /// Every command of a table under its own name.
+    pub fn of(table: &'static Table) -> Names {
+        let own = |spec: &&'static Spec| (spec.name.as_bytes().to_vec(), *spec);
+        let mut known: Vec<_> = table.all().iter().map(own).collect();
+        known.sort_unstable_by(|(a, _), (b, _)| order(a, b));
+        Names { known, table }
+    }
+
+    /// The commands that clients can find.
+    pub fn commands(&self) -> impl Iterator<Item = &'static Spec> {
+        self.known.iter().map(|(_, spec)| *spec)
+    }
+
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| order(known, name))
+        self.known.binary_search_by(|(known, _)| order(known, name))
     }
 
     /// The command that clients mean by a name.
     pub fn find(&self, name: &[u8]) -> Option<&'static Spec> {
-        self.place(name).ok().map(|at| self.0[at].1)
+        self.place(name).ok().map(|at| self.known[at].1)
     }
 
     /// Lets clients find a command under `new` only, or not at all if that is empty.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> Result<Renamed, &'static str> {
         let Ok(at) = self.place(old) else {
             let name = String::from_utf8_lossy(old);
-            return match command::missing(&name) {
+            return match self.table.missing(&name) {
                 Some(_) => Ok(Renamed::NotThere),
                 None => Err("No such command in rename-command"),
             };
         };
-        let (_, spec) = self.0.remove(at);
+        let (_, spec) = self.known.remove(at);
         if new.is_empty() {
             return Ok(Renamed::InForce);
         }
         match self.place(new) {
             Ok(_) => Err("Target command name already exists"),
             Err(at) => {
-                self.0.insert(at, (new.to_vec(), spec));
+                self.known.insert(at, (new.to_vec(), spec));
                 Ok(Renamed::InForce)
             }
         }
-    }
-}
-
-impl Engine {
-    /// The command that clients mean by a name.
-    pub fn find_command(&self, name: &[u8]) -> Option<&'static Spec> {
-        match &self.names {
-            None => table().find(name),
-            Some(names) => names.find(name),
-        }
-    }
-
-    /// All commands that clients can find.
-    pub fn commands(&self) -> Vec<&'static Spec> {
-        match &self.names {
-            None => table().all().to_vec(),
-            Some(names) => names.0.iter().map(|(_, spec)| *spec).collect(),
-        }
-    }
-
-    /// The command that a session means: a file and our primary say its own name first of all.
-    #[inline]
-    pub(crate) fn command_for(&self, session: &Session, name: &[u8]) -> Option<&'static Spec> {
-        let Some(names) = &self.names else { return table().find(name) };
-        let own = if session.is_trusted() { table().find(name) } else { None };
-        own.or_else(|| names.find(name))
-    }
-
-    /// The request under the command's own name, if it came under another.
-    #[cold]
-    pub(crate) fn under_own_name(spec: &Spec, args: Args<'_>) -> Option<OwnedArgs> {
-        if args.at(0).eq_ignore_ascii_case(spec.name.as_bytes()) {
-            return None;
-        }
-        let own = std::iter::once(spec.name.as_bytes());
-        Some(OwnedArgs::of(own.chain(args.iter_from(1))))
     }
 }
 
@@ -137,7 +107,7 @@ mod tests {
 
     #[test]
     fn names_change_one_after_the_other() {
-        let mut names = Names::default();
+        let mut names = Names::of(crate::family::table());
         assert_eq!(names.find(b"GeT").map(|spec| spec.name), Some("get"));
         assert_eq!(names.rename(b"GET", b"Fetch"), Ok(Renamed::InForce));
         assert_eq!(names.find(b"FETCH").map(|spec| spec.name), Some("get"));
@@ -153,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_renamed_is_said_in_the_words_of_redis() {
-        let mut names = Names::default();
+        let mut names = Names::of(crate::family::table());
         let missing = Err("No such command in rename-command");
         for name in ["nonsense", "config|get", "", "get "] {
             assert_eq!(names.rename(name.as_bytes(), b"x"), missing, "{name}");

@@ -11,6 +11,17 @@ use std::collections::BTreeSet;
 /// Names a client for as long as the process lives.
 pub type SessionId = u64;
 
+/// What the connection does after a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Goes on with the next request.
+    Next,
+    /// Sends what there is first: it is much for one turn.
+    Yield,
+    /// Stops executing: the host suspended the session, or it is to be closed.
+    Stop,
+}
+
 /// Who is at the other end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Peer {
@@ -120,8 +131,8 @@ pub struct Session {
     pub outbox_limits: OutboxLimits,
     /// A message was more than that: the outbox was emptied, and the connection is to be closed.
     pub outbox_overrun: bool,
-    /// What the outbox depends on: the token of [`Session::receipt`], for replies to commands that waited.
-    pub outbox_token: u64,
+    /// What the outbox depends on: [`Session::receipt`], for replies to commands that waited.
+    pub outbox_receipt: Receipt,
     /// The connection is to be closed once its replies are sent.
     pub close_after_reply: bool,
     /// The last command waits; the connection goes on with the next request when that is over.

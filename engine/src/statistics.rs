@@ -4,7 +4,7 @@
 //! - counting takes no more than additions, but for the first call of a command, which makes its histogram
 //! - there are at most [`ERROR_PREFIXES_MAX`] prefixes of errors: clients and scripts can invent them
 
-use crate::command::{Spec, table};
+use crate::command::{Spec, Table};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
@@ -94,15 +94,15 @@ impl Stats {
     #[inline]
     pub fn of(&mut self, spec: &Spec) -> &mut Calls {
         if self.calls.len() <= spec.index {
-            self.calls.resize(table().len(), Calls::default());
+            self.calls.resize(spec.index + 1, Calls::default());
         }
         &mut self.calls[spec.index]
     }
 
-    /// All commands and subcommands that somebody has asked for, with their counters.
-    pub fn used(&self) -> impl Iterator<Item = (&'static Spec, &Calls)> {
+    /// All commands and subcommands of a table that somebody has asked for, with their counters.
+    pub fn used(&self, table: &Table) -> impl Iterator<Item = (&'static Spec, &Calls)> {
         let counted = |spec: &'static Spec| Some((spec, self.calls.get(spec.index)?));
-        table().with_subcommands().filter_map(counted).filter(|(_, calls)| !calls.is_unused())
+        table.with_subcommands().filter_map(counted).filter(|(_, calls)| !calls.is_unused())
     }
 
     /// Counts an error reply, `text` without its `-`.

@@ -18,8 +18,9 @@
 use crate::engine::Engine;
 use crate::messages::Message;
 use crate::session::{Session, SessionId};
+use crate::tables::Ordered;
 use protocol::resp::Args;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How one client tracks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +61,7 @@ struct Broadcast {
 /// Who may hold what.
 #[derive(Default)]
 pub(crate) struct Tracking {
-    table: HashMap<Vec<u8>, Vec<Holder>>,
+    table: Ordered<Vec<u8>, Vec<Holder>>,
     items: usize,
     prefixes: BTreeMap<Vec<u8>, Broadcast>,
     /// Prefixes have changed keys.
@@ -195,7 +196,7 @@ impl Engine {
     }
 
     fn invalidate_row(&mut self, key: &[u8]) {
-        let Some(row) = self.tracking.table.remove(key) else { return };
+        let Some(row) = self.tracking.table.swap_remove(key) else { return };
         self.tracking.items -= row.len();
         for holder in row {
             let keys = Some(vec![key.to_vec()]);
@@ -255,12 +256,15 @@ impl Engine {
         if std::mem::take(&mut self.tracking.pending) {
             self.broadcast();
         }
-        // A bounded part: each turn adds but a few.
+        // A bounded part: each turn adds but a few. As in Redis, any key may be the one that goes.
         for _ in 0..1000 {
-            if self.tracking.table.len() as u64 <= self.tracking_table_max {
+            let len = self.tracking.table.len();
+            if len as u64 <= self.tracking_table_max {
                 break;
             }
-            let key = self.tracking.table.keys().next().cloned().expect("there are too many");
+            let place = (self.draw() % len as u64) as usize;
+            let (key, _) = self.tracking.table.get_index(place).expect("a place below the length");
+            let key = key.clone();
             self.invalidate_row(&key);
         }
     }

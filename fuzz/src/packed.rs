@@ -4,7 +4,7 @@
 //! to look no further. So each encoding also has a builder here that puts these right around entries as they come.
 //!
 //! # Source
-//! - formats.md 3.1 to 3.5
+//! - `listpack.c`, `intset.c`, `ziplist.c` and `zipmap.c` of Redis 7.2
 
 use protocol::listpack::{TextBuffer, Value};
 

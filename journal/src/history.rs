@@ -1,5 +1,6 @@
 //! Names of histories: which byte stream an offset belongs to.
 
+use crate::position::Offset;
 use std::fmt;
 
 /// 40 hexadecimal characters that name a history.
@@ -69,8 +70,8 @@ impl History {
     }
 
     /// Goes on under a new name: what came before `end` is shared with the old one.
-    pub fn fork(&mut self, id: ReplicationId, end: u64) {
-        *self = History { id, second_id: self.id, second_offset: end as i64 + 1 };
+    pub fn fork(&mut self, id: ReplicationId, end: Offset) {
+        *self = History { id, second_id: self.id, second_offset: end.next_byte() };
     }
 
     /// Whether somebody who asks for offset `asked` (the next byte, as PSYNC counts) of history `id` has our past.
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn a_forked_history_includes_the_old_one_up_to_the_fork() {
         let mut history = History::new(id(1));
-        history.fork(id(2), 100);
+        history.fork(id(2), Offset::from_wire(100).unwrap());
         assert!(history.includes(&id(2), 5_000));
         assert!(history.includes(&id(1), 101));
         assert!(!history.includes(&id(1), 102));

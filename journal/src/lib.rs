@@ -1,7 +1,8 @@
 //! The one log: append-only bytes with absolute offsets, read by cursors.
 //!
-//! Every change is encoded once and gets one position; disk, replicas and waiting replies read the same bytes, each at its
-//! own pace. The offset is the replication offset of PSYNC: position = bytes.
+//! Every change is encoded once; disk, replicas and waiting replies read the same bytes, each at its own pace. What replicas
+//! get is counted by an [`Offset`], the one of PSYNC; what the disk gets by a [`Position`]. A [`Receipt`] is both, behind a
+//! unit: what its reply waits for ([`release`]).
 //!
 //! ```text
 //!            first_offset                                              end
@@ -21,21 +22,25 @@
 //!
 //! # Invariants
 //! - offsets of counted blocks of one history are contiguous: each starts where the one before ended
-//! - a replica's cursor only ever sees blocks of the present history
+//! - a replica's cursor only ever sees blocks of the present history, and gets each of its bytes once
+//! - positions never go back; a disk's cursor that has read all has read what the position says
 //! - one writer at a time: the engine of a primary, or the link of a replica (the primary's bytes verbatim)
 //!
 //! # Not here
 //! - files: `backup`; sockets and the conversation: `replica`
 
+#![forbid(unsafe_code)]
+
 pub mod history;
+pub mod position;
+pub mod release;
 
 use bytes::{Bytes, BytesMut};
 pub use history::{History, ReplicationId};
+pub use position::{Offset, Position};
 use protocol::resp::encode;
+pub use release::Receipt;
 use std::collections::VecDeque;
-
-/// A position in the journal: how many bytes of this history came before it.
-pub type Offset = u64;
 
 /// How an entry travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,7 @@ pub enum Class {
 }
 
 impl Class {
+    #[inline]
     fn reads(self, kind: Kind) -> bool {
         match kind {
             Kind::Effect => true,
@@ -78,8 +84,14 @@ struct Block {
 
 impl Block {
     fn end(&self) -> Offset {
-        self.start + if self.kind == Kind::Local { 0 } else { self.bytes.len() as u64 }
+        self.start.after(counted(Class::Replica, self.kind, self.bytes.len()))
     }
+}
+
+/// How many of so many bytes count for readers of a class.
+#[inline]
+fn counted(class: Class, kind: Kind, len: usize) -> u64 {
+    if class.reads(kind) { len as u64 } else { 0 }
 }
 
 /// Memory that blocks share, in the order of the blocks: it is given back when the last of them is.
@@ -102,9 +114,11 @@ struct Cursor {
     block: u64,
     /// Bytes of it that were read.
     inside: usize,
+    /// How far that is: for a replica the offset tells what it has got, for the disk the position.
+    reached: Receipt,
 }
 
-/// What a reader gets: shared bytes and the offsets around them.
+/// What a reader gets: shared bytes and the numbers around them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// The bytes.
@@ -113,6 +127,8 @@ pub struct Piece {
     pub start: Offset,
     /// The offset after them; equal to `start` for local entries.
     pub end: Offset,
+    /// For the disk: the position after them.
+    pub position: Position,
 }
 
 /// Bytes of the open block's allocation.
@@ -139,7 +155,11 @@ pub struct Journal {
     tail_kind: Kind,
     /// Offset before the tail.
     tail_start: Offset,
+    /// Position before the tail.
+    tail_position: Position,
     cursors: Vec<Option<Cursor>>,
+    /// Who reads may have changed since this was last looked at.
+    readers_changed: bool,
     /// The database that the stream stands in at its end.
     selected: usize,
     /// A reader may start here: the next entry begins with a SELECT.
@@ -163,25 +183,57 @@ impl Journal {
             allocated_bytes: 0,
             tail: BytesMut::new(),
             tail_kind: Kind::Effect,
-            tail_start: 0,
+            tail_start: Offset::START,
+            tail_position: Position::START,
             cursors: Vec::new(),
+            readers_changed: false,
             selected: 0,
             announces: false,
             backlog_bytes: None,
-            backlog_start: 0,
+            backlog_start: Offset::START,
         }
     }
 
     /// The offset after the last byte.
     #[inline]
     pub fn end(&self) -> Offset {
-        let open = if self.tail_kind == Kind::Local { 0 } else { self.tail.len() as u64 };
-        self.tail_start + open
+        self.tail_start.after(counted(Class::Replica, self.tail_kind, self.tail.len()))
+    }
+
+    /// What a reply depends on that depends on all that was journaled so far.
+    #[inline]
+    pub fn receipt(&self) -> Receipt {
+        Receipt { offset: self.end(), position: self.position() }
+    }
+
+    /// The position after the last byte for the disk.
+    #[inline]
+    fn position(&self) -> Position {
+        self.tail_position.after(counted(Class::Disk, self.tail_kind, self.tail.len()))
+    }
+
+    /// The receipt that [`Receipt::to_note`] was of.
+    #[inline]
+    pub fn recall(&self, note: [u64; 2]) -> Receipt {
+        let receipt = Receipt::from_note(note);
+        debug_assert!(receipt.position <= self.position(), "{receipt:?} was not given here");
+        receipt
     }
 
     /// Whether anyone reads: else nothing needs to be encoded.
     pub fn has_readers(&self) -> bool {
         self.backlog_bytes.is_some() || self.cursors.iter().any(Option::is_some)
+    }
+
+    /// Whether the answer of [`Journal::has_readers`] may be another than when [`Journal::take_readers_changed`] was called.
+    #[inline]
+    pub fn readers_changed(&self) -> bool {
+        self.readers_changed
+    }
+
+    /// The same; what has changed so far is known now.
+    pub fn take_readers_changed(&mut self) -> bool {
+        std::mem::take(&mut self.readers_changed)
     }
 
     /// The database that the stream stands in at its end: where one goes on who has everything up to there.
@@ -308,6 +360,8 @@ impl Journal {
             assert_eq!(last.end(), block.start, "offsets of one history are contiguous");
         }
         self.tail_start = block.end();
+        let for_disk = counted(Class::Disk, block.kind, block.bytes.len());
+        self.tail_position = self.tail_position.after(for_disk);
         self.sealed_bytes += block.bytes.len();
         self.blocks.push_back(block);
         self.trim();
@@ -319,7 +373,7 @@ impl Journal {
     pub fn subscribe(&mut self, class: Class) -> CursorId {
         self.seal();
         let block = self.next_block();
-        self.add_cursor(Cursor { class, block, inside: 0 })
+        self.add_cursor(Cursor { class, block, inside: 0, reached: self.receipt() })
     }
 
     /// Sequence number that the next block will have.
@@ -357,10 +411,12 @@ impl Journal {
             None => 0,
         };
         let block = self.first_block + at as u64;
-        Some(self.add_cursor(Cursor { class: Class::Replica, block, inside }))
+        let reached = Receipt { offset, ..self.receipt() };
+        Some(self.add_cursor(Cursor { class: Class::Replica, block, inside, reached }))
     }
 
     fn add_cursor(&mut self, cursor: Cursor) -> CursorId {
+        self.readers_changed = true;
         match self.cursors.iter().position(Option::is_none) {
             Some(free) => {
                 self.cursors[free] = Some(cursor);
@@ -375,39 +431,61 @@ impl Journal {
 
     /// Ends a reader.
     pub fn unsubscribe(&mut self, id: CursorId) {
-        self.cursors[id.0] = None;
+        let gone = self.cursors[id.0].take();
+        assert!(gone.is_some(), "a reader ends once");
+        self.readers_changed = true;
         self.trim();
     }
 
     /// Gives a reader its next pieces, about `most` bytes of them, and moves it on. Only sealed blocks are read.
     pub fn read(&mut self, id: CursorId, most: usize, pieces: &mut Vec<Piece>) -> usize {
-        let Some(mut cursor) = self.cursors[id.0] else { return 0 };
+        let mut cursor = self.cursors[id.0].expect("who reads has not ended");
+        assert!(cursor.block >= self.first_block, "what a reader lacks is kept");
+        assert!(
+            cursor.class == Class::Disk || cursor.block >= self.present,
+            "a replica reads the present history"
+        );
         let mut total = 0;
         while total < most {
             let index = (cursor.block - self.first_block) as usize;
             let Some(block) = self.blocks.get(index) else { break };
             if cursor.class.reads(block.kind) && cursor.inside < block.bytes.len() {
                 let bytes = block.bytes.slice(cursor.inside..);
-                let counted = block.kind != Kind::Local;
-                let start = block.start + if counted { cursor.inside as u64 } else { 0 };
+                let start = block.start.after(counted(Class::Replica, block.kind, cursor.inside));
+                let reached = &mut cursor.reached;
+                match cursor.class {
+                    Class::Replica => assert_eq!(start, reached.offset, "each byte comes once"),
+                    Class::Disk => reached.position = reached.position.after(bytes.len() as u64),
+                }
+                reached.offset = block.end();
+                let position = reached.position;
                 total += bytes.len();
-                pieces.push(Piece { bytes, start, end: block.end() });
+                pieces.push(Piece { bytes, start, end: block.end(), position });
             }
             cursor.block += 1;
             cursor.inside = 0;
+        }
+        if cursor.block == self.next_block() {
+            self.check_read_all(&cursor);
         }
         self.cursors[id.0] = Some(cursor);
         self.trim();
         total
     }
 
+    /// Who has read all sealed blocks of its class has come as far as they count for it.
+    fn check_read_all(&self, cursor: &Cursor) {
+        match cursor.class {
+            Class::Disk => assert_eq!(cursor.reached.position, self.tail_position, "all was read"),
+            Class::Replica => assert_eq!(cursor.reached.offset, self.tail_start, "all was read"),
+        }
+    }
+
     /// Bytes that a replica has not been given yet, the open block included.
     pub fn behind(&self, id: CursorId) -> u64 {
-        let Some(cursor) = self.cursors[id.0] else { return 0 };
-        debug_assert_eq!(cursor.class, Class::Replica, "the disk reads what does not count, too");
-        let index = (cursor.block - self.first_block) as usize;
-        let offset = self.blocks.get(index).map_or(self.tail_start, |block| block.start);
-        self.end() - (offset + cursor.inside as u64).min(self.end())
+        let cursor = self.cursors[id.0].expect("who reads has not ended");
+        assert_eq!(cursor.class, Class::Replica, "the disk reads what does not count, too");
+        self.end() - cursor.reached.offset
     }
 
     // --- backlog ---
@@ -421,6 +499,7 @@ impl Journal {
     pub fn start_backlog(&mut self, bytes: u64) {
         self.seal();
         self.backlog_bytes = Some(bytes);
+        self.readers_changed = true;
         self.backlog_start = self.end();
         self.trim();
     }
@@ -436,6 +515,7 @@ impl Journal {
     /// Gives the backlog up.
     pub fn drop_backlog(&mut self) {
         self.backlog_bytes = None;
+        self.readers_changed = true;
         self.trim();
     }
 
@@ -446,6 +526,7 @@ impl Journal {
 
     /// Whether a replica that has everything up to `offset` can go on from here.
     pub fn can_serve(&self, offset: Offset) -> bool {
+        assert!(self.backlog_start <= self.end(), "the backlog ends where the journal does");
         self.backlog_bytes.is_some() && offset >= self.backlog_start && offset <= self.end()
     }
 
@@ -467,14 +548,12 @@ impl Journal {
     /// Drops blocks that nobody will ask for.
     fn trim(&mut self) {
         let slowest = self.cursors.iter().flatten().map(|cursor| cursor.block).min();
-        let keep_from = match self.backlog_bytes {
-            None => u64::MAX,
-            Some(bytes) => self.end().saturating_sub(bytes).max(self.backlog_start),
-        };
+        let keep_from =
+            self.backlog_bytes.map(|bytes| self.end().back(bytes).max(self.backlog_start));
         while let Some(block) = self.blocks.front() {
             let read = slowest.is_none_or(|slowest| self.first_block < slowest);
             let is_present = self.first_block >= self.present;
-            if !read || is_present && block.end() > keep_from {
+            if !read || is_present && keep_from.is_some_and(|keep_from| block.end() > keep_from) {
                 break;
             }
             if is_present {
@@ -491,6 +570,39 @@ impl Journal {
         // After a reader that was far behind.
         if self.blocks.capacity() > 1024 && self.blocks.len() < self.blocks.capacity() / 8 {
             self.blocks.shrink_to(self.blocks.len() * 2);
+        }
+    }
+
+    /// Walks over everything and looks whether it fits together: for tests.
+    #[cfg(test)]
+    fn check(&self) {
+        let mut end = None;
+        for (index, block) in self.blocks.iter().enumerate() {
+            assert!(!block.bytes.is_empty(), "a block holds something");
+            if self.first_block + index as u64 >= self.present {
+                assert!(end.is_none_or(|end| end == block.start), "offsets are contiguous");
+                end = Some(block.end());
+            }
+        }
+        assert!(end.is_none_or(|end| end == self.tail_start), "the tail goes on");
+        let sealed: usize = self.blocks.iter().map(|block| block.bytes.len()).sum();
+        assert_eq!(sealed, self.sealed_bytes);
+        let allocated: usize = self.allocations.iter().map(|allocation| allocation.bytes).sum();
+        assert_eq!(allocated, self.allocated_bytes);
+        assert!(self.backlog_start <= self.end() && self.present <= self.next_block());
+        for cursor in self.cursors.iter().flatten() {
+            assert!((self.first_block..=self.next_block()).contains(&cursor.block));
+            // Behind it are as many bytes for its class as the numbers say.
+            let unread = self.blocks.iter().skip((cursor.block - self.first_block) as usize);
+            let bytes = |block: &Block| counted(cursor.class, block.kind, block.bytes.len());
+            let unread: u64 = unread.map(bytes).sum();
+            let unread = unread - cursor.inside as u64;
+            match cursor.class {
+                Class::Disk => {
+                    assert_eq!(cursor.reached.position.after(unread), self.tail_position);
+                }
+                Class::Replica => assert_eq!(cursor.reached.offset.after(unread), self.tail_start),
+            }
         }
     }
 

@@ -8,6 +8,10 @@ use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+fn offset_of(number: u64) -> Offset {
+    Offset::from_wire(number).expect("small")
+}
+
 /// What may happen to a journal. Sizes and places are taken modulo what is there.
 #[derive(Clone, Debug)]
 enum Step {
@@ -159,7 +163,7 @@ impl Model {
         self.readers = rest;
         let replicas: Vec<Reader> = replicas;
         replicas.iter().for_each(|reader| self.journal.unsubscribe(reader.id));
-        self.journal.restart_at(offset);
+        self.journal.restart_at(offset_of(offset));
         (self.history, self.history_start) = (Vec::new(), offset);
         self.backlog = self.backlog.map(|(_, bytes)| (offset, bytes));
     }
@@ -168,7 +172,7 @@ impl Model {
         // Also a little before and behind what there is.
         let first = self.history_start.saturating_sub(20);
         let offset = first + place % (self.end() + 20 - first);
-        match self.journal.subscribe_at(offset) {
+        match self.journal.subscribe_at(offset_of(offset)) {
             Some(id) => {
                 assert!(offset >= self.history_start && offset <= self.end(), "{offset} is there");
                 assert!(self.backlog.is_some(), "there is a backlog");
@@ -200,8 +204,8 @@ impl Model {
             let from = reader.from + reader.got;
             assert_eq!(piece.bytes[..], whole[from..from + piece.bytes.len()]);
             if reader.class == Class::Replica {
-                assert_eq!(piece.start, self.history_start + from as u64);
-                assert_eq!(piece.end, piece.start + piece.bytes.len() as u64);
+                assert_eq!(piece.start, offset_of(self.history_start + from as u64));
+                assert_eq!(piece.end - piece.start, piece.bytes.len() as u64);
             }
             reader.got += piece.bytes.len();
         }
@@ -240,7 +244,8 @@ proptest! {
         for step in &steps {
             model.take(step);
             model.note_floor();
-            assert_eq!(model.journal.end(), model.end());
+            model.journal.check();
+            assert_eq!(model.journal.end(), offset_of(model.end()));
         }
         model.check_memory();
     }
@@ -299,7 +304,7 @@ struct Stage {
     follows: bool,
     readers: Vec<(CursorId, Class, usize)>,
     /// Offsets of the present history and the databases that the stream stood in there.
-    places: Vec<(u64, usize)>,
+    places: Vec<(Offset, usize)>,
 }
 
 /// An entry that says which database it belongs to.
@@ -311,7 +316,7 @@ impl Stage {
     fn new() -> Stage {
         let mut journal = Journal::new(ReplicationId::from_random([7; 20]));
         journal.start_backlog(1 << 20);
-        Stage { journal, follows: false, readers: Vec::new(), places: vec![(0, 0)] }
+        Stage { journal, follows: false, readers: Vec::new(), places: vec![(offset_of(0), 0)] }
     }
 
     fn take(&mut self, act: &Act) {
@@ -336,10 +341,10 @@ impl Stage {
                 self.readers.iter().filter(gone).for_each(|r| self.journal.unsubscribe(r.0));
                 self.readers.retain(|reader| reader.1 == Class::Disk);
                 self.follows = true;
-                self.journal.restart_at(1000);
+                self.journal.restart_at(offset_of(1000));
                 self.journal.set_selected(db);
                 self.journal.announce();
-                self.places = vec![(1000, db)];
+                self.places = vec![(offset_of(1000), db)];
             }
             Act::NewDisk => {
                 self.journal.announce();

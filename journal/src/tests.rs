@@ -6,6 +6,10 @@ fn journal() -> Journal {
     Journal::new(ReplicationId::from_random([7; 20]))
 }
 
+fn at(number: u64) -> Offset {
+    Offset::from_wire(number).expect("small")
+}
+
 fn drain(journal: &mut Journal, id: CursorId) -> Vec<u8> {
     let mut pieces = Vec::new();
     journal.seal();
@@ -25,7 +29,7 @@ fn each_class_gets_its_kinds() {
     journal.append_raw(Kind::Control, b"bbb");
     journal.append_raw(Kind::Local, b"cccc");
     journal.append_raw(Kind::Effect, b"d");
-    assert_eq!(journal.end(), 6);
+    assert_eq!(journal.end(), at(6));
     assert_eq!(drain(&mut journal, disk), b"aaccccd");
     assert_eq!(drain(&mut journal, replica), b"aabbbd");
     assert_eq!(journal.held_bytes(), 0, "without a backlog nothing is kept");
@@ -79,9 +83,37 @@ fn what_is_local_leaves_the_stream_in_its_database() {
 }
 
 #[test]
+fn it_is_noted_whenever_who_reads_may_have_changed() {
+    let mut journal = journal();
+    let mut read = journal.has_readers();
+    let mut look = |journal: &mut Journal| {
+        let changed = std::mem::replace(&mut read, journal.has_readers()) != read;
+        let noted = journal.take_readers_changed();
+        assert!(noted || !changed, "it changed and nobody was told");
+        noted
+    };
+    assert!(!look(&mut journal));
+    let disk = journal.subscribe(Class::Disk);
+    assert!(look(&mut journal));
+    journal.start_backlog(100);
+    assert!(look(&mut journal));
+    let replica = journal.subscribe_at(at(0)).expect("nothing was dropped");
+    assert!(look(&mut journal));
+    journal.append_raw(Kind::Effect, b"a");
+    drain(&mut journal, disk);
+    assert!(!look(&mut journal), "not by what is written and read");
+    for reader in [disk, replica] {
+        journal.unsubscribe(reader);
+        assert!(look(&mut journal));
+    }
+    journal.drop_backlog();
+    assert!(look(&mut journal) && !journal.has_readers());
+}
+
+#[test]
 fn a_replica_goes_on_from_any_offset_in_the_backlog() {
     let mut journal = journal();
-    journal.restart_at(1000);
+    journal.restart_at(at(1000));
     journal.start_backlog(50);
     let text: Vec<u8> = (0..40).map(|n| b'a' + n % 26).collect();
     for (n, byte) in text.iter().enumerate() {
@@ -91,13 +123,13 @@ fn a_replica_goes_on_from_any_offset_in_the_backlog() {
         }
     }
     for from in 0..=40u64 {
-        let id = journal.subscribe_at(1000 + from).expect("it is in the backlog");
+        let id = journal.subscribe_at(at(1000 + from)).expect("it is in the backlog");
         assert_eq!(journal.behind(id), 40 - from);
         assert_eq!(drain(&mut journal, id), text[from as usize..], "from {from}");
         journal.unsubscribe(id);
     }
-    assert!(journal.subscribe_at(999).is_none());
-    assert!(journal.subscribe_at(1041).is_none());
+    assert!(journal.subscribe_at(at(999)).is_none());
+    assert!(journal.subscribe_at(at(1041)).is_none());
 }
 
 #[test]
@@ -112,11 +144,11 @@ fn what_falls_out_of_the_backlog_is_freed_unless_a_cursor_needs_it() {
     assert_eq!(journal.held_bytes(), 1000, "the slow reader holds all");
     assert_eq!(drain(&mut journal, slow).len(), 1000);
     assert_eq!(journal.held_bytes(), 100);
-    assert_eq!(journal.backlog_extent(), (900, 100));
-    assert!(journal.can_serve(900) && !journal.can_serve(899));
+    assert_eq!(journal.backlog_extent(), (at(900), 100));
+    assert!(journal.can_serve(at(900)) && !journal.can_serve(at(899)));
     journal.drop_backlog();
     assert_eq!(journal.held_bytes(), 0);
-    assert!(!journal.can_serve(1000));
+    assert!(!journal.can_serve(at(1000)));
 }
 
 #[test]
@@ -167,4 +199,88 @@ fn memory_is_counted_until_the_last_block_that_lies_in_it_is_dropped() {
         journal.read(slow, usize::MAX, &mut pieces);
         assert_eq!((journal.held_bytes(), journal.allocated_bytes), (0, TAIL_BYTES));
     }
+}
+
+#[test]
+#[should_panic(expected = "no replicas are fed")]
+fn another_history_does_not_begin_under_a_replica_that_is_fed() {
+    let mut journal = journal();
+    journal.subscribe(Class::Replica);
+    journal.restart_at(at(100));
+}
+
+#[test]
+#[should_panic(expected = "each byte comes once")]
+fn a_cursor_that_was_moved_is_noticed_when_it_reads() {
+    let mut journal = journal();
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.cursors[replica.0].as_mut().expect("it reads").inside = 1;
+    drain(&mut journal, replica);
+}
+
+#[test]
+#[should_panic(expected = "all was read")]
+fn bytes_that_are_missing_are_noticed_at_the_end() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.blocks[0].bytes.truncate(2);
+    drain(&mut journal, disk);
+}
+
+#[test]
+#[should_panic(expected = "what a reader lacks is kept")]
+fn a_block_that_was_dropped_too_early_is_noticed_by_its_reader() {
+    let mut journal = journal();
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.blocks.pop_front();
+    journal.first_block += 1;
+    drain(&mut journal, replica);
+}
+
+#[test]
+#[should_panic(expected = "a replica reads the present history")]
+fn a_replica_that_was_left_in_an_old_history_is_noticed() {
+    let mut journal = journal();
+    let replica = journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.present = journal.next_block();
+    drain(&mut journal, replica);
+}
+
+#[test]
+#[should_panic(expected = "offsets of one history are contiguous")]
+fn a_hole_between_blocks_is_noticed_when_the_second_is_sealed() {
+    let mut journal = journal();
+    journal.subscribe(Class::Replica);
+    journal.append_raw(Kind::Effect, b"abc");
+    journal.seal();
+    journal.tail_start = journal.tail_start.after(1);
+    journal.append_raw(Kind::Effect, b"def");
+    journal.seal();
+}
+
+#[test]
+#[should_panic(expected = "was not given here")]
+#[cfg(debug_assertions)]
+fn a_receipt_of_another_journal_is_noticed() {
+    let (mut ours, mut other) = (journal(), journal());
+    ours.append_raw(Kind::Effect, b"a");
+    other.append_raw(Kind::Effect, b"abc");
+    ours.recall(other.receipt().to_note());
+}
+
+#[test]
+#[should_panic(expected = "a reader ends once")]
+fn a_reader_does_not_end_twice() {
+    let mut journal = journal();
+    let disk = journal.subscribe(Class::Disk);
+    journal.unsubscribe(disk);
+    journal.unsubscribe(disk);
 }

@@ -27,6 +27,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::slice;
 
+use crate::hashing::Keyed;
 use crate::sample::choose;
 use crate::table::{RawTable, hash_bytes};
 
@@ -154,7 +155,7 @@ impl<S: Shape> Blocks<S> {
             visit(key, tail);
         };
         if count.saturating_mul(3) < self.len() {
-            let mut taken = HashSet::with_capacity(count);
+            let mut taken = HashSet::with_capacity_and_hasher(count, Keyed);
             // Two in three draws find a new one, unless hashes collide.
             let mut draws_left = count.saturating_mul(8) + 64;
             while taken.len() < count && draws_left > 0 {

@@ -13,8 +13,8 @@
 use crate::entry::{Entry, Kind, Value, ValueRef, grow};
 use crate::hash::{Hash, HashMut, HashRef};
 use crate::list::List;
-use crate::pairs::Pairs;
 use crate::set::Set;
+pub use crate::slot::Slot;
 use crate::stream::Stream;
 use crate::table::{RawTable, hash_bytes};
 use crate::zset::Zset;
@@ -114,92 +114,6 @@ pub enum Sum {
     NoKey,
 }
 
-/// A key's place in a database, for changes that may move its block.
-pub struct Slot<'d> {
-    table: &'d mut RawTable,
-    scratch: &'d mut Vec<u8>,
-    hash: u64,
-    entry: Entry,
-}
-
-impl<'d> Slot<'d> {
-    /// The value, for reading as long as the database is borrowed.
-    #[inline]
-    pub(crate) fn into_value(self) -> ValueRef<'d> {
-        self.entry.value()
-    }
-
-    /// The value, until it is changed.
-    #[inline]
-    pub(crate) fn value(&self) -> ValueRef<'_> {
-        self.entry.value()
-    }
-
-    /// Whether the value is a hash that lies in the block.
-    #[inline]
-    pub(crate) fn is_embedded(&self) -> bool {
-        self.entry.has_pairs()
-    }
-
-    /// A hash that is not embedded.
-    ///
-    /// # Panics
-    /// If it is another value.
-    #[inline]
-    pub(crate) fn hash(&mut self) -> &mut Hash {
-        assert!(self.entry.kind() == Kind::Hash && !self.is_embedded());
-        // SAFETY: the form has been compared, and the slot is the only access to the database.
-        unsafe { self.entry.collection::<Hash>() }
-    }
-
-    /// Replaces bytes of an embedded hash; see [`Entry::splice_pairs`].
-    #[inline]
-    pub(crate) fn splice_pairs(
-        &mut self,
-        at: usize,
-        remove: usize,
-        insert: usize,
-        len: usize,
-    ) -> &mut [u8] {
-        let old = self.entry.item();
-        // SAFETY: the slot is the only access to the database.
-        let gap = unsafe { self.entry.splice_pairs(at, remove, insert, len) };
-        self.readdress(old);
-        gap
-    }
-
-    /// Gives an embedded hash these pairs.
-    pub(crate) fn set_pairs(&mut self, pairs: Pairs<'_>) {
-        let old = self.entry.item();
-        // SAFETY: the slot is the only access to the database.
-        unsafe { self.entry.set_pairs(pairs) };
-        self.readdress(old);
-    }
-
-    /// Puts a hash with memory of its own in the place of an embedded one.
-    pub(crate) fn move_out(&mut self, hash: Hash) {
-        let old = self.entry.item();
-        self.entry = self.entry.move_out(hash);
-        self.readdress(old);
-    }
-
-    /// A vector of the database's, with memory that it has from before; [`Slot::put_scratch`] gives it back.
-    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
-        std::mem::take(self.scratch)
-    }
-
-    pub(crate) fn put_scratch(&mut self, scratch: Vec<u8>) {
-        *self.scratch = scratch;
-    }
-
-    #[inline]
-    fn readdress(&mut self, old: NonNull<u8>) {
-        if old != self.entry.item() {
-            self.table.replace(self.hash, old, self.entry.item());
-        }
-    }
-}
-
 /// Collections that a database can lend for changing in place.
 pub trait Collection: Sized {
     /// The type's name in TYPE.
@@ -238,7 +152,7 @@ macro_rules! collection {
             #[inline]
             fn at(slot: Slot<'_>) -> Option<&mut $name> {
                 // SAFETY: the kind has been compared, it has one form, and the slot is the only access.
-                (slot.entry.kind() == Self::KIND).then(|| unsafe { slot.entry.collection() })
+                (slot.kind() == Self::KIND).then(|| unsafe { slot.into_collection() })
             }
             fn empty() -> Self {
                 $name::new()
@@ -269,7 +183,7 @@ impl Collection for Hash {
 
     #[inline]
     fn at(slot: Slot<'_>) -> Option<HashMut<'_>> {
-        (slot.entry.kind() == Kind::Hash).then(|| HashMut::new(slot))
+        (slot.kind() == Kind::Hash).then(|| HashMut::new(slot))
     }
 
     fn empty() -> Self {
@@ -349,6 +263,12 @@ impl Db {
         self.table.prefetch(hash);
     }
 
+    /// Fetches what it takes to add a key; comes after [`Self::prefetch`].
+    #[inline]
+    pub fn prefetch_room(&self, hash: u64) {
+        self.table.prefetch_count(hash);
+    }
+
     /// Fetches the entry of a key that is about to be used; comes after [`Self::prefetch`].
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
@@ -414,7 +334,7 @@ impl Db {
         hash: u64,
         entry: Entry,
     ) -> Result<T::Mut<'_>, WrongType> {
-        let slot = Slot { table: &mut self.table, scratch: &mut self.scratch, hash, entry };
+        let slot = Slot::new(&mut self.table, &mut self.scratch, hash, entry);
         T::at(slot).ok_or(WrongType)
     }
 

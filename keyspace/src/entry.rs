@@ -26,7 +26,7 @@
 //! # Not here
 //! - which block belongs to which key: [`crate::db`]
 
-use crate::hash::{Hash, HashRef};
+use crate::hash::Hash;
 use crate::list::List;
 use crate::pairs::Pairs;
 use crate::set::Set;
@@ -35,8 +35,13 @@ use crate::zset::Zset;
 use protocol::listpack::Value as Text;
 use protocol::number;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
-use std::collections::TryReserveError;
 use std::ptr::NonNull;
+
+mod size;
+mod value;
+pub(crate) use size::grow;
+pub use size::{can_allocate, class_bytes, grown_bytes};
+pub use value::{Kind, Value, ValueRef};
 
 /// The longest string that is kept inside its key's block, in bytes; for a hash, the bytes of its pairs and
 /// their number.
@@ -108,100 +113,6 @@ const _: () = {
     assert!(size_of::<Zset>() <= 16 && align_of::<Zset>() <= 8);
     assert!(size_of::<Stream>() <= 16 && align_of::<Stream>() <= 8);
 };
-
-/// The type of a value, as TYPE names it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// Bytes, or an integer kept as one.
-    String,
-    /// A list.
-    List,
-    /// A hash.
-    Hash,
-    /// A set.
-    Set,
-    /// A sorted set.
-    Zset,
-    /// A stream.
-    Stream,
-}
-
-impl Kind {
-    /// The name that TYPE answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::String => "string",
-            Kind::List => "list",
-            Kind::Hash => "hash",
-            Kind::Set => "set",
-            Kind::Zset => "zset",
-            Kind::Stream => "stream",
-        }
-    }
-}
-
-/// A value on its own: what is put into a database, and what a removal gives back.
-#[derive(Debug)]
-pub enum Value {
-    /// An integer that stands for its decimal text.
-    Int(i64),
-    /// A string.
-    Str(Vec<u8>),
-    /// A list.
-    List(List),
-    /// A hash.
-    Hash(Hash),
-    /// A set.
-    Set(Set),
-    /// A sorted set.
-    Zset(Zset),
-    /// A stream.
-    Stream(Stream),
-}
-
-/// Elements of a collection, and bytes of a string, up to which it is freed where it is let go.
-const FREED_IN_PLACE: (usize, usize) = (64, 64 << 10);
-
-impl Value {
-    /// Whether freeing it takes so long that another thread should do it.
-    pub fn is_slow_to_free(&self) -> bool {
-        let (elements, bytes) = FREED_IN_PLACE;
-        match self {
-            Value::Int(_) => false,
-            Value::Str(text) => text.len() >= bytes,
-            Value::List(list) => list.len() > elements,
-            Value::Hash(hash) => hash.len() > elements,
-            Value::Set(set) => set.len() > elements,
-            Value::Zset(zset) => zset.len() > elements,
-            Value::Stream(stream) => stream.len() > elements || stream.groups().len() > 0,
-        }
-    }
-
-    /// The string value of some bytes: kept as an integer if they are its canonical decimal.
-    pub fn of_bytes(bytes: &[u8]) -> Value {
-        match number::parse_i64(bytes) {
-            Some(int) => Value::Int(int),
-            None => Value::Str(bytes.to_vec()),
-        }
-    }
-}
-
-/// A borrowed value.
-#[derive(Debug)]
-pub enum ValueRef<'a> {
-    /// A string.
-    Str(Text<'a>),
-    /// A list.
-    List(&'a List),
-    /// A hash.
-    Hash(HashRef<'a>),
-    /// A set.
-    Set(&'a Set),
-    /// A sorted set.
-    Zset(&'a Zset),
-    /// A stream.
-    Stream(&'a Stream),
-}
 
 /// A handle to a block. It neither owns nor frees it: a database does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -796,48 +707,6 @@ impl Entry {
             return None;
         }
         Some(self.into_value()).filter(Value::is_slow_to_free)
-    }
-}
-
-/// The size that jemalloc gives to an allocation of `size` bytes: one every 8 bytes up to 64, then four in each
-/// doubling, then every page.
-///
-/// Blocks are allocated in these sizes, so a value has all of its block to grow in, and what is told of memory is
-/// true. The server has a test that its allocator does so.
-#[inline]
-pub fn class_bytes(size: usize) -> usize {
-    let step = if size <= 64 { 8 } else { (1 << ((size - 1).ilog2() - 2)).min(4096) };
-    size.next_multiple_of(step)
-}
-
-/// Most bytes that a string gets beyond those it needs when it grows.
-const SPARE_MAX: usize = 1 << 20;
-
-/// Bytes below which an allocation is not asked for beforehand: the process needs as much for other things all the time.
-const ASKED_FROM: usize = 1 << 20;
-
-/// Asks the system for so many bytes and gives them back: whether an allocation that a client sizes will succeed. Memory that
-/// is not written costs nothing.
-pub fn can_allocate(bytes: usize) -> Result<(), TryReserveError> {
-    if bytes < ASKED_FROM {
-        return Ok(());
-    }
-    Vec::<u8>::new().try_reserve_exact(bytes)
-}
-
-/// Bytes that a string of `least` bytes is given when it has grown to that.
-pub fn grown_bytes(least: usize) -> usize {
-    least.saturating_add(least.min(SPARE_MAX))
-}
-
-/// Fills a string up with zeros to `least` bytes. Short strings double, so that growing bit by bit costs little; long ones
-/// get a little more than they need, where doubling would waste half of the memory.
-pub(crate) fn grow(bytes: &mut Vec<u8>, least: usize) {
-    if bytes.len() < least {
-        if bytes.capacity() < least {
-            bytes.reserve_exact(grown_bytes(least) - bytes.len());
-        }
-        bytes.resize(least, 0);
     }
 }
 

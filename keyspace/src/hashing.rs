@@ -15,6 +15,7 @@
 //! - Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012
 
 use siphasher::sip::SipHasher13;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
 /// Bytes of the secret.
@@ -38,6 +39,55 @@ pub fn seed_hash(seed: &[u8; SEED_BYTES]) {
 #[inline]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
     HASHER.get_or_init(|| SipHasher13::new_with_key(&TEST_SEED)).hash(bytes)
+}
+
+/// Hashes the keys of tables from other crates under the same secret, in place of the chance that std's have.
+///
+/// For names, and for names with small numbers beside them. Numbers alone are spread and not hidden: those are for what we
+/// number ourselves. An order that shows must not come from such a hash: the secret is no part of the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keyed;
+
+impl BuildHasher for Keyed {
+    type Hasher = KeyedHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher(0)
+    }
+}
+
+/// See [`Keyed`]. What collides here has hashes of [`hash_bytes`] that fit each other, and those cannot be chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedHasher(u64);
+
+impl KeyedHasher {
+    /// An odd number: what is multiplied by it stays different.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+}
+
+impl Hasher for KeyedHasher {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = self.0.wrapping_mul(Self::SPREAD) ^ hash_bytes(bytes);
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        let spread = (self.0 ^ number).wrapping_mul(Self::SPREAD);
+        // The upper bits are the good ones, and tables use both ends.
+        self.0 = spread ^ (spread >> 32);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +119,28 @@ mod tests {
             seed[bit / 8] = 1 << (bit % 8);
             assert_ne!(SipHasher13::new_with_key(&seed).hash(b"name"), plain, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn keys_of_tables_are_hashed_by_all_that_they_are() {
+        let of = |db: usize, name: &[u8]| Keyed.hash_one((db, name.to_vec()));
+        assert_eq!(of(1, b"name"), of(1, b"name"));
+        let mut all = std::collections::BTreeSet::new();
+        for db in 0..16 {
+            for name in 0..1000u32 {
+                all.insert(of(db, &name.to_le_bytes()));
+            }
+        }
+        assert_eq!(all.len(), 16_000);
+        // Both ends of the word differ, for numbers that follow each other as well.
+        for shift in [0, 57] {
+            let parts = (0..128u64).map(|n| (Keyed.hash_one(n) >> shift) & 0x7f);
+            assert!(parts.collect::<std::collections::BTreeSet<_>>().len() > 64);
+        }
+        // The secret decides: it is that of `hash_bytes`, so no name has a hash that anybody knows.
+        let mut hasher = Keyed.build_hasher();
+        hasher.write(b"name");
+        assert_eq!(hasher.finish(), hash_bytes(b"name"));
     }
 
     /// Names of foldhash's public constant, twice, behind 8 bytes of choice: it gives them one hash under every seed.

@@ -13,10 +13,14 @@
 //! - [`limits`]: when a small form becomes a large one
 
 pub mod bits;
+#[expect(unsafe_code, reason = "blocks of memory laid out by hand")]
 pub mod block;
 pub mod btree;
+#[expect(unsafe_code, reason = "lends what lies in blocks, and owns them")]
 pub mod db;
+mod duplicates;
 mod either;
+#[expect(unsafe_code, reason = "blocks of memory laid out by hand")]
 pub mod entry;
 pub mod eviction;
 pub mod hash;
@@ -24,11 +28,15 @@ pub mod hashing;
 pub mod hyperloglog;
 pub mod limits;
 pub mod list;
+#[expect(unsafe_code, reason = "a length that lies before the bytes, behind a thin pointer")]
 pub mod packed;
 pub mod pairs;
 pub mod rdb;
 mod sample;
 pub mod set;
+#[expect(unsafe_code, reason = "lends what lies in a block")]
+mod slot;
 pub mod stream;
+#[expect(unsafe_code, reason = "items are thin pointers; look-ups are prefetched")]
 pub mod table;
 pub mod zset;

@@ -31,6 +31,7 @@ use crate::packed::Packed;
 
 mod chain;
 use chain::Chain;
+pub use chain::NodeBytes;
 
 /// A list.
 #[derive(Clone, Debug)]
@@ -52,15 +53,6 @@ pub enum End {
     Front,
     /// Where index −1 is; *right* in commands.
     Back,
-}
-
-/// A node of a list as RDB stores it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeBytes<'a> {
-    /// A listpack.
-    Packed(&'a [u8]),
-    /// The bytes of one element.
-    Plain(&'a [u8]),
 }
 
 impl List {

@@ -19,7 +19,6 @@
 //! - all bytes up to that length are initialized, and are a valid listpack or intset, or valid pairs
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
-use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -27,10 +26,10 @@ use std::ptr::NonNull;
 use std::slice;
 
 use protocol::intset;
-use protocol::listpack::{self, Malformed, TextBuffer, Value};
+use protocol::listpack::{self, Malformed, Value};
 
+use crate::duplicates::has_duplicates;
 use crate::pairs::{self, Pairs, PairsMut};
-use crate::table::hash_bytes;
 
 /// A listpack with its memory: one pointer wide, and so is `Option<Packed>`.
 ///
@@ -421,30 +420,6 @@ impl fmt::Debug for PackedPairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pairs().fmt(f)
     }
-}
-
-/// Whether two of `count` values have the same text.
-pub(crate) fn has_duplicates<'a>(
-    values: impl Iterator<Item = Value<'a>> + Clone,
-    count: usize,
-) -> bool {
-    let mut buffer = TextBuffer::new();
-    let (mut few, mut many) = ([0; 64], Vec::new());
-    let hashes = if count <= few.len() {
-        &mut few[..count]
-    } else {
-        many.resize(count, 0);
-        &mut many[..]
-    };
-    for (hash, value) in hashes.iter_mut().zip(values.clone()) {
-        *hash = hash_bytes(value.to_text(&mut buffer));
-    }
-    hashes.sort_unstable();
-    if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
-        return false;
-    }
-    let mut texts = HashSet::new();
-    values.map(Value::to_vec).any(|text| !texts.insert(text))
 }
 
 /// How a packed encoding tells its length.

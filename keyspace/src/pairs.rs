@@ -23,8 +23,8 @@ use std::fmt;
 
 use protocol::listpack::{self, Malformed, Value};
 
+use crate::duplicates::has_duplicates;
 use crate::limits::Limits;
-use crate::packed::has_duplicates;
 
 /// Borrowed pairs.
 #[derive(Clone, Copy, Default)]

@@ -19,7 +19,7 @@
 //! - fields with an expiry: refused
 //!
 //! # Source
-//! - formats.md 2.5
+//! - `rdb.c` of Redis 7.2: types of values
 
 use crate::entry::{Value, ValueRef};
 use crate::hash::{Hash, HashRef};

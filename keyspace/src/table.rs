@@ -150,6 +150,14 @@ impl RawTable {
         }
     }
 
+    /// Fetches what an item with `hash` needs to be added, beyond what [`Self::prefetch`] fetches: the segment's count.
+    #[inline]
+    pub fn prefetch_count(&self, hash: u64) {
+        if let Some(segment) = self.segment(hash) {
+            prefetch(segment.at);
+        }
+    }
+
     /// Fetches the items that a search for `hash` is likely to look at. Comes after [`Self::prefetch`].
     #[inline]
     pub fn prefetch_items(&self, hash: u64) {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! # Source
-//! - formats.md 2.9; the ends of files of Redis 7.0, 8.0 and Valkey 9.1
+//! - `crc64.c` of Redis 7.2 for the parameters; the ends of files of Redis 7.0, 8.0 and Valkey 9.1
 
 use crc_fast::{CrcAlgorithm, Digest};
 

@@ -10,6 +10,8 @@
 //! - [`aof`]: manifest and records of the append-only file
 //! - [`number`]: numbers as text, exactly as peers write them
 
+#![forbid(unsafe_code)]
+
 pub mod aof;
 pub mod crc64;
 pub mod intset;

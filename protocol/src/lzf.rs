@@ -19,7 +19,7 @@
 //! - [`decompress`] never holds more than 88 times its input
 //!
 //! # Source
-//! - formats.md 2.4
+//! - LibLZF 3.5 for the form; `rdb.c` of Redis 7.2 for the strings it is used on
 
 use thiserror::Error;
 

@@ -17,7 +17,7 @@
 //! - that a hash has no field twice, a sorted set ascending scores: the caller's, while converting
 //!
 //! # Source
-//! - formats.md 3.4
+//! - `ziplist.c` of Redis 7.2
 
 use thiserror::Error;
 

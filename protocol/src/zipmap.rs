@@ -11,7 +11,7 @@
 //! - that no key comes twice: the caller's, while converting
 //!
 //! # Source
-//! - formats.md 3.5
+//! - `zipmap.c` of Redis 7.2
 
 use thiserror::Error;
 

@@ -3,6 +3,8 @@
 //! # Source
 //! - REPLCONF of Redis 7.2 and Valkey 9
 
+use journal::Offset;
+
 /// Facts that a primary keeps of one replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
@@ -52,9 +54,9 @@ pub enum Request {
     /// An acknowledgement: no answer.
     Ack {
         /// Applied up to here.
-        offset: u64,
+        applied: Offset,
         /// Durable up to here, if the replica says so.
-        durable: Option<u64>,
+        durable: Option<Offset>,
     },
     /// The primary asks for an acknowledgement: no answer but that.
     GetAck,
@@ -98,11 +100,11 @@ impl Capabilities {
                 // Newer replicas tell their version; nothing depends on it, since we write what 7.0 reads.
                 b"version" => {}
                 b"ack" => {
-                    let offset = number(value)?.max(0) as u64;
-                    answer = Request::Ack { offset, durable: None };
+                    let applied = acknowledged(number(value)?);
+                    answer = Request::Ack { applied, durable: None };
                 }
                 b"fack" => {
-                    let fsynced = number(value)?.max(0) as u64;
+                    let fsynced = acknowledged(number(value)?);
                     if let Request::Ack { durable, .. } = &mut answer {
                         *durable = Some(fsynced);
                     }
@@ -120,9 +122,18 @@ impl Capabilities {
     }
 }
 
+/// What a replica says that it has. That it has more than there can be is our primary's to doubt: it goes by its own end.
+fn acknowledged(number: i64) -> Offset {
+    Offset::from_wire(number.max(0) as u64).unwrap_or(Offset::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(number: u64) -> Offset {
+        Offset::from_wire(number).unwrap()
+    }
 
     #[test]
     fn facts_are_kept_and_unknown_capabilities_ignored() {
@@ -148,7 +159,7 @@ mod tests {
     fn acknowledgements_and_mistakes() {
         let mut known = Capabilities::default();
         let ack = known.take(&[b"ACK", b"17", b"FACK", b"12"]);
-        assert_eq!(ack, Ok(Request::Ack { offset: 17, durable: Some(12) }));
+        assert_eq!(ack, Ok(Request::Ack { applied: at(17), durable: Some(at(12)) }));
         assert_eq!(known.take(&[b"GETACK", b"*"]), Ok(Request::GetAck));
         assert_eq!(known.take(&[b"capa"]), Err("ERR syntax error".into()));
         assert_eq!(known.take(&[b"rdb-filter-only", b"Functions"]), Ok(Request::Stored));

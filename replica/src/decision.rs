@@ -65,7 +65,7 @@ pub enum Reason {
         /// The next byte that it wants.
         next: i64,
         /// The first byte that is there.
-        first: Offset,
+        first: i64,
     },
     /// It has more than we have.
     AheadOfUs {
@@ -124,13 +124,18 @@ pub fn decide(journal: &Journal, asked: Asked) -> Answer {
         return full(Reason::NoBacklog { next });
     }
     let (start, _) = journal.backlog_extent();
-    match u64::try_from(next.saturating_sub(1)) {
-        Ok(from) if from > journal.end() => full(Reason::AheadOfUs { next, end: journal.end() }),
-        Ok(from) if from >= start => {
+    let Ok(from) = u64::try_from(next.saturating_sub(1)) else {
+        return full(Reason::BeforeBacklog { next, first: start.next_byte() });
+    };
+    match Offset::from_wire(from) {
+        Some(from) if from < start => {
+            full(Reason::BeforeBacklog { next, first: start.next_byte() })
+        }
+        Some(from) if from <= journal.end() => {
             assert!(journal.can_serve(from), "it is within the backlog");
             Answer::Partial { from }
         }
-        _ => full(Reason::BeforeBacklog { next, first: start + 1 }),
+        _ => full(Reason::AheadOfUs { next, end: journal.end() }),
     }
 }
 
@@ -139,6 +144,10 @@ mod tests {
     use super::*;
     use journal::Kind;
 
+    fn at(number: u64) -> Offset {
+        Offset::from_wire(number).unwrap()
+    }
+
     fn id(byte: u8) -> ReplicationId {
         ReplicationId::from_random([byte; 20])
     }
@@ -146,14 +155,16 @@ mod tests {
     #[test]
     fn the_next_byte_is_the_normal_case() {
         let mut journal = Journal::new(id(1));
-        journal.restart_at(100);
+        journal.restart_at(at(100));
         journal.start_backlog(1000);
         journal.append_raw(Kind::Effect, &[b'x'; 50]);
         let ask = |byte, next| decide(&journal, Asked { id: Some(id(byte)), next });
-        assert_eq!(ask(1, 151), Answer::Partial { from: 150 });
-        assert_eq!(ask(1, 101), Answer::Partial { from: 100 });
+        assert_eq!(ask(1, 151), Answer::Partial { from: at(150) });
+        assert_eq!(ask(1, 101), Answer::Partial { from: at(100) });
         let full = |reason| Answer::Full { reason };
-        assert_eq!(ask(1, 152), full(Reason::AheadOfUs { next: 152, end: 150 }));
+        for next in [152, i64::MAX] {
+            assert_eq!(ask(1, next), full(Reason::AheadOfUs { next, end: at(150) }));
+        }
         for next in [100, 0, -1, i64::MIN] {
             assert_eq!(ask(1, next), full(Reason::BeforeBacklog { next, first: 101 }));
         }
@@ -174,7 +185,7 @@ mod tests {
             Reason::BeyondFork { next: 1, upto: 1 },
             Reason::NoBacklog { next: 1 },
             Reason::BeforeBacklog { next: 1, first: 1 },
-            Reason::AheadOfUs { next: 1, end: 1 },
+            Reason::AheadOfUs { next: 1, end: at(1) },
         ]
         .map(|reason| reason.line("10.0.0.1:6380"));
         for (at, text) in texts.iter().enumerate() {
@@ -186,15 +197,15 @@ mod tests {
     #[test]
     fn a_promoted_replica_serves_the_old_history_up_to_its_promotion() {
         let mut journal = Journal::new(id(1));
-        journal.restart_at(100);
+        journal.restart_at(at(100));
         journal.start_backlog(1000);
-        journal.history.fork(id(2), 100);
+        journal.history.fork(id(2), at(100));
         journal.append_raw(Kind::Effect, &[b'x'; 50]);
         let ask = |byte, next| decide(&journal, Asked { id: Some(id(byte)), next });
-        assert_eq!(ask(1, 101), Answer::Partial { from: 100 });
+        assert_eq!(ask(1, 101), Answer::Partial { from: at(100) });
         let reason = Reason::BeyondFork { next: 102, upto: 101 };
         assert_eq!(ask(1, 102), Answer::Full { reason });
-        assert_eq!(ask(2, 151), Answer::Partial { from: 150 });
+        assert_eq!(ask(2, 151), Answer::Partial { from: at(150) });
         journal.drop_backlog();
         let reason = Reason::NoBacklog { next: 151 };
         let asked = Asked { id: Some(id(2)), next: 151 };

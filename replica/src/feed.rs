@@ -16,6 +16,7 @@
 
 use crate::capability::Capabilities;
 use bytes::Bytes;
+use journal::release::Acknowledged;
 use journal::{CursorId, Journal, Offset, Piece};
 use std::collections::VecDeque;
 
@@ -154,7 +155,7 @@ impl Feed {
             peer_address,
             old: false,
             state: State::Preparing,
-            acked: 0,
+            acked: Offset::START,
             durable: None,
             heard_ms: now_ms,
             cursor: None,
@@ -182,9 +183,9 @@ impl Feed {
         self.acked
     }
 
-    /// It has this on disk, if it says so.
-    pub fn durable(&self) -> Option<Offset> {
-        self.durable
+    /// What it has, for those who wait for it.
+    pub fn acknowledged(&self) -> Acknowledged {
+        Acknowledged { applied: self.acked, durable: self.durable }
     }
 
     /// How long it has said nothing, milliseconds.
@@ -286,6 +287,8 @@ impl Feed {
 
     /// A piece of the snapshot is there for it.
     pub fn queue(&mut self, bytes: Bytes, now_ms: u64) {
+        assert!(matches!(self.state, State::Bulk { .. }), "a snapshot is sent in Bulk only");
+        assert!(!self.complete, "nothing follows the end of a snapshot");
         if self.held_bytes() == 0 {
             // It had taken all.
             self.moved(now_ms);
@@ -297,6 +300,7 @@ impl Feed {
 
     /// The whole snapshot is in its queue.
     pub fn complete(&mut self) {
+        assert!(matches!(self.state, State::Bulk { .. }), "a snapshot ends in Bulk only");
         self.complete = true;
     }
 
@@ -345,7 +349,11 @@ impl Feed {
             let next = if self.streams_at_once { State::Online } else { State::AwaitAck };
             self.enter(next, now_ms);
         }
-        let (State::Online, Some(cursor)) = (self.state, self.cursor) else { return Next::Nothing };
+        if self.state != State::Online {
+            return Next::Nothing;
+        }
+        assert!(self.queue.is_empty(), "the stream comes behind the snapshot");
+        let cursor = self.cursor.expect("a replica that is fed has a cursor");
         let mut pieces: Vec<Piece> = Vec::new();
         journal.read(cursor, STREAM_BYTES, &mut pieces);
         if self.held_bytes() == 0 {
@@ -404,8 +412,17 @@ impl Feed {
         // Each state has the whole time.
         self.heard_ms = now_ms;
         self.moved(now_ms);
-        let fed = matches!(state, State::Bulk { .. } | State::AwaitAck | State::Online);
+        self.check();
+    }
+
+    /// What holds between any two calls.
+    fn check(&self) {
+        let fed = matches!(self.state, State::Bulk { .. } | State::AwaitAck | State::Online);
         assert_eq!(fed, self.cursor.is_some(), "a replica that is fed has a cursor");
+        let queued: usize = self.queue.iter().map(Bytes::len).sum();
+        assert_eq!(queued, self.queued_bytes, "what waits is counted");
+        let bulk = matches!(self.state, State::Bulk { .. });
+        assert!(bulk || self.queue.is_empty(), "a snapshot is sent in Bulk only");
     }
 
     fn moved(&mut self, now_ms: u64) {

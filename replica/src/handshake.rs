@@ -171,7 +171,7 @@ impl Handshake {
         let mut bytes = Vec::new();
         match &self.introduction.position {
             Some((id, offset)) => {
-                let next = (offset + 1).to_string();
+                let next = offset.next_byte().to_string();
                 let args = [&b"PSYNC"[..], id.as_bytes(), next.as_bytes()];
                 encode::command(&mut bytes, args.into_iter());
             }
@@ -180,10 +180,6 @@ impl Handshake {
         bytes
     }
 }
-
-/// The largest offset that a stream may begin at: what follows has to have offsets too, and PSYNC counts in 64 bits with a
-/// sign.
-pub const OFFSET_MAX: u64 = 1 << 62;
 
 /// Reads the reply to PSYNC.
 fn answer(text: &str) -> Result<Outcome, HandshakeError> {
@@ -198,7 +194,7 @@ fn answer(text: &str) -> Result<Outcome, HandshakeError> {
         Some("+FULLRESYNC") => {
             let id = words.next().and_then(|id| ReplicationId::parse(id.as_bytes()));
             let offset = words.next().and_then(|offset| offset.parse().ok());
-            let offset = offset.filter(|offset| *offset <= OFFSET_MAX);
+            let offset = offset.and_then(Offset::from_wire);
             let (Some(id), Some(offset)) = (id, offset) else { return Err(nonsense()) };
             Ok(Outcome::Full { id, offset })
         }
@@ -219,7 +215,7 @@ mod tests {
             listening_port: 6380,
             address: None,
             credentials: Some((String::new(), "secret".into())),
-            position: Some((ReplicationId::from_random([1; 20]), 41)),
+            position: Some((ReplicationId::from_random([1; 20]), Offset::from_wire(41).unwrap())),
         }
     }
 
@@ -247,7 +243,10 @@ mod tests {
         let id = ReplicationId::from_random([2; 20]);
         let reply = format!("+FULLRESYNC {id} 1234");
         let outcome = handshake.line(reply.as_bytes()).unwrap();
-        assert_eq!(outcome, Step::Done(Outcome::Full { id, offset: 1234 }));
+        assert_eq!(
+            outcome,
+            Step::Done(Outcome::Full { id, offset: Offset::from_wire(1234).unwrap() })
+        );
     }
 
     #[test]

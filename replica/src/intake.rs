@@ -9,13 +9,13 @@
 //! What changes no data (PING, GETACK, PUBLISH) counts and goes on to replicas, but not to disk.
 //!
 //! # Invariants
-//! - between two calls the journal ends at [`Position::applied`], and its stream stands in [`Position::db`]
+//! - between two calls the journal ends at [`StreamPoint::applied`], and its stream stands in [`StreamPoint::db`]
 //! - what was executed outside a transaction has been journaled, also where the stream ends with an error
 //!
 //! # Not here
 //! - sockets and timers: the server; executing: the engine
 
-use crate::stream::{NoSuchDatabase, Place, Position};
+use crate::stream::{NoSuchDatabase, Place, StreamPoint};
 use journal::{Kind, Offset};
 use protocol::resp::request::Bounds;
 use protocol::resp::{Batch, Parser};
@@ -126,7 +126,7 @@ struct Boundary {
 
 /// The stream of one connection.
 pub struct Intake {
-    position: Position,
+    point: StreamPoint,
     parser: Parser,
     batch: Batch,
     boundaries: Vec<Boundary>,
@@ -138,9 +138,9 @@ pub struct Intake {
 
 impl Intake {
     /// A stream that goes on at a position.
-    pub fn new(position: Position) -> Intake {
+    pub fn new(point: StreamPoint) -> Intake {
         Intake {
-            position,
+            point,
             parser: Parser::default(),
             batch: Batch::default(),
             boundaries: Vec::new(),
@@ -150,8 +150,8 @@ impl Intake {
     }
 
     /// Where we are.
-    pub fn position(&self) -> &Position {
-        &self.position
+    pub fn point(&self) -> &StreamPoint {
+        &self.point
     }
 
     /// Bytes that the unfinished request is known to need beyond the `have` bytes of the buffer.
@@ -200,15 +200,15 @@ impl Intake {
         let bytes = &bytes[..used];
         let count = self.batch.requests().len();
         self.check(bytes)?;
-        let start = self.position.received;
-        self.position.receive(used);
+        let start = self.point.received;
+        self.point.receive(used);
         let bad_select = self.find_boundaries(bytes);
         let executed = match self.batch.requests() {
             [] => Executed::all(&self.batch),
             _ => target.execute(start, bytes, &self.batch),
         };
         self.pass_on(bytes, &executed, target, acks);
-        let offset = self.position.applied;
+        let offset = self.point.applied;
         executed.end.map_err(|refused| StreamError::Refused { offset, refused })?;
         bad_select.map_err(|error| StreamError::Database { offset, error })?;
         parsed.map_err(|error| StreamError::Protocol(error.text))?;
@@ -240,8 +240,8 @@ impl Intake {
             let args = self.batch.args(bytes, request);
             let name = args.at(0);
             let argument = if args.len() == 2 { args.get(1) } else { None };
-            let was_inside = self.position.is_inside();
-            match self.position.command(name, argument) {
+            let was_inside = self.point.is_inside();
+            match self.point.command(name, argument) {
                 Ok(Place::Inside) => {}
                 Ok(Place::Ends) => {
                     let control = !was_inside && is_control(name);
@@ -250,7 +250,7 @@ impl Intake {
                         end: request.end as usize,
                         control,
                         asks: control && name.eq_ignore_ascii_case(b"REPLCONF"),
-                        db: self.position.db(),
+                        db: self.point.db(),
                     });
                 }
                 Err(error) => {
@@ -297,7 +297,7 @@ impl Intake {
             }
             self.journal(target, Kind::Effect, &bytes[from..upto]);
             if boundary.asks {
-                acks.push(self.position.applied);
+                acks.push(self.point.applied);
             }
             self.journal(target, Kind::Control, &bytes[upto..boundary.end]);
             (from, upto) = (boundary.end, boundary.end);
@@ -326,7 +326,7 @@ impl Intake {
         for boundary in boundaries.iter().take_while(|boundary| boundary.request < executed.count) {
             db = Some(boundary.db);
             if boundary.asks {
-                acks.push(self.position.applied);
+                acks.push(self.point.applied);
             }
             let before = self.open.len();
             self.open.extend_from_slice(&bytes[from..boundary.end]);
@@ -372,7 +372,7 @@ impl Intake {
     fn journal(&mut self, target: &mut impl Target, kind: Kind, bytes: &[u8]) {
         if !bytes.is_empty() {
             target.journal(kind, bytes);
-            self.position.apply(bytes.len());
+            self.point.apply(bytes.len());
         }
     }
 }

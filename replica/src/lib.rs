@@ -14,6 +14,8 @@
 //! - the bytes of the log and who has read them: `journal`
 //! - snapshots: `backup`, which this crate does not know
 
+#![forbid(unsafe_code)]
+
 pub mod capability;
 pub mod decision;
 pub mod feed;

@@ -10,9 +10,9 @@
 use journal::Offset;
 use protocol::number::parse_i64;
 
-/// Where a replica is in the stream.
+/// Where a replica is in the stream: what of it came, what of that is applied, and in which database it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct StreamPoint {
     /// Received up to here.
     pub received: Offset,
     /// Applied up to here.
@@ -42,16 +42,16 @@ pub struct NoSuchDatabase {
     databases: usize,
 }
 
-impl Position {
+impl StreamPoint {
     /// A stream that goes on after `offset` in database `db`, on a node that has so many.
-    pub fn at(offset: Offset, db: usize, databases: usize) -> Position {
+    pub fn at(offset: Offset, db: usize, databases: usize) -> StreamPoint {
         assert!(db < databases, "a stream stands in a database that is there");
-        Position { received: offset, applied: offset, db, inside: None, databases }
+        StreamPoint { received: offset, applied: offset, db, inside: None, databases }
     }
 
     /// Bytes came in.
     pub fn receive(&mut self, bytes: usize) {
-        self.received += bytes as u64;
+        self.received = self.received.after(bytes as u64);
     }
 
     /// Whether a transaction is open.
@@ -98,7 +98,7 @@ impl Position {
 
     /// Units of so many bytes were applied.
     pub fn apply(&mut self, bytes: usize) {
-        self.applied += bytes as u64;
+        self.applied = self.applied.after(bytes as u64);
         assert!(self.applied <= self.received, "only what was received is applied");
     }
 }
@@ -107,26 +107,30 @@ impl Position {
 mod tests {
     use super::*;
 
+    fn at(number: u64) -> Offset {
+        Offset::from_wire(number).unwrap()
+    }
+
     #[test]
     fn a_transaction_is_one_unit() {
-        let mut position = Position::at(100, 0, 16);
-        position.receive(90);
-        assert_eq!(position.command(b"set", None), Ok(Place::Ends));
-        position.apply(30);
-        assert_eq!(position.command(b"MULTI", None), Ok(Place::Inside));
-        assert_eq!(position.command(b"SELECT", Some(b"3")), Ok(Place::Inside));
-        assert_eq!((position.applied, position.db()), (130, 0));
-        assert_eq!(position.command(b"exec", None), Ok(Place::Ends));
-        position.apply(60);
-        assert_eq!((position.applied, position.received, position.db()), (190, 190, 3));
+        let mut point = StreamPoint::at(at(100), 0, 16);
+        point.receive(90);
+        assert_eq!(point.command(b"set", None), Ok(Place::Ends));
+        point.apply(30);
+        assert_eq!(point.command(b"MULTI", None), Ok(Place::Inside));
+        assert_eq!(point.command(b"SELECT", Some(b"3")), Ok(Place::Inside));
+        assert_eq!((point.applied, point.db()), (at(130), 0));
+        assert_eq!(point.command(b"exec", None), Ok(Place::Ends));
+        point.apply(60);
+        assert_eq!((point.applied, point.received, point.db()), (at(190), at(190), 3));
     }
 
     #[test]
     fn the_database_is_that_of_the_last_unit() {
-        let mut position = Position::at(0, 5, 16);
+        let mut point = StreamPoint::at(Offset::START, 5, 16);
         let mut take = |name: &[u8], argument: Option<&[u8]>| {
-            position.command(name, argument).unwrap();
-            position.db()
+            point.command(name, argument).unwrap();
+            point.db()
         };
         assert_eq!(take(b"set", None), 5);
         assert_eq!(take(b"select", Some(b"2")), 2);
@@ -140,13 +144,27 @@ mod tests {
 
     #[test]
     fn a_database_that_is_not_there_ends_the_stream() {
-        let mut position = Position::at(0, 0, 4);
+        let mut point = StreamPoint::at(Offset::START, 0, 4);
         for bad in [&b"4"[..], b"-1", b"x", b"", b"99999999999999999999"] {
-            let error = position.command(b"SELECT", Some(bad)).unwrap_err();
+            let error = point.command(b"SELECT", Some(bad)).unwrap_err();
             assert!(error.to_string().contains("there are 4"), "{error}");
         }
-        assert!(position.command(b"SELECT", None).is_err());
-        assert_eq!(position.command(b"SELECT", Some(b"3")), Ok(Place::Ends));
-        assert_eq!(position.db(), 3);
+        assert!(point.command(b"SELECT", None).is_err());
+        assert_eq!(point.command(b"SELECT", Some(b"3")), Ok(Place::Ends));
+        assert_eq!(point.db(), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "only what was received is applied")]
+    fn more_is_not_applied_than_came() {
+        let mut point = StreamPoint::at(at(100), 0, 16);
+        point.receive(10);
+        point.apply(11);
+    }
+
+    #[test]
+    #[should_panic(expected = "a stream stands in a database that is there")]
+    fn a_stream_does_not_begin_in_a_database_that_is_not_there() {
+        StreamPoint::at(at(100), 16, 16);
     }
 }

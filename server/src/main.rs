@@ -4,6 +4,7 @@
 //! happens on this thread but what is named in `ARCHITECTURE.md` under threads.
 
 mod admin;
+#[expect(unsafe_code, reason = "the allocator of the process")]
 mod allocator;
 mod child;
 mod clients;
@@ -12,9 +13,11 @@ mod config;
 mod config_apply;
 mod conversation;
 mod eventloop;
+mod facts;
 mod lazy;
 mod limits;
 mod log;
+#[expect(unsafe_code, reason = "figures and settings of the allocator")]
 mod memory;
 mod net;
 mod node;
@@ -25,6 +28,7 @@ mod process;
 mod rates;
 mod replication;
 mod shutdown;
+#[expect(unsafe_code, reason = "handlers, which run between any two instructions")]
 mod signals;
 mod timer;
 mod version;
@@ -72,6 +76,7 @@ fn main() {
         }
         _ => {}
     }
+    signals::ignore_strangers();
     let loaded = match Settings::from_command_line(&args) {
         Ok(loaded) => loaded,
         Err(error) => fail(&error.to_string()),

@@ -11,11 +11,13 @@
 //! iteration's writes go to disk and to each replica together.
 
 use crate::admin::replicaof::NewRole;
+use crate::child::Child;
 use crate::clients::{Client, Clients, InputBytes};
 use crate::clock;
 use crate::config::{MemoryOrPercent, Settings};
 use crate::conversation::OtherServers;
 use crate::eventloop;
+use crate::facts::{Changed, Fact};
 use crate::lazy::LazyFree;
 use crate::net::handle::Handle;
 use crate::net::stream::Stream;
@@ -25,14 +27,16 @@ use crate::process::supervisor::Supervisor;
 use crate::process::title::Title;
 use crate::rates::Rates;
 use crate::replication::Replication;
+use crate::shutdown::Shutdown;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
-use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall};
 use engine::refusal::Refusal;
 use engine::session::Peer;
-use journal::{Journal, Kind, ReplicationId};
+use journal::release::OnDisk;
+use journal::{Journal, Kind, Receipt, ReplicationId};
 use protocol::resp::{Args, Batch, ProtocolError};
 use replica::feed::Feed;
 use std::cell::RefCell;
@@ -46,7 +50,7 @@ pub type SharedNode = Rc<RefCell<Node>>;
 /// Bytes of a buffer of turns that are kept though nobody needs them.
 const SCRATCH_KEPT: usize = 64 << 10;
 
-/// Bytes journaled after which replicas get a turn before clients go on: less than a socket takes.
+/// Bytes of the stream that are not shipped yet after which replicas get a turn before clients go on: less than a socket takes.
 const FEED_BYTES: u64 = 512 << 10;
 
 /// Buffers that every turn uses and gives back.
@@ -72,8 +76,6 @@ pub struct HostStats {
     pub sync_full: u64,
     pub sync_partial_ok: u64,
     pub sync_partial_err: u64,
-    pub forks: u64,
-    pub fork_us: u64,
     pub query_buffer_limit_disconnections: u64,
     pub output_buffer_limit_disconnections: u64,
     pub evicted_clients: u64,
@@ -100,8 +102,10 @@ impl HostStats {
 
 /// Everything but the data.
 pub struct Outside {
+    /// Whether something has changed that conditions follow from.
+    pub changed: Changed,
     /// The configuration in force.
-    pub settings: Settings,
+    pub settings: Fact<Settings>,
     /// The configuration file, if there is one.
     pub config_file: Option<std::path::PathBuf>,
     /// The one log.
@@ -115,9 +119,11 @@ pub struct Outside {
     /// Slots of clients that wait for a pause to end, or for the disk.
     pub paused: Vec<usize>,
     /// What CLIENT PAUSE asked for; what is in force is [`Outside::pause_in_force`].
-    pub client_pause: Pause,
+    pub client_pause: Fact<Pause>,
     /// When CLIENT PAUSE ends: a moment of the steady clock, milliseconds; 0 if there is none.
     pub pause_until_ms: i64,
+    /// The child, and who waits for its end.
+    pub child: Child,
     /// Data at rest.
     pub persistence: Persistence,
     /// Data elsewhere.
@@ -125,7 +131,7 @@ pub struct Outside {
     /// Wakes the flusher.
     pub flush: Rc<Notify>,
     /// Asks the process to end.
-    pub shutdown: crate::shutdown::Shutdown,
+    pub shutdown: Shutdown,
     /// Identity and start of this process.
     pub identity: Identity,
     /// What REPLICAOF asked for in this turn.
@@ -152,10 +158,8 @@ pub struct Outside {
     pub listeners: Vec<tokio::task::AbortHandle>,
     /// The node itself, for tasks that outlive a turn.
     pub myself: Weak<RefCell<Node>>,
-    /// Bytes journaled in all.
-    journaled: u64,
-    /// What it was when the journal was last shipped.
-    shipped: u64,
+    /// What had been journaled when the journal was last shipped.
+    shipped: Receipt,
     /// What [`LazyFree::freed`] was when it was last looked at.
     freed_elsewhere: u64,
     /// Slots of clients whose replies wait for the disk.
@@ -188,23 +192,26 @@ impl Node {
         let id = new_replication_id();
         let identity =
             Identity { run_id: new_replication_id().to_string(), started_ms: engine.steady_ms };
-        let (persistence, replication) = (Persistence::new(&engine), Replication::new(&engine));
+        let changed = Changed::default();
+        let persistence = Persistence::new(&engine, &changed);
+        let replication = Replication::new(&engine, &changed);
         let mut node = Node {
             engine,
             host: Outside {
+                child: Child::default(),
                 persistence,
                 replication,
-                settings,
+                settings: Fact::new(settings, &changed),
                 config_file,
                 journal: Journal::new(id),
                 clients: Clients::default(),
                 scratch: Scratch { input: Vec::with_capacity(SCRATCH_KEPT), ..Scratch::default() },
                 stats: HostStats::default(),
                 paused: Vec::new(),
-                client_pause: Pause::Nothing,
+                client_pause: Fact::new(Pause::Nothing, &changed),
                 pause_until_ms: 0,
                 flush: Rc::new(Notify::new()),
-                shutdown: Default::default(),
+                shutdown: Shutdown::new(&changed),
                 identity,
                 new_role: None,
                 settings_changed: false,
@@ -218,11 +225,11 @@ impl Node {
                 other_servers: OtherServers::default(),
                 listeners: Vec::new(),
                 myself: Weak::new(),
-                journaled: 0,
-                shipped: 0,
+                shipped: Receipt::NOTHING,
                 freed_elsewhere: 0,
                 gated: Vec::new(),
                 lazy: LazyFree::start(),
+                changed,
             },
         };
         node.apply_settings();
@@ -236,45 +243,10 @@ impl Node {
         crate::config_apply::to_engine(settings, &mut self.engine);
         self.host.journal.resize_backlog(settings.repl_backlog_size);
         self.host.begin_second(self.engine.now_ms);
-        self.refresh_conditions();
+        self.see_facts();
     }
 
-    /// Brings what commands may do up to date with the state of the outside.
-    pub fn refresh_conditions(&mut self) {
-        let host = &self.host;
-        let replica = host.replication.is_replica();
-        crate::log::set_replica(replica);
-        let conditions = &mut self.engine.conditions;
-        self.engine.is_replica = replica;
-        conditions.read_only = replica && host.settings.replica_read_only;
-        conditions.stale =
-            replica && !host.replication.link_is_up() && !host.settings.replica_serve_stale_data;
-        conditions.loading = host.persistence.is_loading() || host.replication.is_loading();
-        conditions.disk_error = host.persistence.refusal(&host.settings);
-        // Where writes are refused they need not wait; a replica does not refuse those that it may take.
-        let is_late =
-            host.persistence.append_queue_is_full() && (replica || conditions.disk_error.is_none());
-        let was_late = std::mem::replace(&mut conditions.disk_is_late, is_late);
-        let limited = host.is_limited();
-        if !std::mem::replace(&mut self.engine.eviction.limited, limited) && limited {
-            // Nobody has kept count while there was no limit.
-            crate::memory::refresh();
-        }
-        conditions.out_of_memory &= limited;
-        let least = host.settings.min_replicas_to_write as usize;
-        conditions.too_few_replicas = least > 0
-            && host.settings.min_replicas_max_lag > 0
-            && host.good_replicas(self.engine.steady_ms) < least;
-        self.engine.nobody_reads = !host.journal.has_readers();
-        if was_late && !is_late {
-            self.resume_paused();
-        }
-        if !self.host.persistence.append_queue_is_full() {
-            self.host.persistence.queue_has_room.notify_waiters();
-        }
-    }
-
-    /// Begins a turn: the time stands still during it.
+    /// Begins a turn: the time stands still during it, and what commands may do follows from how things are.
     #[inline]
     pub fn begin_turn(&mut self) {
         let now_ms = clock::unix_ms();
@@ -286,6 +258,7 @@ impl Node {
             self.host.begin_second(now_ms);
         }
         self.engine.now_ms = now_ms;
+        self.see_facts();
     }
 
     /// Begins a turn in which time matters though no request is executed: a timer's, or a task's that has waited.
@@ -300,7 +273,6 @@ impl Node {
         // First, as it may wake clients and leave garbage.
         if self.host.settings_changed {
             self.host.settings_changed = false;
-            self.refresh_conditions();
             self.recount_clients();
             self.check_waits();
             self.engine.make_room(&mut self.host);
@@ -322,7 +294,7 @@ impl Node {
             self.host.set_alarm();
         }
         // Also what was sealed in this turn already (by BGSAVE, or for a replica that asked) has not been shipped.
-        if self.host.journal.has_open_bytes() || self.host.journaled != self.host.shipped {
+        if self.host.journal.has_open_bytes() || self.host.journal.receipt() != self.host.shipped {
             self.host.flush.notify_one();
         }
         if std::mem::take(&mut self.engine.emptied) {
@@ -345,25 +317,20 @@ impl Node {
 
     /// Lets a suspended client go on.
     pub fn resume(&mut self, slot: usize) {
-        if let Some(session) = self.engine.session_mut(slot) {
-            session.suspended = false;
-            self.host.clients.wake(slot);
-        }
+        self.host.resume(&mut self.engine, slot);
     }
 
     /// The time of CLIENT PAUSE is over.
     pub fn end_pause(&mut self) {
-        self.host.client_pause = Pause::Nothing;
+        self.host.client_pause.update(Pause::Nothing);
         self.host.pause_until_ms = 0;
-        self.host.apply_pause(&mut self.engine);
+        self.see_facts();
         self.resume_paused();
     }
 
     /// Lets all go on whose command had to wait. Those that have to all the same wait again.
     pub fn resume_paused(&mut self) {
-        for slot in std::mem::take(&mut self.host.paused) {
-            self.resume(slot);
-        }
+        self.host.resume_paused(&mut self.engine);
     }
 
     // --- clients ---
@@ -534,7 +501,7 @@ impl Outside {
     }
 
     /// Whether there is a limit to memory that is ours to keep. A replica leaves that to its primary, unless configured.
-    fn is_limited(&self) -> bool {
+    pub fn is_limited(&self) -> bool {
         let ignored = self.replication.is_replica() && self.settings.replica_ignore_maxmemory;
         self.settings.maxmemory > 0 && !ignored
     }
@@ -585,24 +552,31 @@ impl Outside {
     }
 
     /// Which commands wait: CLIENT PAUSE says so, or an end that waits for replicas.
-    fn pause_in_force(&self) -> Pause {
-        match self.client_pause {
+    pub fn pause_in_force(&self) -> Pause {
+        match *self.client_pause {
             Pause::Nothing if self.shutdown.pauses() => Pause::Writes,
             asked => asked,
         }
     }
 
-    /// Puts it in force. Clients that no longer have to wait go on.
-    pub fn apply_pause(&self, engine: &mut Engine) {
-        let before = std::mem::replace(&mut engine.conditions.pause, self.pause_in_force());
-        if before != Pause::Nothing {
-            self.unpaused.notify_one();
+    /// Lets a suspended client go on.
+    pub fn resume(&mut self, engine: &mut Engine, slot: usize) {
+        if let Some(session) = engine.session_mut(slot) {
+            session.suspended = false;
+            self.clients.wake(slot);
         }
     }
 
-    /// Up to which token replies may leave.
+    /// The same for all whose command had to wait.
+    pub fn resume_paused(&mut self, engine: &mut Engine) {
+        for slot in std::mem::take(&mut self.paused) {
+            self.resume(engine, slot);
+        }
+    }
+
+    /// What replies need not wait for any more.
     #[inline]
-    pub fn released(&self) -> u64 {
+    pub fn released(&self) -> OnDisk {
         self.persistence.released()
     }
 
@@ -641,7 +615,7 @@ impl Outside {
             Some(NewRole::ReplicaOf(host, port)) => {
                 Some(crate::config::PrimaryAddress { host: host.clone(), port: *port })
             }
-            None => self.replication.link.as_ref().map(|link| crate::config::PrimaryAddress {
+            None => self.replication.link().map(|link| crate::config::PrimaryAddress {
                 host: link.host.clone(),
                 port: link.port,
             }),
@@ -705,7 +679,12 @@ impl Host for Outside {
     }
 
     #[inline]
-    fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
+    fn journal(
+        &mut self,
+        dbs: (usize, usize),
+        kind: EntryKind,
+        unit: &[u8],
+    ) -> engine::host::Receipt {
         let kind = match kind {
             EntryKind::Effect => Kind::Effect,
             EntryKind::Control => Kind::Control,
@@ -716,8 +695,7 @@ impl Host for Outside {
             "a replica's stream is its primary's alone"
         );
         self.journal.append(kind, dbs, unit);
-        self.journaled += unit.len() as u64;
-        Receipt { offset: self.journal.end(), token: self.journaled }
+        engine::host::Receipt::new(self.journal.receipt().to_note())
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
@@ -730,32 +708,36 @@ impl Host for Outside {
         context: &mut Context<'_>,
         args: Args<'_>,
     ) -> Result<Done, Refusal> {
-        crate::admin::perform(self, call, context, args)
+        let done = crate::admin::perform(self, call, context, args);
+        // What is executed behind it in this turn, or in its transaction, goes by what it changed.
+        self.see_facts(context.engine);
+        done
     }
 }
 
 impl Outside {
-    /// Bytes journaled in all; what [`Receipt::token`] counts.
-    pub fn journaled(&self) -> u64 {
-        self.journaled
+    /// What the engine has carried for us: where a session's last unit went.
+    #[inline]
+    pub fn recall(&self, carried: engine::host::Receipt) -> Receipt {
+        self.journal.recall(carried.note())
     }
 
     /// Whether clients let replicas have a turn before they go on: many connections with deep pipelines write more in one round
     /// of turns than a replica's socket takes in one, and it would fall behind though it is quicker than we are.
     #[inline]
     pub fn feeds_come_first(&self) -> bool {
-        self.journaled - self.shipped > FEED_BYTES && !self.replication.replicas.is_empty()
+        self.journal.end().since(self.shipped.offset) > FEED_BYTES
+            && !self.replication.replicas.is_empty()
     }
 
     /// The journal was shipped.
     pub fn note_shipped(&mut self) {
-        self.shipped = self.journaled;
+        self.shipped = self.journal.receipt();
     }
 
     /// Appends what our primary sent, verbatim.
     pub fn journal_verbatim(&mut self, kind: Kind, bytes: &[u8]) {
         self.journal.append_raw(kind, bytes);
-        self.journaled += bytes.len() as u64;
         self.flush.notify_one();
     }
 }

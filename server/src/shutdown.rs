@@ -16,10 +16,11 @@
 //! - order of the steps, log lines and replies: Redis 7.2. Where it would end though the append-only file cannot be
 //!   fsynced, or has no base, we refuse: what was acknowledged would be lost. FORCE ends all the same.
 
+use crate::child::Kind;
 use crate::clock;
 use crate::config::ShutdownFlags;
+use crate::facts::{Changed, Fact};
 use crate::node::{Node, Outside, SharedNode};
-use crate::persistence::ChildKind;
 use crate::replication::wait::GETACK;
 use crate::signals;
 use engine::Engine;
@@ -27,9 +28,9 @@ use engine::arguments::is;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
+use journal::Offset;
 use protocol::resp::Args;
 use replica::feed::Feed;
-use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,9 +54,8 @@ struct UnderWay {
 }
 
 /// Asking for the end.
-#[derive(Default)]
 pub struct Shutdown {
-    under_way: Option<UnderWay>,
+    under_way: Fact<Option<UnderWay>>,
     /// A signal asked for it, and nothing was done about that yet.
     signalled: Option<signals::Asking>,
     /// It waits for the first base of the append-only file.
@@ -69,6 +69,18 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// Nobody asks.
+    pub fn new(changed: &Changed) -> Shutdown {
+        Shutdown {
+            under_way: Fact::new(None, changed),
+            signalled: None,
+            waits_for_base: false,
+            waiting: Vec::new(),
+            refused: Vec::new(),
+            asked: Rc::default(),
+        }
+    }
+
     /// A signal asks.
     pub fn signal(&mut self, asking: signals::Asking) {
         self.signalled = Some(asking);
@@ -78,7 +90,7 @@ impl Shutdown {
 
     /// How long replicas are still waited for, milliseconds; none if they are not.
     pub fn left_ms(&self, now_ms: i64) -> Option<i64> {
-        Some(self.under_way?.until_ms? - now_ms)
+        Some((*self.under_way)?.until_ms? - now_ms)
     }
 
     /// How many clients wait for the outcome.
@@ -99,7 +111,7 @@ impl Shutdown {
 
     /// Nobody wants to end any more.
     fn cancel(&mut self) {
-        self.under_way = None;
+        *self.under_way = None;
         self.signalled = None;
         self.waits_for_base = false;
         self.refused.append(&mut self.waiting);
@@ -158,7 +170,7 @@ impl Outside {
             return Err(Refusal::fixed("ERR No shutdown in progress."));
         }
         self.shutdown.cancel();
-        self.apply_pause(engine);
+        self.see_facts(engine);
         tracing::info!("Shutdown manually aborted.");
         self.supervisor.status("Shutdown aborted. Ready to accept connections");
         Ok(())
@@ -183,7 +195,7 @@ impl Outside {
         let timeout_ms = i64::from(self.settings.shutdown_timeout) * 1000;
         let waits = !flags.now && timeout_ms > 0 && !self.replicas_have_all();
         let until_ms = waits.then(|| engine.steady_ms + timeout_ms);
-        self.shutdown.under_way = Some(UnderWay { flags, asking, until_ms });
+        *self.shutdown.under_way = Some(UnderWay { flags, asking, until_ms });
         if !waits {
             return;
         }
@@ -191,7 +203,7 @@ impl Outside {
         if !self.replication.is_replica() && engine.conditions.pause == Pause::Nothing {
             self.journal_control(GETACK);
         }
-        self.apply_pause(engine);
+        self.see_facts(engine);
         self.supervisor.extend(Duration::from_millis(timeout_ms as u64));
         tracing::info!("Waiting for replicas before shutting down.");
     }
@@ -217,11 +229,11 @@ impl Outside {
         tracing::warn!("The end comes when it is written, unless SHUTDOWN ABORT takes it back.");
         self.supervisor.status(reason);
         self.supervisor.saves();
-        self.shutdown.under_way = None;
+        *self.shutdown.under_way = None;
         self.shutdown.signalled = Some(asking);
         self.shutdown.waits_for_base = true;
         self.shutdown.refused.append(&mut self.shutdown.waiting);
-        self.apply_pause(engine);
+        self.see_facts(engine);
     }
 
     /// The end does not come: those who asked hear of it, and all goes on.
@@ -236,12 +248,12 @@ impl Outside {
         self.shutdown.cancel();
         self.shutdown.waits_for_base = put_off.is_some();
         self.shutdown.signalled = put_off;
-        self.apply_pause(engine);
+        self.see_facts(engine);
     }
 }
 
 /// Whether a replica has all up to `end`. One that still gets its snapshot has not, wherever we are in the stream.
-fn has_all(replica: &Feed, end: u64) -> bool {
+fn has_all(replica: &Feed, end: Offset) -> bool {
     replica.is_online() && replica.acked() == end
 }
 
@@ -275,12 +287,13 @@ fn is_ready(node: &mut Node) -> bool {
         // Without the timer nothing happens by itself: not what signals ask for either, as in Redis.
         return host.shutdown.under_way.is_some_and(|end| end.until_ms.is_none());
     }
-    let waits_for_base = host.shutdown.waits_for_base && host.is_getting_its_base();
+    // Also while a base that failed is tried again: a signal that was put off is not forgotten.
+    let waits_for_base = host.shutdown.waits_for_base && host.persistence.lacks_base();
     if !waits_for_base && let Some(asking) = host.shutdown.signalled.take() {
         host.shutdown.waits_for_base = false;
         host.begin_end(engine, asking.flags(&host.settings), Some(asking));
     }
-    let Some(end) = host.shutdown.under_way else { return false };
+    let Some(end) = *host.shutdown.under_way else { return false };
     let late = |until: i64| clock::monotonic_ms() as i64 >= until;
     end.until_ms.is_none_or(late) || host.replicas_have_all()
 }
@@ -289,7 +302,7 @@ fn end(node: &mut Node) {
     node.begin_timer_turn();
     let Node { engine, host } = node;
     // It may have been taken back meanwhile.
-    let Some(UnderWay { flags, asking, .. }) = host.shutdown.under_way else { return };
+    let Some(UnderWay { flags, asking, .. }) = *host.shutdown.under_way else { return };
     match host.finish(engine, flags) {
         Ok(()) => leave(),
         Err(reason) => match asking.filter(|_| host.is_getting_its_base()) {
@@ -321,11 +334,10 @@ impl Outside {
         self.ship_to_disk();
         self.persistence.request_sync();
         let Some(aof) = &self.persistence.aof else { return Ok(()) };
-        // Not what was journaled last: that may be for replicas only.
-        let token = aof.shipped_token();
+        let shipped = aof.shipped();
         let status = std::sync::Arc::clone(aof.thread.status());
         let start = clock::now();
-        while aof.durable_token() < token {
+        while aof.durable() < shipped {
             if let Some(error) = status.error() {
                 return Err(format!("Fail to fsync the AOF file: {error}."));
             }
@@ -351,7 +363,7 @@ impl Outside {
             tracing::info!(
                 "Lagging replica {} reported offset {} behind master, lag={lag}, state={}.",
                 replica.name(),
-                end.saturating_sub(replica.acked()),
+                end.since(replica.acked()),
                 replica.state_name()
             );
         }
@@ -362,20 +374,12 @@ impl Outside {
 
     /// Ends the child at work: what it writes would come in the way of what is written now.
     fn end_child(&mut self, flags: ShutdownFlags) -> Result<(), String> {
-        let child = self.persistence.child;
-        if let Some(child) = child.filter(|child| child.kind == ChildKind::Snapshot) {
+        if self.child.saving().is_some() {
             tracing::warn!("There is a child saving an .rdb. Killing it!");
-            self.kill_child();
-            let temporary = backup::fork::temporary_name(child.pid);
-            let _ = backup::files::remove(Path::new(&temporary));
-        }
-        if let Some(sync) = &self.replication.sync {
-            tracing::warn!("There is a child saving an .rdb. Killing it!");
-            if let Some(pid) = Pid::from_raw(sync.child) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            let temporary = PathBuf::from(backup::fork::temporary_name(sync.child));
-            for path in std::iter::once(&temporary).chain(&sync.file) {
+            let killed = self.kill_child(Kind::Save).or_else(|| self.kill_child(Kind::FullSync));
+            let temporary = killed.map(|pid| PathBuf::from(backup::fork::temporary_name(pid)));
+            let file = self.replication.sync.as_ref().and_then(|sync| sync.file.as_ref());
+            for path in temporary.iter().chain(file) {
                 let _ = backup::files::remove(path);
             }
         }
@@ -385,12 +389,13 @@ impl Outside {
             }
             tracing::warn!("Writing initial AOF. Exit anyway.");
         }
-        if let Some(child) = child.filter(|child| child.kind == ChildKind::Rewrite) {
+        if self.child.running_as(Kind::Rewrite).is_some() {
             tracing::warn!("There is a child rewriting the AOF. Killing it!");
-            self.kill_child();
-            let (temporary, complete) = backup::fork::rewrite_names(child.pid);
-            for name in [temporary, complete] {
-                let _ = backup::files::remove(Path::new(&name));
+            if let Some(pid) = self.kill_child(Kind::Rewrite) {
+                let (temporary, complete) = backup::fork::rewrite_names(pid);
+                for name in [temporary, complete] {
+                    let _ = backup::files::remove(Path::new(&name));
+                }
             }
         }
         Ok(())

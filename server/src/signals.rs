@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT ask for the end; a second SIGINT does not wait for it.
+//! SIGTERM and SIGINT ask for the end; a second SIGINT does not wait for it. SIGHUP and SIGALRM mean nothing.
 //!
 //! The first is taken note of by the handler, and obeyed by the task that ends the process. The second may come while the
 //! main thread writes a snapshot and does nothing else, so the handler itself ends the process then.
@@ -48,6 +48,15 @@ impl Asking {
             Asking::Terminate => settings.shutdown_on_sigterm,
             Asking::Interrupt => settings.shutdown_on_sigint,
         }
+    }
+}
+
+/// Ignores what ends a program without handlers though it asks for nothing: a terminal that is gone, a timer of others.
+/// To be called before anything that takes time.
+pub fn ignore_strangers() {
+    for signal in [libc::SIGHUP, libc::SIGALRM] {
+        // SAFETY: sets a disposition without a handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
 

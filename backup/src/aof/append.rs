@@ -19,9 +19,10 @@
 //! - every file begins with the history, if one is known
 //!
 //! # Source
-//! - formats.md 4.4, 4.7; marks: [`protocol::aof`]
+//! - `aof.c` of Redis 7.2: records, and when they are fsynced; marks: [`protocol::aof`]
 
 use bytes::Bytes;
+use journal::Offset;
 use protocol::aof::{BlockMark, FollowsMark, HistoryMark, encode_timestamp};
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -66,9 +67,9 @@ pub struct Block {
     /// The commands, in any pieces.
     pub bytes: Vec<Bytes>,
     /// The offset before.
-    pub start: u64,
+    pub start: Offset,
     /// The offset after.
-    pub end: u64,
+    pub end: Offset,
     /// The unix second in which they were executed, where it is to be said.
     pub timestamp_s: Option<i64>,
 }
@@ -86,7 +87,7 @@ pub struct Appender<D = File> {
     /// What this file follows, while it is empty.
     follows: Option<FollowsMark>,
     /// The replication offset at the end of what was appended, if it is known.
-    offset: Option<u64>,
+    offset: Option<Offset>,
     marks: Vec<u8>,
 }
 
@@ -108,8 +109,8 @@ impl<D: Disk> Appender<D> {
 
     /// The replication offset from which on is appended, and what the file follows, if nothing is in it yet.
     #[must_use]
-    pub fn begin_at(self, offset: u64, follows: Option<FollowsMark>) -> Self {
-        let follows = follows.map(|follows| FollowsMark { offset: Some(offset), ..follows });
+    pub fn begin_at(self, offset: Offset, follows: Option<FollowsMark>) -> Self {
+        let follows = follows.map(|follows| FollowsMark { offset: Some(offset.get()), ..follows });
         Self { offset: Some(offset), follows, ..self }
     }
 
@@ -149,9 +150,10 @@ impl<D: Disk> Appender<D> {
             if let Some(history) = history.take() {
                 history.encode(&mut marks);
             }
+            assert!(block.start <= block.end, "a block lies in one history");
             offset = Some(block.end);
             let pieces = block.bytes.iter().map(|piece| &piece[..]);
-            let mark = BlockMark::of_pieces(block.start, block.end, pieces);
+            let mark = BlockMark::of_pieces(block.start.get(), block.end.get(), pieces);
             mark.at(self.size + marks.len() as u64 + between).encode(&mut marks);
             ends.push(marks.len());
             between += mark.len;
@@ -220,9 +222,11 @@ impl<D: Disk> Appender<D> {
     pub fn switch_to(&mut self, disk: D, before: Option<u64>) -> io::Result<()> {
         let size = disk.size()?;
         self.follows = match before {
-            Some(sequence) if self.size > 0 => {
-                Some(FollowsMark { sequence, size: self.size, offset: self.offset })
-            }
+            Some(sequence) if self.size > 0 => Some(FollowsMark {
+                sequence,
+                size: self.size,
+                offset: self.offset.map(Offset::get),
+            }),
             // Nothing was written to it: what it follows is what this one follows.
             Some(_) => self.follows,
             None => None,

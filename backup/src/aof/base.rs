@@ -19,7 +19,7 @@
 //! - what is loaded from it has the same digest in Redis 7.0 and here
 //!
 //! # Source
-//! - formats.md 4.6; the order of the commands: Redis 7.2
+//! - `aof.c` of Redis 7.2: steps of a rewrite, order of the commands
 
 use crate::files::FileError;
 use crate::snapshot::{SaveOptions, SnapshotMeta, save_commands, save_file};

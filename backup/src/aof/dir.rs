@@ -18,7 +18,7 @@
 //! - nothing is done while it is not known what is on disk
 //!
 //! # Source
-//! - formats.md 4.1 to 4.3, 4.6
+//! - `aof.c` of Redis 7.2: files, manifest, start
 
 use super::AofError;
 use super::base::{BaseJob, save_base};

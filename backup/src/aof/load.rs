@@ -24,12 +24,12 @@
 //! - a file that is not the last is never changed
 //!
 //! # Source
-//! - formats.md 4.3, 4.5, 4.8
+//! - `aof.c` of Redis 7.2: order of files, damage, expiry while loading
 
 use super::dir::AofDir;
 use super::edited::{Edited, Remark, find_mark, replace_by_new, write_anew};
 use super::repair::{Cut, cut_tail, end_without_zeros};
-use super::scan::{BETWEEN, Handler, Progress, Tolerance, is_snapshot, scan_file};
+use super::scan::{BETWEEN, CommandRefused, Handler, Progress, Tolerance, is_snapshot, scan_file};
 use super::tie::{Before, check_history};
 use super::{AofError, ScanSummary};
 use crate::files::{self, OnPath};
@@ -42,19 +42,6 @@ use protocol::resp::Batch;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-
-/// A command that the host cannot execute: which of the batch, and why. That a command does not fit the data is no reason
-/// (it may have failed like that when it was written); that it is unknown is one, or that its arguments make no sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandRefused {
-    /// Index in the batch.
-    pub index: usize,
-    /// Why.
-    pub reason: String,
-    /// Whether bytes that a crash left may look like this: a known name with arguments that make no sense. A name that is
-    /// not known comes from a server that knows more.
-    pub may_be_torn: bool,
-}
 
 /// Takes what the files have. All of it is to be thrown away if loading fails.
 pub trait Apply {

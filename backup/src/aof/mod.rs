@@ -42,9 +42,9 @@ pub use append::{Appender, Block, Disk};
 pub use base::{BaseForm, BaseJob};
 pub use dir::{AofDir, Opened};
 pub use edited::Edited;
-pub use load::{Apply, CommandRefused, LoadLimits, Loaded, load};
+pub use load::{Apply, LoadLimits, Loaded, load};
 pub use repair::Cut;
-pub use scan::{Progress, ScanSummary};
+pub use scan::{CommandRefused, Progress, ScanSummary};
 pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
 
 pub(crate) use base::save_base;

@@ -21,11 +21,10 @@
 //! - what is committed was handed over or is an annotation; what is cut never was
 //!
 //! # Source
-//! - formats.md 4.4, 4.5
+//! - `aof.c` of Redis 7.2: records, and what is cut of a damaged file
 
 use super::AofError;
 use super::edited::{Verdict, judge, shift};
-use super::load::CommandRefused;
 use super::tie::{Before, Fit, fit, goes_on};
 use super::window::Window;
 use crate::files::{FileError, OnPath};
@@ -91,6 +90,19 @@ impl OpenBlock {
     fn end(&self) -> u64 {
         self.body_offset.saturating_add(self.mark.len)
     }
+}
+
+/// A command that the host cannot execute: which of the batch, and why. That a command does not fit the data is no reason
+/// (it may have failed like that when it was written); that it is unknown is one, or that its arguments make no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRefused {
+    /// Index in the batch.
+    pub index: usize,
+    /// Why.
+    pub reason: String,
+    /// Whether bytes that a crash left may look like this: a known name with arguments that make no sense. A name that is
+    /// not known comes from a server that knows more.
+    pub may_be_torn: bool,
 }
 
 /// Takes what a file has.

@@ -5,6 +5,7 @@ use crate::files;
 use crate::files::fault::{FAULTS, arm, disarm};
 use crate::snapshot::{LoadOptions, LoadedMeta, ReplicationPoint, SaveOptions, SnapshotMeta};
 use bytes::Bytes;
+use journal::Offset;
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use protocol::aof::{BlockMark, HistoryMark};
@@ -17,6 +18,12 @@ mod edited;
 mod faults;
 mod senseless;
 mod tie;
+
+/// Commands of `len` bytes of the stream that begin at `start`.
+fn to_append(start: u64, bytes: Vec<Bytes>, len: usize, timestamp_s: Option<i64>) -> Block {
+    let start = Offset::from_wire(start).expect("small");
+    Block { bytes, start, end: start.after(len as u64), timestamp_s }
+}
 
 const LIMITS: Limits = Limits::DEFAULT;
 
@@ -172,9 +179,7 @@ fn from_nothing_to_files_and_back() {
     assert_eq!(names, ["P.1.base.rdb", "P.1.incr.aof", "P.manifest"]);
     let mut appender = Appender::new(dir.open_last().expect("opened")).expect("appendable");
     let bytes = vec![Bytes::from(commands(&["SELECT 3", "SET k v"]))];
-    appender
-        .append([Block { bytes, start: 100, end: 149, timestamp_s: None }].iter())
-        .expect("appended");
+    appender.append([to_append(100, bytes, 49, None)].iter()).expect("appended");
     appender.sync().expect("synced");
     let (loaded, host) = try_load(&open(folder.path()).0, true).expect("loads");
     assert_eq!(host.commands, ["SELECT 3", "SET k v"]);
@@ -462,8 +467,8 @@ fn whole_blocks_that_are_missing_doubled_or_out_of_order_are_told() {
         .zip(&lines)
         .map(|(number, line)| {
             let bytes = Bytes::from(command(line));
-            let start = number * 1000;
-            Block { end: start + bytes.len() as u64, start, bytes: vec![bytes], timestamp_s: None }
+            let len = bytes.len();
+            to_append(number * 1000, vec![bytes], len, None)
         })
         .collect();
     for group in [&blocks[..1], &blocks[1..4], &blocks[4..]] {
@@ -511,9 +516,9 @@ fn a_file_that_is_cut_at_any_time_that_it_says_is_whole() {
     let blocks: Vec<Block> = (0..6)
         .map(|number: u64| {
             let bytes = Bytes::from(command(&format!("SET key:{number} v")));
-            let (start, len) = (number * 1000, bytes.len() as u64);
+            let len = bytes.len();
             let timestamp_s = number.is_multiple_of(2).then_some(1_700_000_000 + number as i64);
-            Block { bytes: vec![bytes], start, end: start + len, timestamp_s }
+            to_append(number * 1000, vec![bytes], len, timestamp_s)
         })
         .collect();
     // A time may come in the middle of one write.
@@ -529,7 +534,7 @@ fn a_file_that_is_cut_at_any_time_that_it_says_is_whole() {
         let (loaded, host) = try_load(&dir, false).expect("whole");
         let last = (2 * index).checked_sub(1);
         assert_eq!(host.commands.len(), 2 * index);
-        assert_eq!(loaded.position, last.map(|last| blocks[last].end));
+        assert_eq!(loaded.position, last.map(|last| blocks[last].end.get()));
     }
 }
 
@@ -611,12 +616,8 @@ fn histories_are_written_before_the_first_block_of_each_file() {
     let mut appender = Appender::new(first).expect("appendable");
     appender.set_history(history);
     assert_eq!(appender.size(), 0, "never the last thing in a file");
-    let block = |start: u64| Block {
-        bytes: vec![Bytes::new(), Bytes::from(command("SET a 1"))],
-        start,
-        end: start + 27,
-        timestamp_s: None,
-    };
+    let block =
+        |start| to_append(start, vec![Bytes::new(), Bytes::from(command("SET a 1"))], 27, None);
     appender.append([block(0), block(27)].iter()).expect("appended");
     appender.set_history(history);
     appender.append([block(54)].iter()).expect("appended");
@@ -658,4 +659,16 @@ fn records_longer_than_the_window_are_seen_whole() {
     let dir = directory(folder.path(), &[&plain]);
     let (loaded, host) = try_load(&dir, false).expect("whole");
     assert_eq!((loaded.commands, host.commands[49_999].as_str()), (50_000, "SET k49999 v"));
+}
+
+#[test]
+#[should_panic(expected = "a block lies in one history")]
+fn a_block_does_not_reach_from_one_history_into_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("f");
+    let file = fs::File::options().create(true).append(true).open(path).expect("a file");
+    let mut appender = Appender::new(file).expect("appendable");
+    let [start, end] = [100, 50].map(|number| Offset::from_wire(number).expect("small"));
+    let bytes = vec![Bytes::from(command("SET a 1"))];
+    let _ = appender.append([Block { bytes, start, end, timestamp_s: None }].iter());
 }

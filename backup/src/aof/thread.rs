@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main:    Append Append History Switch …  ─► channel ─►  append thread: take all ─► one write ─► one fsync
-//!          written_up_to, durable_up_to, size, error  ◄─ atomics, then notify()
+//!          written, durable (positions), size, error  ◄─ atomics, then notify()
 //! ```
 //!
 //! | policy | fsync |
@@ -12,18 +12,20 @@
 //! | `no` | never by itself |
 //!
 //! The thread itself fsyncs, so a slow disk holds up the writes behind it but never the executing thread; what queues
-//! up is one larger write afterwards. How much queues up is the caller's to bound: `queued_bytes` and `written_up_to`
+//! up is one larger write afterwards. How much queues up is the caller's to bound: `queued_bytes` and `written`
 //! tell it, and no more than one order of each other kind needs to wait. A failed write is tried again every second with the same bytes: nothing is lost
 //! and the order is kept. With `always` replies wait for durability, and a failed fsync may have dropped what it was
 //! to keep: that is fatal, and the host ends the process.
 //!
 //! # Invariants
 //! - orders take effect in the order in which they came; an order behind a failing write waits
-//! - `durable_up_to` ≤ `written_up_to`, and both only grow
+//! - `durable` ≤ `written`, and both only grow; orders come with ascending positions
 //! - an error is published until what failed has succeeded
 
 use super::append::{Appender, Block, Disk};
 use bytes::Bytes;
+use journal::position::PublishedPosition;
+use journal::{Offset, Position};
 use protocol::aof::HistoryMark;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -58,11 +60,11 @@ pub enum Order<D = File> {
         /// The commands, in any pieces.
         bytes: Vec<Bytes>,
         /// The replication offset before.
-        start: u64,
+        start: Offset,
         /// The replication offset after.
-        end: u64,
-        /// The caller's number of this order, for the published positions; ascending.
-        sequence: u64,
+        end: Offset,
+        /// The position after: what is published once it is written, and durable. Ascending.
+        position: Position,
         /// The unix second in which they were executed, if it is another than that of the order before and to be said.
         timestamp_s: Option<i64>,
     },
@@ -81,12 +83,12 @@ pub enum Order<D = File> {
 /// What the thread publishes.
 #[derive(Debug, Default)]
 pub struct AppendStatus {
-    written_up_to: AtomicU64,
-    durable_up_to: AtomicU64,
+    written: PublishedPosition,
+    durable: PublishedPosition,
     size: AtomicU64,
     queued_bytes: AtomicU64,
     /// What is to be on disk as soon as possible.
-    sync_wanted: AtomicU64,
+    sync_wanted: PublishedPosition,
     /// An [`Order::Sync`] is on its way.
     sync_ordered: AtomicBool,
     syncing: AtomicBool,
@@ -98,13 +100,13 @@ pub struct AppendStatus {
 }
 
 impl AppendStatus {
-    /// The last order whose bytes the system has.
-    pub fn written_up_to(&self) -> u64 {
-        self.written_up_to.load(Ordering::Acquire)
+    /// The system has everything up to here.
+    pub fn written(&self) -> Position {
+        self.written.get()
     }
-    /// The last order whose bytes are on disk.
-    pub fn durable_up_to(&self) -> u64 {
-        self.durable_up_to.load(Ordering::Acquire)
+    /// Everything up to here is on disk.
+    pub fn durable(&self) -> Position {
+        self.durable.get()
     }
     /// The size of the present file.
     pub fn size(&self) -> u64 {
@@ -181,10 +183,9 @@ impl<D: Disk + 'static> AppendThread<D> {
         self.status.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
     }
 
-    /// Asks for an fsync, without waiting, of all up to the order with that number. However often it is asked, one order
-    /// waits at most.
-    pub fn request_sync(&self, sequence: u64) {
-        self.status.sync_wanted.fetch_max(sequence, Ordering::AcqRel);
+    /// Asks for an fsync, without waiting, of all up to that position. However often it is asked, one order waits at most.
+    pub fn request_sync(&self, position: Position) {
+        self.status.sync_wanted.advance(position);
         if !self.status.sync_ordered.swap(true, Ordering::AcqRel) {
             self.order(Order::Sync);
         }
@@ -319,8 +320,8 @@ impl<D: Disk> Worker<D> {
             FsyncPolicy::Always => true,
             FsyncPolicy::EverySec => (self.clock_ms)() >= self.synced_ms + SECOND_MS,
         };
-        let wanted = self.status.sync_wanted.load(Ordering::Acquire);
-        if due || wanted > self.status.durable_up_to() { self.sync() } else { Ok(()) }
+        let wanted = self.status.sync_wanted.get();
+        if due || wanted > self.status.durable() { self.sync() } else { Ok(()) }
     }
 
     /// Writes the appends at the front of the queue in one go.
@@ -330,9 +331,10 @@ impl<D: Disk> Worker<D> {
             std::thread::sleep(Duration::from_micros(delay_us));
         }
         let mut blocks: Vec<Block> = Vec::new();
-        let (mut count, mut up_to, mut total, mut last_bytes) = (0, 0, 0, 0);
+        let (mut count, mut total, mut last_bytes) = (0, 0, 0);
+        let mut up_to = self.status.written();
         for order in &self.pending {
-            let Order::Append { bytes, start, end, sequence, timestamp_s } = order else { break };
+            let Order::Append { bytes, start, end, position, timestamp_s } = order else { break };
             let len: usize = bytes.iter().map(Bytes::len).sum();
             let joins = |block: &Block| {
                 block.end == *start && timestamp_s.is_none() && last_bytes + len <= BLOCK_BYTES
@@ -349,13 +351,14 @@ impl<D: Disk> Worker<D> {
                     last_bytes = len;
                 }
             }
-            (count, up_to, total) = (count + 1, *sequence, total + len as u64);
+            assert!(up_to <= *position, "orders ascend: {position} behind {up_to}");
+            (count, up_to, total) = (count + 1, *position, total + len as u64);
         }
         self.appender.append(blocks.iter()).map_err(|error| ("write to", error))?;
         self.pending.drain(..count);
         self.unsynced = true;
         self.status.queued_bytes.fetch_sub(total, Ordering::AcqRel);
-        self.status.written_up_to.fetch_max(up_to, Ordering::AcqRel);
+        self.status.written.advance(up_to);
         Ok(())
     }
 
@@ -371,7 +374,8 @@ impl<D: Disk> Worker<D> {
         }
         self.unsynced = false;
         self.synced_ms = (self.clock_ms)();
-        self.status.durable_up_to.fetch_max(self.status.written_up_to(), Ordering::AcqRel);
+        self.status.durable.advance(self.status.written());
+        assert!(self.status.durable() <= self.status.written(), "what is durable was written");
         Ok(())
     }
 }

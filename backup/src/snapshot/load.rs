@@ -17,7 +17,7 @@
 //! - what replaces what: `server`; files: [`super::load_file`]
 //!
 //! # Source
-//! - formats.md 2.1, 2.2, 5.11
+//! - `rdb.c` of Redis 7.0 to 8.0 and of Valkey 9.1: headers, opcodes, fields of AUX
 
 use super::PROGRESS_KEYS;
 use super::save::ReplicationPoint;

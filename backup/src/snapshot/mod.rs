@@ -11,7 +11,7 @@
 //! - [`load_file`], [`save_file`], [`FileSource`], [`FileSink`] (`file`): the same with paths
 //!
 //! # Invariants
-//! - what is written loads in Redis 7.0 (formats.md 2.8)
+//! - what is written loads in Redis 7.0 (RDB version 10)
 //! - nothing that a file says is believed: order, uniqueness, counts and the checksum are verified
 
 mod file;

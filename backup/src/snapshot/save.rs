@@ -16,7 +16,7 @@
 //! - the encoding of a value: [`super::value`]; where the bytes go: [`super::FileSink`], [`crate::fork`]
 //!
 //! # Source
-//! - formats.md 2.2, 2.8
+//! - `rdb.c` of Redis 7.0: the order of a file, and what it can read
 
 use super::PROGRESS_KEYS;
 use keyspace::db::{Db, EntryRef};

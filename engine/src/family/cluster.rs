@@ -3,7 +3,7 @@
 //! Programs ask for them to find out what they talk to: CLUSTER INFO, READONLY before a scan on a replica, MODULE LIST. So
 //! each command is there with its shape, and says that its family is off, in Redis's words.
 
-use super::server::help;
+use super::help::help;
 use crate::command::*;
 use crate::context::{Context, Done};
 use crate::refusal::Refusal;
@@ -72,7 +72,7 @@ fn off(_ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 }
 
 fn module_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, MODULE, "MODULE");
+    help(ctx, "module");
     Ok(Done::NOTHING)
 }
 

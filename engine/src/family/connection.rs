@@ -13,43 +13,45 @@ use crate::session::ReplyMode;
 use protocol::resp::{Args, Reply};
 
 const OPEN: Flags = NO_SCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
-const CLIENT: Flags = NO_SCRIPT | LOADING | STALE;
+const PING: Flags = FAST | IN_SUBSCRIBED | IN_STREAM | TELLS_DISK_ERROR;
+const CLIENT: Flags = NO_SCRIPT | LOADING | STALE | KEEPS_CACHING;
+const CLIENT_HELP: Flags = LOADING | STALE | KEEPS_CACHING;
 const CLIENT_ADMIN: Flags = CLIENT | ADMIN;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name      arity        flags                              keys     handler
-    cmd("auth",   at_least(2), OPEN,                              NO_KEYS, auth),
-    cmd("client", at_least(2), 0,                                 NO_KEYS, client).with(CLIENT_COMMANDS),
-    cmd("echo",   exactly(2),  FAST | LOADING | STALE,            NO_KEYS, echo),
-    cmd("hello",  at_least(1), OPEN,                              NO_KEYS, hello),
-    cmd("ping",   at_least(1), FAST | IN_SUBSCRIBED,              NO_KEYS, ping),
-    cmd("quit",   at_least(1), OPEN | IN_SUBSCRIBED | NOT_QUEUED, NO_KEYS, quit),
-    cmd("reset",  exactly(1),  OPEN | IN_SUBSCRIBED | NOT_QUEUED, NO_KEYS, reset),
-    cmd("select", exactly(2),  FAST | LOADING | STALE,            NO_KEYS, select),
+    //  name      arity        flags                               keys     handler
+    cmd("auth",   at_least(2), OPEN,                               NO_KEYS, auth),
+    cmd("client", at_least(2), 0,                                  NO_KEYS, client).with(CLIENT_COMMANDS),
+    cmd("echo",   exactly(2),  FAST | LOADING | STALE | IN_STREAM, NO_KEYS, echo),
+    cmd("hello",  at_least(1), OPEN,                               NO_KEYS, hello),
+    cmd("ping",   at_least(1), PING,                               NO_KEYS, ping),
+    cmd("quit",   at_least(1), OPEN | IN_SUBSCRIBED | NOT_QUEUED,  NO_KEYS, quit),
+    cmd("reset",  exactly(1),  OPEN | IN_SUBSCRIBED | NOT_QUEUED,  NO_KEYS, reset),
+    cmd("select", exactly(2),  FAST | LOADING | STALE | IN_STREAM, NO_KEYS, select),
 ];
 
 #[rustfmt::skip]
 const CLIENT_COMMANDS: &[Spec] = &[
-    //  name                   arity        flags            keys     handler
-    cmd("client|caching",      exactly(3),  CLIENT,          NO_KEYS, tracking::caching),
-    cmd("client|getname",      exactly(2),  CLIENT,          NO_KEYS, client),
-    cmd("client|getredir",     exactly(2),  CLIENT,          NO_KEYS, tracking::getredir),
-    cmd("client|help",         exactly(2),  LOADING | STALE, NO_KEYS, client),
-    cmd("client|id",           exactly(2),  CLIENT,          NO_KEYS, client),
-    cmd("client|info",         exactly(2),  CLIENT,          NO_KEYS, client),
-    cmd("client|kill",         at_least(3), CLIENT_ADMIN,    NO_KEYS, client),
-    cmd("client|list",         at_least(2), CLIENT_ADMIN,    NO_KEYS, client),
-    cmd("client|no-evict",     exactly(3),  CLIENT_ADMIN,    NO_KEYS, client),
-    cmd("client|no-touch",     exactly(3),  CLIENT,          NO_KEYS, tracking::no_touch),
-    cmd("client|pause",        at_least(3), CLIENT_ADMIN,    NO_KEYS, client),
-    cmd("client|reply",        exactly(3),  CLIENT,          NO_KEYS, client_reply),
-    cmd("client|setinfo",      exactly(4),  CLIENT,          NO_KEYS, client),
-    cmd("client|setname",      exactly(3),  CLIENT,          NO_KEYS, client),
-    cmd("client|tracking",     at_least(3), CLIENT,          NO_KEYS, tracking::tracking),
-    cmd("client|trackinginfo", exactly(2),  CLIENT,          NO_KEYS, tracking::trackinginfo),
-    cmd("client|unblock",      at_least(3), CLIENT_ADMIN,    NO_KEYS, client),
-    cmd("client|unpause",      exactly(2),  CLIENT_ADMIN,    NO_KEYS, client),
+    //  name                   arity        flags         keys     handler
+    cmd("client|caching",      exactly(3),  CLIENT,       NO_KEYS, tracking::caching),
+    cmd("client|getname",      exactly(2),  CLIENT,       NO_KEYS, client),
+    cmd("client|getredir",     exactly(2),  CLIENT,       NO_KEYS, tracking::getredir),
+    cmd("client|help",         exactly(2),  CLIENT_HELP,  NO_KEYS, client),
+    cmd("client|id",           exactly(2),  CLIENT,       NO_KEYS, client),
+    cmd("client|info",         exactly(2),  CLIENT,       NO_KEYS, client),
+    cmd("client|kill",         at_least(3), CLIENT_ADMIN, NO_KEYS, client),
+    cmd("client|list",         at_least(2), CLIENT_ADMIN, NO_KEYS, client),
+    cmd("client|no-evict",     exactly(3),  CLIENT_ADMIN, NO_KEYS, client),
+    cmd("client|no-touch",     exactly(3),  CLIENT,       NO_KEYS, tracking::no_touch),
+    cmd("client|pause",        at_least(3), CLIENT_ADMIN, NO_KEYS, client),
+    cmd("client|reply",        exactly(3),  CLIENT,       NO_KEYS, client_reply),
+    cmd("client|setinfo",      exactly(4),  CLIENT,       NO_KEYS, client),
+    cmd("client|setname",      exactly(3),  CLIENT,       NO_KEYS, client),
+    cmd("client|tracking",     at_least(3), CLIENT,       NO_KEYS, tracking::tracking),
+    cmd("client|trackinginfo", exactly(2),  CLIENT,       NO_KEYS, tracking::trackinginfo),
+    cmd("client|unblock",      at_least(3), CLIENT_ADMIN, NO_KEYS, client),
+    cmd("client|unpause",      exactly(2),  CLIENT_ADMIN, NO_KEYS, client),
 ];
 
 fn auth(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

@@ -35,7 +35,7 @@ const COMMAND: &[Spec] = &[
 ];
 
 fn command_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    super::server::help(ctx, COMMAND, "COMMAND");
+    super::help::help(ctx, "command");
     Ok(Done::NOTHING)
 }
 
@@ -348,7 +348,7 @@ fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> 
     let found = engine.find_command(inner.at(0)).and_then(|spec| subcommand(spec, inner));
     let Some(spec) = found else {
         let name = String::from_utf8_lossy(inner.at(0));
-        let command = missing(&name).and_then(crate::grammar::find);
+        let command = engine.missing_command(&name).and_then(crate::grammar::find);
         let command = command.ok_or(Refusal::fixed("ERR Invalid command specified"))?;
         if command.keys.is_empty() {
             return Err(no_keys);
@@ -531,6 +531,32 @@ mod tests {
                 ("COMMAND GETKEYSANDFLAGS FCALL_RO f 1 a", "[[a [+RO +access]]]"),
             ],
         );
+    }
+
+    #[test]
+    fn every_help_says_something_of_every_subcommand() {
+        let mut server = with(&[]);
+        let helps =
+            crate::family::table().with_subcommands().filter(|spec| spec.name.ends_with("|help"));
+        let mut count = 0;
+        for spec in helps.filter(|spec| !spec.flags.has(OFF)) {
+            let container = spec.name.trim_end_matches("|help");
+            let text = server.run(&spec.name.replace('|', " "));
+            // The host answers CLIENT.
+            if text.starts_with('-') {
+                assert_eq!(container, "client", "{text}");
+                continue;
+            }
+            let rows = crate::family::table()
+                .find(container.as_bytes())
+                .expect("its container")
+                .subcommands;
+            for row in rows {
+                assert!(text.contains(row.documented.summary), "{}: {text}", row.name);
+            }
+            count += 1;
+        }
+        assert!(count >= 8, "{count}");
     }
 
     #[test]

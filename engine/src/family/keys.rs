@@ -200,7 +200,7 @@ fn object(
 }
 
 fn object_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    super::server::help(ctx, OBJECT, "OBJECT");
+    super::help::help(ctx, "object");
     Ok(Done::NOTHING)
 }
 

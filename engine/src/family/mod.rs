@@ -1,6 +1,7 @@
 //! The commands, a file per family. Each file starts with its rows of the table; handlers follow in their order.
 
-use crate::command::Spec;
+use crate::command::{Spec, Table};
+use std::sync::OnceLock;
 
 pub mod bitfield;
 pub mod bitmaps;
@@ -11,6 +12,7 @@ pub mod connection;
 pub mod expiry;
 pub mod geo;
 pub mod hashes;
+pub mod help;
 pub mod hyperloglog;
 pub mod introspection;
 pub mod keys;
@@ -54,6 +56,13 @@ pub static FAMILIES: &[&[Spec]] = &[
     zset_ranges::COMMANDS,
     zset_algebra::COMMANDS,
 ];
+
+/// The table of this server.
+#[inline]
+pub fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| Table::build(FAMILIES))
+}
 
 #[cfg(test)]
 mod tests;

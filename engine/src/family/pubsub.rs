@@ -181,14 +181,14 @@ fn show_names(ctx: &mut Context<'_>, args: Args<'_>, sort: Sort) -> Result<Done,
     }
     let all = if sort == Sort::Shard { &ctx.engine.shard_channels } else { &ctx.engine.channels };
     let fits = |name: &&Vec<u8>| args.get(2).is_none_or(|p| glob::matches(p, name, false));
-    let names: Vec<&Vec<u8>> = all.keys().filter(fits).collect();
+    let names: Vec<&Vec<u8>> = all.sorted_keys().into_iter().filter(fits).collect();
     ctx.reply.array(names.len());
     names.iter().for_each(|name| ctx.reply.bulk(name));
     Ok(Done::NOTHING)
 }
 
 fn help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    super::server::help(ctx, PUBSUB_COMMANDS, "PUBSUB");
+    super::help::help(ctx, "pubsub");
     Ok(Done::NOTHING)
 }
 

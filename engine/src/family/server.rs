@@ -4,10 +4,12 @@ use crate::arguments::{int, is, small_int};
 use crate::command::*;
 use crate::context::{Context, Done, Key};
 use crate::digest;
+use crate::family::help::help;
 use crate::family::keys::encoding;
 use crate::host::HostCall;
 use crate::refusal::Refusal;
-use keyspace::entry::{Value, can_allocate};
+use keyspace::entry::can_allocate;
+use keyspace::table::hash_bytes;
 use protocol::resp::Args;
 
 const ANY: Flags = LOADING | STALE;
@@ -54,7 +56,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd("memory",       at_least(2), 0,                                   NO_KEYS, memory).with(MEMORY),
     cmd("monitor",      exactly(1),  ADMIN | NO_SCRIPT | LOADING | STALE, NO_KEYS, monitor),
     cmd("psync",        at_least(3), OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, psync),
-    cmd("replconf",     at_least(1), OPS_ANY | ALLOW_BUSY,                NO_KEYS, replconf),
+    cmd("replconf",     at_least(1), OPS_ANY | ALLOW_BUSY | IN_STREAM,    NO_KEYS, replconf),
     cmd("replicaof",    exactly(3),  OPS | STALE | NO_ASYNC_LOADING,      NO_KEYS, replicaof),
     cmd("role",         exactly(1),  ANY | NO_SCRIPT | FAST,              NO_KEYS, role),
     cmd("save",         exactly(1),  OPS | NO_MULTI | NO_ASYNC_LOADING,   NO_KEYS, save),
@@ -88,24 +90,13 @@ const CONFIG: &[Spec] = &[
     cmd("config|set",       at_least(4), OPS_ANY, NO_KEYS, config),
 ];
 
-/// The reply of a container's HELP: what its rows say.
-pub(super) fn help(ctx: &mut Context<'_>, rows: &[Spec], container: &str) {
-    ctx.reply.array(1 + rows.len() * 2);
-    let head = format!("{container} <subcommand> [argument ...], where <subcommand> is one of:");
-    ctx.reply.simple(&head);
-    for row in rows {
-        ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.documented.summary));
-    }
-}
-
 fn memory_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, MEMORY, "MEMORY");
+    help(ctx, "memory");
     Ok(Done::NOTHING)
 }
 
 fn config_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
-    help(ctx, CONFIG, "CONFIG");
+    help(ctx, "config");
     Ok(Done::NOTHING)
 }
 
@@ -171,7 +162,12 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 /// What DEBUG can do, here and at the host.
 const DEBUG_HELP: &[(&str, &str)] = &[
+    (
+        "AOF-FLUSH-SLEEP <microseconds>",
+        "Waits for so long before each write to the append-only file.",
+    ),
     ("CHANGE-REPL-ID", "Gives the history another name: replicas need a full synchronization."),
+    ("CONFIG-REWRITE-FORCE-ALL", "Writes every directive into the configuration file."),
     ("DIGEST", "Returns a digest of all data."),
     ("DIGEST-VALUE <key> [<key> ...]", "Returns digests of values."),
     ("HELP", "Lists the subcommands."),
@@ -192,6 +188,9 @@ const DEBUG_HELP: &[(&str, &str)] = &[
     ("STRINGMATCH-LEN <length> <pattern>", "Matches a text with a pattern."),
 ];
 
+/// Keys that DEBUG POPULATE looks ahead at.
+const POPULATE_AT_ONCE: usize = 32;
+
 /// `DEBUG POPULATE count [prefix [size]]`: strings `prefix:0` and so on, where there is no such key yet.
 fn populate(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
     let positive = |at: usize| match int(args.at(at))? {
@@ -205,18 +204,38 @@ fn populate(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
         return Err(Refusal::STRING_TOO_LONG);
     }
     can_allocate(size).map_err(|_| Refusal::NO_MEMORY)?;
-    for number in 0..count {
-        let name = [prefix, format!(":{number}").as_bytes()].concat();
-        let key = Key::new(&name);
-        if ctx.engine.exists(ctx.scope, key) {
-            continue;
+    let db = ctx.scope.db;
+    let (mut names, mut value) = (Vec::new(), Vec::new());
+    for first in (0..count).step_by(POPULATE_AT_ONCE) {
+        let numbers = first..count.min(first + POPULATE_AT_ONCE);
+        names.clear();
+        let places: Vec<(usize, usize, u64)> = numbers
+            .clone()
+            .map(|number| {
+                let start = names.len();
+                names.extend_from_slice(prefix);
+                names.push(b':');
+                names.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                let hash = hash_bytes(&names[start..]);
+                ctx.engine.dbs[db].prefetch(hash);
+                ctx.engine.dbs[db].prefetch_room(hash);
+                (start, names.len(), hash)
+            })
+            .collect();
+        for (number, (start, end, hash)) in numbers.zip(places) {
+            let key = Key { bytes: &names[start..end], hash };
+            if ctx.engine.exists(ctx.scope, key) {
+                continue;
+            }
+            value.clear();
+            value.extend_from_slice(b"value:");
+            value.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            if size > 0 {
+                value.resize(size, 0);
+            }
+            ctx.engine.put_bytes(db, key, &value, None);
+            ctx.engine.key_changed(db, key.bytes);
         }
-        let mut value = format!("value:{number}").into_bytes();
-        if size > 0 {
-            value.resize(size, 0);
-        }
-        ctx.engine.put(ctx.scope.db, key, Value::Str(value), None);
-        ctx.engine.key_changed(ctx.scope.db, &name);
     }
     ctx.no_effect();
     ctx.reply.ok();

@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use keyspace::db::{EntryRef, Sum};
 use keyspace::entry::{Value, ValueRef, can_allocate, grown_bytes};
 use protocol::listpack::{TextBuffer, Value as Text};
-use protocol::resp::Args;
+use protocol::resp::{Args, Reply};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
@@ -256,6 +256,7 @@ fn getset(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
         None => ctx.reply.null(),
         Some(entry) => ctx.reply.text(text(entry)?),
     }
+    ctx.engine.eviction.begin_use();
     ctx.engine.put_bytes(ctx.scope.db, key, args.at(2), None);
     ctx.changed(key, Class::String, "set");
     ctx.effect(&[b"SET", key.bytes, args.at(2)]);
@@ -431,6 +432,8 @@ fn set(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             None => ctx.reply.null(),
             Some(text) => ctx.reply.text(text),
         }
+        // Read, and then set.
+        ctx.engine.eviction.begin_use();
     }
     if (options.not_exists && there) || (options.exists && !there) {
         if !options.get {
@@ -563,29 +566,34 @@ fn lcs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if want_len {
         ctx.reply.int(matches.iter().map(|run| run.len as i64).sum());
     } else if want_index {
-        ctx.reply.map(2);
-        ctx.reply.bulk(b"matches");
-        let shown: Vec<&Run> = matches.iter().filter(|run| run.len as i64 >= least).collect();
-        ctx.reply.array(shown.len());
-        for run in shown {
-            ctx.reply.array(if with_len { 3 } else { 2 });
-            for start in [run.a, run.b] {
-                ctx.reply.array(2);
-                ctx.reply.int(start as i64);
-                ctx.reply.int((start + run.len - 1) as i64);
-            }
-            if with_len {
-                ctx.reply.int(run.len as i64);
-            }
-        }
-        ctx.reply.bulk(b"len");
-        ctx.reply.int(matches.iter().map(|run| run.len as i64).sum());
+        show_runs(&mut ctx.reply, &matches, least, with_len);
     } else {
         let mut common = Vec::new();
         matches.iter().rev().for_each(|run| common.extend_from_slice(&a[run.a..run.a + run.len]));
         ctx.reply.bulk(&common);
     }
     Ok(Done::NOTHING)
+}
+
+/// The reply of LCS IDX: runs of at least so many bytes, and how long all are together.
+fn show_runs(reply: &mut Reply<'_>, runs: &[Run], least: i64, with_len: bool) {
+    reply.map(2);
+    reply.bulk(b"matches");
+    let shown: Vec<&Run> = runs.iter().filter(|run| run.len as i64 >= least).collect();
+    reply.array(shown.len());
+    for run in shown {
+        reply.array(if with_len { 3 } else { 2 });
+        for start in [run.a, run.b] {
+            reply.array(2);
+            reply.int(start as i64);
+            reply.int((start + run.len - 1) as i64);
+        }
+        if with_len {
+            reply.int(run.len as i64);
+        }
+    }
+    reply.bulk(b"len");
+    reply.int(runs.iter().map(|run| run.len as i64).sum());
 }
 
 /// Bytes that two strings share one after the other.

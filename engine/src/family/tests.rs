@@ -45,7 +45,7 @@ fn assert_equal(primary: &Server, replica: &Server, what: &str) {
 
 #[test]
 fn every_writing_command_has_a_request() {
-    for spec in command::table().all() {
+    for spec in crate::family::table().all() {
         // Those of a container are requests of the container.
         let of_a_name = |line: &&str| name(line) == spec.name.split('|').next().unwrap_or_default();
         let sub = spec.name.split_once('|').map(|(_, sub)| sub);
@@ -182,7 +182,7 @@ fn random_requests_are_rebuilt_from_the_journal() {
                 _ => WRITES[WRITES.len() - 1 - random.draw() as usize % 3].to_string(),
             };
             // There is no other client that would end a wait: in a transaction nobody waits.
-            let spec = command::table().find(name(&line).as_bytes()).expect("a command");
+            let spec = crate::family::table().find(name(&line).as_bytes()).expect("a command");
             let waits = spec.flags.has(command::BLOCKING);
             if waits {
                 primary.run("MULTI");

@@ -5,21 +5,22 @@
 
 use crate::command::*;
 use crate::context::{Context, Done};
-use crate::dispatch;
 use crate::refusal::Refusal;
+use crate::session::Multi;
 use protocol::resp::Args;
 
 const BASE: Flags = NO_SCRIPT | LOADING | STALE | FAST | ALLOW_BUSY;
 const NOW: Flags = BASE | NOT_QUEUED;
+const EXEC: Flags = NO_SCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED | RUNS_QUEUE;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name       arity        flags                                                    keys            handler
-    cmd("discard", exactly(1),  NOW,                                                     NO_KEYS,        discard),
-    cmd("exec",    exactly(1),  NO_SCRIPT | LOADING | STALE | SKIP_SLOWLOG | NOT_QUEUED, NO_KEYS,        exec),
-    cmd("multi",   exactly(1),  NOW,                                                     NO_KEYS,        multi),
-    cmd("unwatch", exactly(1),  BASE,                                                    NO_KEYS,        unwatch),
-    cmd("watch",   at_least(2), NOW,                                                     keys(1, -1, 1), watch),
+    //  name       arity        flags             keys            handler
+    cmd("discard", exactly(1),  NOW | IN_STREAM,  NO_KEYS,        discard),
+    cmd("exec",    exactly(1),  EXEC | IN_STREAM, NO_KEYS,        exec),
+    cmd("multi",   exactly(1),  NOW | IN_STREAM,  NO_KEYS,        multi),
+    cmd("unwatch", exactly(1),  BASE,             NO_KEYS,        unwatch),
+    cmd("watch",   at_least(2), NOW,              keys(1, -1, 1), watch),
 ];
 
 fn discard(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
@@ -56,7 +57,7 @@ fn multi(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     if ctx.session.multi.is_some() {
         return Err(Refusal::fixed("ERR MULTI calls can not be nested"));
     }
-    dispatch::begin(ctx.session);
+    ctx.session.multi = Some(Multi::default());
     ctx.reply.ok();
     Ok(Done::NOTHING)
 }

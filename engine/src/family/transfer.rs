@@ -25,11 +25,11 @@ use protocol::resp::{Args, encode};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
-    //  name              arity        flags                 keys                     handler
-    cmd("dump",           exactly(2),  READ,                 key(1),                  dump),
-    cmd("migrate",        at_least(6), WRITE | MOVABLE_KEYS, found(3, migrated_keys), migrate),
-    cmd("restore",        at_least(4), WRITE | GROWS,        key(1),                  restore),
-    cmd("restore-asking", at_least(4), WRITE | GROWS,        key(1),                  restore),
+    //  name              arity        flags                                 keys                     handler
+    cmd("dump",           exactly(2),  READ,                                 key(1),                  dump),
+    cmd("migrate",        at_least(6), WRITE | MOVABLE_KEYS | NOT_IN_STREAM, found(3, migrated_keys), migrate),
+    cmd("restore",        at_least(4), WRITE | GROWS,                        key(1),                  restore),
+    cmd("restore-asking", at_least(4), WRITE | GROWS,                        key(1),                  restore),
 ];
 
 /// `DUMP key` → the value in the form of RDB version 10, with version and checksum.

@@ -3,7 +3,7 @@
 //! The columns and the notation of `syntax` are explained in the parent module.
 
 use super::key_spec::*;
-use super::{Grammar, row};
+use super::row::{Grammar, row};
 
 // A fact per line: formatted, short rows would be joined and long ones torn apart.
 #[rustfmt::skip]

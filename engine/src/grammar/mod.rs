@@ -63,6 +63,7 @@ mod hyperloglog;
 pub mod key_spec;
 mod lists;
 mod pubsub;
+mod row;
 mod scripting;
 mod server;
 mod sets;
@@ -72,36 +73,9 @@ mod strings;
 pub mod syntax;
 mod transactions;
 
-use key_spec::KeySpec;
+pub use row::Grammar;
+pub(crate) use row::NONE;
 use std::sync::OnceLock;
-use syntax::Argument;
-
-/// What Redis 7.2 says about one command.
-#[derive(Clone, Copy, Debug)]
-pub struct Grammar {
-    /// Lower-case name; of a subcommand, with its container: `client|kill`.
-    pub name: &'static str,
-    /// The version of Redis that brought it.
-    pub since: &'static str,
-    /// Cost; empty if unknown.
-    pub complexity: &'static str,
-    /// What it does, in a sentence; empty for some that are not there.
-    pub summary: &'static str,
-    /// Its arguments, in the notation above.
-    pub syntax: &'static str,
-    /// Where its keys are and what is done with them.
-    pub keys: &'static [KeySpec],
-    /// Tips for clients and proxies, as COMMAND INFO has them.
-    pub tips: &'static [&'static str],
-    /// ACL categories, without the `@`, that do not follow from the flags of the command.
-    pub categories: &'static [&'static str],
-    /// Versions that changed it, and how.
-    pub history: &'static [(&'static str, &'static str)],
-    /// Since when it is deprecated, and what replaces it.
-    pub deprecated: Option<(&'static str, &'static str)>,
-    /// Whether it is for servers among themselves, or for tests: `syscmd`.
-    pub internal: bool,
-}
 
 /// All rows, by the name of their group in COMMAND DOCS.
 pub const GROUPS: &[(&str, &[Grammar])] = &[
@@ -140,76 +114,6 @@ pub fn find_in_group(name: &str) -> Option<(&'static str, &'static Grammar)> {
         rows
     });
     rows.binary_search_by_key(&name, |(_, row)| row.name).ok().map(|at| rows[at])
-}
-
-/// What stands for the documentation of a row until the table is built.
-pub(crate) const NONE: &Grammar = &row("", "", "");
-
-impl Grammar {
-    /// Its arguments as a tree.
-    pub fn arguments(&self) -> Vec<Argument<'static>> {
-        match syntax::parse(self.syntax) {
-            Ok(arguments) => arguments,
-            Err(error) => panic!("syntax of {}: {error}", self.name),
-        }
-    }
-
-    const fn summary(mut self, summary: &'static str) -> Grammar {
-        self.summary = summary;
-        self
-    }
-
-    const fn syntax(mut self, syntax: &'static str) -> Grammar {
-        self.syntax = syntax;
-        self
-    }
-
-    const fn keys(mut self, keys: &'static [KeySpec]) -> Grammar {
-        self.keys = keys;
-        self
-    }
-
-    const fn tips(mut self, tips: &'static [&'static str]) -> Grammar {
-        self.tips = tips;
-        self
-    }
-
-    const fn categories(mut self, categories: &'static [&'static str]) -> Grammar {
-        self.categories = categories;
-        self
-    }
-
-    const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Grammar {
-        self.history = history;
-        self
-    }
-
-    const fn deprecated(mut self, since: &'static str, replacement: &'static str) -> Grammar {
-        self.deprecated = Some((since, replacement));
-        self
-    }
-
-    const fn internal(mut self) -> Grammar {
-        self.internal = true;
-        self
-    }
-}
-
-/// A row with its first columns; the others are added by the methods of their names.
-const fn row(name: &'static str, since: &'static str, complexity: &'static str) -> Grammar {
-    Grammar {
-        name,
-        since,
-        complexity,
-        summary: "",
-        syntax: "",
-        keys: &[],
-        tips: &[],
-        categories: &[],
-        history: &[],
-        deprecated: None,
-        internal: false,
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Tests of all rows at once, and of one row against what is known of it.
 
 use super::key_spec::{ACCESS, Begin, Find, NOT_KEY, RW, UPDATE, VARIABLE_FLAGS, flag_names};
+use super::syntax::Argument;
 use super::syntax::Kind;
 use super::*;
-use crate::command;
 use std::collections::{BTreeSet, HashSet};
 
 fn all() -> impl Iterator<Item = &'static Grammar> {
@@ -97,7 +97,7 @@ fn varies(argument: &Argument<'_>) -> bool {
 fn the_arity_follows_from_the_arguments() {
     // Redis asks these for another number of arguments than it documents.
     let exceptions = ["client|kill", "debug", "psync", "quit", "replconf"];
-    for spec in command::table().with_subcommands() {
+    for spec in crate::family::table().with_subcommands() {
         let row = spec.documented;
         let of_container = format!("{}|", row.name);
         if exceptions.contains(&row.name)

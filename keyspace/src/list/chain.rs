@@ -8,9 +8,17 @@ use std::ops::Range;
 
 use protocol::listpack::{self, Value};
 
-use super::NodeBytes;
 use crate::limits::Limits;
 use crate::packed::Packed;
+
+/// A node of a list as RDB stores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeBytes<'a> {
+    /// A listpack.
+    Packed(&'a [u8]),
+    /// The bytes of one element.
+    Plain(&'a [u8]),
+}
 
 /// The nodes of a list.
 #[derive(Clone, Debug)]

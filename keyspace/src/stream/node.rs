@@ -14,7 +14,7 @@
 //! - the ids of live entries ascend, from the node's id on
 //!
 //! # Source
-//! - formats.md 3.3
+//! - `t_stream.c` of Redis 7.2
 
 use super::order::HasId;
 use protocol::listpack::{self, Appender, HEADER_BYTES, Value};

@@ -4,13 +4,13 @@
 //! (candidates of Redis 5.0 wrote some): those are mended.
 //!
 //! # Source
-//! - formats.md 2.6
+//! - `rdb.c` of Redis 7.2: types 15, 19 and 21
 
 use super::node::Node;
 use super::order::{HasId, Ordered};
 use super::{Entries, Group, Pending, Stream, StreamId};
 use protocol::rdb::{Malformed, PendingEntry, Sink, StreamGroup, StreamValue, Writer};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Writes a stream as type 19, after its key; node by node, so that no copy of it is made.
 pub(crate) fn write<S: Sink>(writer: &mut Writer<S>, stream: &Stream) -> Result<(), S::Error> {
@@ -99,7 +99,7 @@ fn read_group(stream: &mut Stream, value: StreamGroup) -> Result<(), Malformed> 
         return Err(Malformed::invalid("stream has two groups of one name"));
     }
     let (_, group) = stream.group_mut(&value.name).expect("added above");
-    let mut owners = HashMap::new();
+    let mut owners = BTreeMap::new();
     for consumer in &value.consumers {
         let slot = group.add_consumer(&consumer.name, consumer.seen_ms);
         let slot = slot.ok_or_else(|| Malformed::invalid("group has two consumers of one name"))?;

@@ -21,7 +21,7 @@
 //! - files, fsync, repair: `backup`
 //!
 //! # Source
-//! - formats.md 4
+//! - `aof.c` of Redis 7.2; for our marks docs/persistence.md
 
 mod annotation;
 mod manifest;

@@ -17,7 +17,7 @@
 //! - what to do about damage: `backup`; what annotations mean: [`super::Annotation`]
 //!
 //! # Source
-//! - formats.md 4.4
+//! - `aof.c` of Redis 7.2
 
 use memchr::memchr;
 use thiserror::Error;

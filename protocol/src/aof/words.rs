@@ -1,7 +1,7 @@
 //! Words separated by blanks, with quotes, as an inline command and a manifest line have them.
 //!
 //! # Source
-//! - formats.md 1.2, 4.2
+//! - `sds.c` of Redis 7.2 (`sdssplitargs`), which takes inline commands and lines of manifests apart
 
 use crate::resp::encode::quote;
 use crate::resp::request::split_inline;

@@ -11,13 +11,14 @@
 //! peers propagate it verbatim, and it silently vanishes on a replica that cannot read it.
 //!
 //! # Source
-//! - formats.md 2.10
+//! - `cluster.c` (DUMP, RESTORE) and `functions.c` of Redis 7.2
 
 use super::error::{DumpError, Malformed, ReadError};
 use super::read::{Item, Reader, known_type};
 use super::value::ValueVisitor;
-use super::{FOOTER_BYTES, ObjectType, Version, WRITTEN_VERSION};
-use crate::crc64::{RdbCrc, rdb_crc};
+use super::version::Version;
+use super::{FOOTER_BYTES, ObjectType};
+use crate::crc64::RdbCrc;
 use std::convert::Infallible;
 
 /// Larger payloads are read through a buffer of this size.
@@ -32,13 +33,6 @@ pub struct DumpPayload<'a> {
     pub body: &'a [u8],
     /// What wrote it.
     pub version: Version,
-}
-
-/// Appends version and checksum to a type and its value.
-pub fn append_footer(payload: &mut Vec<u8>) {
-    payload.extend_from_slice(&WRITTEN_VERSION.to_le_bytes());
-    let checksum = rdb_crc(payload);
-    payload.extend_from_slice(&checksum.to_le_bytes());
 }
 
 /// Checks the footer and splits it off.

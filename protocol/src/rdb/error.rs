@@ -3,7 +3,7 @@
 //! A reader's failure is either its source's or a [`Malformed`] with the offset at which it was noticed; who visits
 //! values raises [`Malformed`] too, and the reader adds the offset.
 
-use super::Version;
+use super::version::Version;
 use crate::lzf::LzfError;
 use crate::ziplist::ZiplistError;
 use crate::zipmap::ZipmapError;

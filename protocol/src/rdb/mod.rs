@@ -21,7 +21,7 @@
 //! - files, pipes and sockets: `backup`, `replica`
 //!
 //! # Source
-//! - formats.md 2
+//! - `rdb.c` and `rdb.h` of Redis 7.0 to 8.0 and of Valkey 8.0 to 9.1; files that these wrote
 
 mod dump;
 mod error;
@@ -29,23 +29,20 @@ mod input;
 mod read;
 mod stream;
 mod value;
+mod version;
 mod write;
 
 pub use dump::{
-    DumpPayload, append_footer, read_dump_functions, read_dump_value, verify_dump_functions,
-    verify_dump_payload,
+    DumpPayload, read_dump_functions, read_dump_value, verify_dump_functions, verify_dump_payload,
 };
 pub use error::{DumpError, Malformed, ModuleName, ReadError};
 pub use input::{Source, StrRef};
 pub use read::{Checksum, Item, KeyMeta, Reader};
 pub use stream::{PendingEntry, StreamConsumer, StreamGroup, StreamId, StreamNode, StreamValue};
 pub use value::{Collection, PackedKind, ValueVisitor};
-pub use write::{Options, Sink, Writer, canonical_i32, put_length};
+pub use version::{Family, Version, WRITTEN_VERSION};
+pub use write::{Options, Sink, Writer, append_footer, canonical_i32, put_length};
 
-use std::fmt;
-
-/// The version that we write, in files and in DUMP payloads: the newest that Redis 7.0 reads.
-pub const WRITTEN_VERSION: u16 = 10;
 /// Bytes of the header: `REDIS` and four digits, or `VALKEY` and three.
 pub const HEADER_BYTES: usize = 9;
 /// Bytes of the footer of a DUMP payload: version and checksum.
@@ -202,70 +199,6 @@ impl ObjectType {
             return Some(Self::String);
         }
         Self::ALL.into_iter().find(|object_type| *object_type as u8 == byte)
-    }
-}
-
-/// Whose numbering a version follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// `REDIS`, four digits.
-    Redis,
-    /// `VALKEY`, three digits; Valkey 9 and later.
-    Valkey,
-}
-
-/// What the header promises about everything that follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Whose numbering.
-    pub family: Family,
-    /// The number.
-    pub number: u16,
-}
-
-impl Version {
-    /// The version that we write.
-    pub const WRITTEN: Self = Self { family: Family::Redis, number: WRITTEN_VERSION };
-
-    /// Reads a header: REDIS 1 to 14 and VALKEY 80 to 81 are accepted.
-    pub fn parse(header: &[u8; HEADER_BYTES]) -> Result<Self, Malformed> {
-        let (family, digits) = if let Some(digits) = header.strip_prefix(b"REDIS") {
-            (Family::Redis, digits)
-        } else if let Some(digits) = header.strip_prefix(b"VALKEY") {
-            (Family::Valkey, digits)
-        } else {
-            return Err(Malformed::Signature);
-        };
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return Err(Malformed::Signature);
-        }
-        let number = digits.iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
-        let version = Self { family, number };
-        let known = match family {
-            Family::Redis => (1..=14).contains(&number),
-            Family::Valkey => (80..=81).contains(&number),
-        };
-        if known { Ok(version) } else { Err(Malformed::Version(version)) }
-    }
-
-    /// The version of a DUMP payload, whose footer has the number only.
-    pub fn from_number(number: u16) -> Result<Self, Malformed> {
-        let family = if number >= 80 { Family::Valkey } else { Family::Redis };
-        let version = Self { family, number };
-        if matches!(number, 1..=14 | 80..=81) {
-            Ok(version)
-        } else {
-            Err(Malformed::Version(version))
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.family {
-            Family::Redis => write!(f, "REDIS{:04}", self.number),
-            Family::Valkey => write!(f, "VALKEY{:03}", self.number),
-        }
     }
 }
 

@@ -17,7 +17,8 @@
 
 use super::error::{Malformed, ModuleName, ReadError};
 use super::input::{Input, Source};
-use super::{FIRST_WITH_CHECKSUM, HEADER_BYTES, ObjectType, Version, opcode};
+use super::version::{Family, Version};
+use super::{FIRST_WITH_CHECKSUM, HEADER_BYTES, ObjectType, opcode};
 
 /// What stands before a key, besides its type; other items may stand between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -247,6 +248,40 @@ impl<S: Source> Reader<S> {
         }
         self.skip_module_values()?;
         Ok(name)
+    }
+}
+
+impl Version {
+    /// Reads a header: REDIS 1 to 14 and VALKEY 80 to 81 are accepted.
+    pub fn parse(header: &[u8; HEADER_BYTES]) -> Result<Self, Malformed> {
+        let (family, digits) = if let Some(digits) = header.strip_prefix(b"REDIS") {
+            (Family::Redis, digits)
+        } else if let Some(digits) = header.strip_prefix(b"VALKEY") {
+            (Family::Valkey, digits)
+        } else {
+            return Err(Malformed::Signature);
+        };
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Malformed::Signature);
+        }
+        let number = digits.iter().fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
+        let version = Self { family, number };
+        let known = match family {
+            Family::Redis => (1..=14).contains(&number),
+            Family::Valkey => (80..=81).contains(&number),
+        };
+        if known { Ok(version) } else { Err(Malformed::Version(version)) }
+    }
+
+    /// The version of a DUMP payload, whose footer has the number only.
+    pub fn from_number(number: u16) -> Result<Self, Malformed> {
+        let family = if number >= 80 { Family::Valkey } else { Family::Redis };
+        let version = Self { family, number };
+        if matches!(number, 1..=14 | 80..=81) {
+            Ok(version)
+        } else {
+            Err(Malformed::Version(version))
+        }
     }
 }
 

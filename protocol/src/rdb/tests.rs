@@ -107,7 +107,7 @@ impl Source for Slow<'_> {
     }
 }
 
-/// A file of Redis 7.0.15 (formats.md 9).
+/// A file that Redis 7.0.15 wrote.
 fn whole_file() -> Vec<u8> {
     hex("524544495330303130 fa0972656469732d76657206372e302e3135 fa0a72656469732d62697473c040
          fa056374696d65c28546006b fa08757365642d6d656dc2881a1e00

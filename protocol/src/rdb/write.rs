@@ -2,7 +2,7 @@
 //!
 //! Fields are appended to a buffer of 64 KiB; only whole buffers are digested for the checksum and handed to the
 //! sink, so a short string costs a few bytes moved. What is written is the subset that Redis 7.0 can read
-//! (formats.md 2.8); the order of a file is the caller's:
+//! (version 10); the order of a file is the caller's:
 //!
 //! ```text
 //! header | aux … | function2 … | per database: select_db resize_db, keys | eof
@@ -18,10 +18,12 @@
 //! - when a value is packed: the keyspace writes it as it keeps it
 //!
 //! # Source
-//! - formats.md 2.2 to 2.9
+//! - `rdb.c` and `rdb.h` of Redis 7.0, the oldest reader that is promised
 
-use super::{ObjectType, Version, append_footer, opcode};
-use crate::crc64::RdbCrc;
+use super::version::{Version, WRITTEN_VERSION};
+use super::{ObjectType, opcode};
+use crate::crc64::{RdbCrc, rdb_crc};
+
 use crate::lzf::{self, Compressor};
 
 /// Where RDB bytes go.
@@ -388,4 +390,11 @@ pub fn canonical_i32(text: &[u8]) -> Option<i32> {
         number = number * 10 + i64::from(digit - b'0');
     }
     i32::try_from(if negative { -number } else { number }).ok()
+}
+
+/// Appends version and checksum to a type and its value.
+pub fn append_footer(payload: &mut Vec<u8>) {
+    payload.extend_from_slice(&WRITTEN_VERSION.to_le_bytes());
+    let checksum = rdb_crc(payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
 }

@@ -55,7 +55,7 @@ impl Stage {
         let mut stage = Stage::waiting();
         stage.feed = Feed::new("127.0.0.1".into(), 0);
         let cursor = stage.journal.subscribe(Class::Replica);
-        stage.feed.go_on(cursor, 0, 0);
+        stage.feed.go_on(cursor, stage.journal.end(), 0);
         stage.snapshot_left = 0;
         stage
     }
@@ -92,6 +92,7 @@ impl Stage {
             self.in_socket += len;
             self.feed.sent(len, self.now_ms);
         }
+        self.feed.check();
         self.most_pending = self.most_pending.max(self.feed.pending_bytes(&self.journal));
         self.given_up = self.feed.overdue(TIMEOUT_MS, self.now_ms);
     }
@@ -171,9 +172,12 @@ fn newlines_while_it_loads_are_signs_of_life() {
         assert_eq!(stage.given_up, None);
     }
     assert_eq!(stage.feed.state(), State::AwaitAck);
-    assert!(stage.feed.acknowledge(0, None, stage.now_ms), "the stream begins");
-    assert!(!stage.feed.acknowledge(7, Some(5), stage.now_ms));
-    assert_eq!((stage.feed.acked(), stage.feed.durable()), (7, Some(5)));
+    assert!(stage.feed.acknowledge(Offset::START, None, stage.now_ms), "the stream begins");
+    let at = |number| Offset::from_wire(number).unwrap();
+    assert!(!stage.feed.acknowledge(at(7), Some(at(5)), stage.now_ms));
+    assert_eq!(stage.feed.acked(), at(7));
+    let acknowledged = Acknowledged { applied: at(7), durable: Some(at(5)) };
+    assert_eq!(stage.feed.acknowledged(), acknowledged);
     // What was written meanwhile comes now.
     let before = stage.received;
     (0..40).for_each(|_| stage.second(usize::MAX));
@@ -189,7 +193,7 @@ fn who_is_silent_or_stuck_online_is_given_up() {
     let mut stuck = Stage::online();
     let mut seconds = 0;
     while stuck.given_up.is_none() {
-        stuck.feed.acknowledge(0, None, stuck.now_ms);
+        stuck.feed.acknowledge(Offset::START, None, stuck.now_ms);
         stuck.second(0);
         seconds += 1;
         assert!(seconds < 1000);
@@ -288,4 +292,48 @@ fn who_came_for_a_snapshot_alone_is_closed_behind_it() {
     let mut out = VecDeque::new();
     assert_eq!(stage.feed.next(&mut stage.journal, &mut out, 0), Next::Bytes);
     assert_eq!(stage.feed.next(&mut stage.journal, &mut out, 0), Next::Close);
+}
+
+#[test]
+#[should_panic(expected = "it was waiting")]
+fn a_snapshot_begins_for_who_waits_for_one() {
+    let mut stage = Stage::online();
+    let cursor = stage.journal.subscribe(Class::Replica);
+    stage.feed.begin(1, cursor, false, 0);
+}
+
+#[test]
+#[should_panic(expected = "who waits is not fed")]
+fn who_is_fed_does_not_wait() {
+    Stage::online().feed.wait(0);
+}
+
+#[test]
+#[should_panic(expected = "a replica has one cursor")]
+fn who_goes_on_does_not_go_on_twice() {
+    let mut stage = Stage::online();
+    let cursor = stage.journal.subscribe(Class::Replica);
+    stage.feed.go_on(cursor, stage.journal.end(), 0);
+}
+
+#[test]
+#[should_panic(expected = "a snapshot is sent in Bulk only")]
+fn who_is_online_gets_no_snapshot() {
+    Stage::online().feed.queue(Bytes::from_static(b"x"), 0);
+}
+
+#[test]
+#[should_panic(expected = "nothing follows the end of a snapshot")]
+fn nothing_is_queued_behind_a_whole_snapshot() {
+    let mut stage = Stage::in_bulk();
+    stage.feed.complete();
+    stage.feed.queue(Bytes::from_static(b"x"), 0);
+}
+
+#[test]
+#[should_panic(expected = "a replica that is fed has a cursor")]
+fn who_loses_its_cursor_is_noticed_when_the_stream_is_to_reach_it() {
+    let mut stage = Stage::online();
+    stage.feed.cursor = None;
+    stage.primary();
 }

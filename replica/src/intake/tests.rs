@@ -136,8 +136,12 @@ fn reference(commands: &[Vec<u8>], cut: usize, start_db: usize) -> (usize, usize
     (applied, db, at - applied)
 }
 
-fn intake(offset: u64, db: usize) -> Intake {
-    Intake::new(Position::at(offset, db, DATABASES))
+fn at(number: usize) -> Offset {
+    Offset::from_wire(number as u64).unwrap()
+}
+
+fn intake(offset: usize, db: usize) -> Intake {
+    Intake::new(StreamPoint::at(at(offset), db, DATABASES))
 }
 
 #[test]
@@ -155,14 +159,14 @@ fn the_position_is_that_of_a_plain_reader_at_every_cut() {
             for piece in whole[..cut].chunks(size) {
                 buffer.extend_from_slice(piece);
                 first.take(&mut buffer, &mut target).unwrap();
-                assert_eq!(first.position().applied, target.stream.len() as u64);
+                assert_eq!(first.point().applied, at(target.stream.len()));
             }
             assert_eq!(target.stream, whole[..offset], "at {cut} in pieces of {size}");
-            assert_eq!((target.db, first.position().db()), (db, db), "at {cut}");
+            assert_eq!((target.db, first.point().db()), (db, db), "at {cut}");
             assert_eq!(first.open_bytes(), open, "at {cut}");
             // The connection ends here; what came of an open transaction comes again on the next one.
             target.queue = None;
-            let mut second = intake(offset as u64, db);
+            let mut second = intake(offset, db);
             second.take(&mut whole[offset..].to_vec(), &mut target).unwrap();
             assert_eq!(target.stream, whole);
             assert_eq!((target.db, &target.disk), (uncut.db, &uncut.disk));
@@ -174,9 +178,9 @@ fn the_position_is_that_of_a_plain_reader_at_every_cut() {
 #[test]
 fn an_acknowledgement_excludes_the_question() {
     let commands = all_kinds();
-    let asked = commands[..12].concat().len() as u64;
+    let asked = commands[..12].concat().len();
     let acks = intake(100, 0).take(&mut commands.concat(), &mut Recorder::default());
-    assert_eq!(acks, Ok(vec![100 + asked]));
+    assert_eq!(acks, Ok(vec![at(100 + asked)]));
 }
 
 #[test]
@@ -209,7 +213,7 @@ fn a_refused_command_stops_the_stream_before_it() {
             }
         }
         let refused = Refused { text: "NEWER".into(), torn: false };
-        let offset = 10 + before.len() as u64;
+        let offset = at(10 + before.len());
         assert_eq!(end, Err(StreamError::Refused { offset, refused }));
         assert!(!end.unwrap_err().loses_position());
         assert_eq!((target.stream, target.db), (before.clone(), 2));
@@ -223,7 +227,7 @@ fn a_refused_command_in_a_transaction_stops_before_the_transaction() {
         [&before[..], &stream(&[&["MULTI"], &["SET", "b", "1"], &["NEWER"], &["EXEC"]])].concat();
     let mut target = Recorder { refuses: Some("NEWER"), ..Recorder::default() };
     let error = intake(0, 0).take(&mut bytes, &mut target).unwrap_err();
-    assert!(matches!(error, StreamError::Refused { offset, .. } if offset == before.len() as u64));
+    assert!(matches!(error, StreamError::Refused { offset, .. } if offset == at(before.len())));
     assert_eq!((target.stream, target.db), (before, 2));
     assert_eq!(target.executed, ["SELECT", "SET"]);
 }
@@ -285,7 +289,7 @@ fn what_is_left_out_goes_to_replicas_and_not_to_the_disk() {
         for piece in whole.chunks(size) {
             buffer.extend_from_slice(piece);
             intake.take(&mut buffer, &mut target).unwrap();
-            assert_eq!(intake.position().applied, target.stream.len() as u64);
+            assert_eq!(intake.point().applied, at(target.stream.len()));
         }
         assert_eq!(target.stream, whole, "in pieces of {size}");
         assert_eq!(target.disk, stream(&known), "in pieces of {size}");

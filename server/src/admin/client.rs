@@ -59,23 +59,12 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "unblock" => unblock(host, ctx, args)?,
         "unpause" => {
             host.pause_until_ms = 0;
-            host.client_pause = Pause::Nothing;
-            host.apply_pause(ctx.engine);
+            host.client_pause.update(Pause::Nothing);
             ctx.reply.ok();
         }
-        _ => help(ctx),
+        _ => engine::family::help::help(ctx, "client"),
     }
     Ok(Done::NOTHING)
-}
-
-fn help(ctx: &mut Context<'_>) {
-    let rows = engine::command::table().find(b"client").map_or(&[][..], |spec| spec.subcommands);
-    ctx.reply.array(1 + rows.len() * 2);
-    ctx.reply.simple("CLIENT <subcommand> [argument ...], where <subcommand> is one of:");
-    for row in rows {
-        ctx.reply.simple(&row.own_name().to_uppercase());
-        ctx.reply.simple(&format!("    {}", row.documented.summary));
-    }
 }
 
 fn on_or_off(word: &[u8]) -> Result<bool, Refusal> {
@@ -347,10 +336,9 @@ fn pause(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<()
     // A pause is only ever made longer and stricter.
     let until = ctx.engine.steady_ms.saturating_add(ms);
     host.pause_until_ms = host.pause_until_ms.max(until);
-    if host.client_pause != Pause::All {
-        host.client_pause = mode;
+    if *host.client_pause != Pause::All {
+        host.client_pause.update(mode);
     }
-    host.apply_pause(ctx.engine);
     host.set_alarm();
     ctx.reply.ok();
     Ok(())

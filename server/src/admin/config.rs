@@ -20,6 +20,7 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             host.stats = Default::default();
             crate::eventloop::reset();
             host.reset_lazy_freed();
+            host.child.reset_stats();
             host.persistence.reset_stats();
             ctx.reply.ok();
         }
@@ -68,7 +69,7 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     for name in &changed {
         if let Err(reason) = apply(host, ctx, name) {
             let reason = crate::log::plain(&reason);
-            host.settings = before;
+            *host.settings = before;
             for name in &changed {
                 // The old value was in force before: it can be again.
                 let _ = apply(host, ctx, name);

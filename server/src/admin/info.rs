@@ -3,11 +3,14 @@
 //! # Source
 //! - names and order of fields: Redis 7.2
 
+use crate::child::follow::Progress;
+use crate::child::{Kind, Running};
 use crate::clock;
 use crate::eventloop;
 use crate::memory;
 use crate::node::Outside;
 use crate::overhead::Overhead;
+use crate::persistence::LoadProgress;
 use crate::replication::link::{Link, LinkState};
 use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use engine::context::{Context, Done};
@@ -164,7 +167,7 @@ fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    for (spec, calls) in engine.stats.used() {
+    for (spec, calls) in engine.stats.used(engine::family::table()) {
         let us = calls.ns / 1000;
         let each =
             if calls.calls > 0 { calls.ns as f64 / 1000.0 / calls.calls as f64 } else { 0.0 };
@@ -177,7 +180,8 @@ fn commandstats(_: &Outside, engine: &Engine, _: &Session, out: &mut String) {
 }
 
 fn latencystats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    for (spec, calls) in engine.stats.used() {
+    let tracked = engine.stats.used(engine::family::table()).filter(|_| engine.tracks_latency);
+    for (spec, calls) in tracked {
         let Some(histogram) = &calls.latency else { continue };
         let percentiles = host.settings.latency_tracking_info_percentiles.0.iter().map(|p| {
             let us = histogram.value_at_percentile(*p) as f64 / 1000.0;
@@ -285,21 +289,13 @@ fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut 
 }
 
 fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    use crate::persistence::ChildKind;
-    let state = &host.persistence;
+    let (state, child) = (&host.persistence, &host.child);
     let now = engine.steady_ms;
-    let child = |kind| state.child.filter(|child| child.kind == kind);
-    let (saving, rewriting) = (child(ChildKind::Snapshot), child(ChildKind::Rewrite));
-    let sync = host.replication.sync.as_ref();
-    let (keys, keys_total, copied_bytes) = match (&state.child, sync) {
-        (Some(child), _) => (child.keys, child.keys_total, child.copied_bytes),
-        (None, Some(sync)) => (sync.keys, sync.keys_total, sync.copied_bytes),
-        (None, None) => (0, 0, 0),
-    };
+    let (saving, rewriting) = (child.saving(), child.running_as(Kind::Rewrite));
+    let Progress { keys, copied_bytes } = child.running().map(|c| c.progress).unwrap_or_default();
+    let keys_total = child.running().map_or(0, |child| child.keys_total);
     let ok = |ok: bool| if ok { "ok" } else { "err" };
-    let since = |child: Option<crate::persistence::RunningChild>| {
-        child.map_or(-1, |child| (now - child.started_ms) / 1000)
-    };
+    let since = |child: Option<&Running>| child.map_or(-1, |c| (now - c.started_ms) / 1000);
     line(out, "loading", flag(state.is_loading() || host.replication.is_loading()));
     line(out, "async_loading", 0);
     line(out, "current_cow_peak", copied_bytes);
@@ -310,21 +306,21 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "current_save_keys_processed", keys);
     line(out, "current_save_keys_total", keys_total);
     line(out, "rdb_changes_since_last_save", engine.dirty);
-    line(out, "rdb_bgsave_in_progress", flag(saving.is_some() || host.replication.sync.is_some()));
+    line(out, "rdb_bgsave_in_progress", flag(saving.is_some()));
     line(out, "rdb_last_save_time", state.last_save_s());
-    line(out, "rdb_last_bgsave_status", ok(state.last_bgsave_ok));
-    line(out, "rdb_last_bgsave_time_sec", state.figures.last_bgsave_s);
+    line(out, "rdb_last_bgsave_status", ok(*state.last_bgsave_ok));
+    line(out, "rdb_last_bgsave_time_sec", child.last(Kind::Save).seconds);
     line(out, "rdb_current_bgsave_time_sec", since(saving));
     line(out, "rdb_saves", state.figures.saves);
     line(out, "rdb_snapshots_kept", state.figures.snapshots_kept);
-    line(out, "rdb_last_cow_size", state.figures.last_cow_bytes);
+    line(out, "rdb_last_cow_size", child.last(Kind::Save).copied_bytes);
     line(out, "rdb_last_load_keys_expired", state.figures.last_load_expired);
     line(out, "rdb_last_load_keys_loaded", state.figures.last_load_loaded);
     line(out, "aof_last_load_commands_failed", state.figures.last_load_failed);
     line(out, "aof_enabled", flag(state.aof_is_on()));
     line(out, "aof_rewrite_in_progress", flag(rewriting.is_some()));
-    line(out, "aof_rewrite_scheduled", flag(state.rewrite_scheduled));
-    line(out, "aof_last_rewrite_time_sec", state.figures.last_rewrite_s);
+    line(out, "aof_rewrite_scheduled", flag(child.waits(Kind::Rewrite)));
+    line(out, "aof_last_rewrite_time_sec", child.last(Kind::Rewrite).seconds);
     line(out, "aof_current_rewrite_time_sec", since(rewriting));
     line(out, "aof_last_bgrewrite_status", ok(state.last_rewrite_ok));
     line(out, "aof_rewrites", state.figures.rewrites);
@@ -333,7 +329,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let failed = state.aof.as_ref().is_some_and(|aof| aof.thread.status().failed())
         || state.missing_aof.is_some();
     line(out, "aof_last_write_status", ok(!failed));
-    line(out, "aof_last_cow_size", state.figures.last_rewrite_cow_bytes);
+    line(out, "aof_last_cow_size", child.last(Kind::Rewrite).copied_bytes);
     let failures = state.missing_aof.as_ref().map_or(0, |missing| missing.failures);
     line(out, "aof_restarts_consecutive_failures", failures);
     line(out, "module_fork_in_progress", 0);
@@ -341,7 +337,7 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     if let Some(aof) = &state.aof {
         line(out, "aof_current_size", aof.size());
         line(out, "aof_base_size", aof.base_bytes);
-        line(out, "aof_pending_rewrite", flag(state.rewrite_scheduled));
+        line(out, "aof_pending_rewrite", flag(child.waits(Kind::Rewrite)));
         let status = aof.thread.status();
         line(out, "aof_buffer_length", status.queued_bytes());
         line(out, "aof_pending_bio_fsync", flag(status.is_syncing()));
@@ -351,17 +347,22 @@ fn persistence(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
         line(out, "aof_buffer_full", flag(state.append_queue_is_full()));
         line(out, "aof_buffer_stalls", state.figures.queue_stalls);
     }
-    if let Some(loading) = &state.loading {
-        let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;
-        let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
-        line(out, "loading_start_time", loading.started_ms / 1000);
-        line(out, "loading_total_bytes", loading.total_bytes);
-        line(out, "loading_rdb_used_mem", 0);
-        line(out, "loading_loaded_bytes", loading.loaded_bytes);
-        line(out, "loading_loaded_perc", format!("{:.2}", share * 100.0));
-        let eta = if share > 0.0 { seconds * (1.0 - share) / share } else { 1.0 };
-        line(out, "loading_eta_seconds", eta as u64);
+    if let Some(loading) = &*state.loading {
+        loading_lines(loading, now, out);
     }
+}
+
+/// How far loading is.
+fn loading_lines(loading: &LoadProgress, now: i64, out: &mut String) {
+    let seconds = (now - loading.started_at_ms).max(1) as f64 / 1000.0;
+    let share = loading.loaded_bytes as f64 / loading.total_bytes.max(1) as f64;
+    line(out, "loading_start_time", loading.started_ms / 1000);
+    line(out, "loading_total_bytes", loading.total_bytes);
+    line(out, "loading_rdb_used_mem", 0);
+    line(out, "loading_loaded_bytes", loading.loaded_bytes);
+    line(out, "loading_loaded_perc", format!("{:.2}", share * 100.0));
+    let eta = if share > 0.0 { seconds * (1.0 - share) / share } else { 1.0 };
+    line(out, "loading_eta_seconds", eta as u64);
 }
 
 fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
@@ -398,8 +399,8 @@ fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "pubsub_channels", channels);
     line(out, "pubsub_patterns", patterns);
     line(out, "pubsubshard_channels", shard);
-    line(out, "latest_fork_usec", own.fork_us);
-    line(out, "total_forks", own.forks);
+    line(out, "latest_fork_usec", host.child.fork_us);
+    line(out, "total_forks", host.child.forks);
     line(out, "migrate_cached_sockets", host.other_servers.len());
     line(out, "slave_expires_tracked_keys", engine.own_expiring_len());
     // Nothing is defragmented.
@@ -447,7 +448,7 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let state = &host.replication;
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
-    if let Some(link) = &state.link {
+    if let Some(link) = state.link() {
         link_lines(host, link, engine.steady_ms as u64, out);
     }
     let shown: Vec<&Feed> = state.replicas.values().filter(|r| r.is_shown()).collect();
@@ -480,7 +481,7 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let (first, len) = journal.backlog_extent();
     line(out, "repl_backlog_active", flag(active));
     line(out, "repl_backlog_size", host.settings.repl_backlog_size);
-    line(out, "repl_backlog_first_byte_offset", if active { first + 1 } else { 0 });
+    line(out, "repl_backlog_first_byte_offset", if active { first.next_byte() } else { 0 });
     line(out, "repl_backlog_histlen", if active { len } else { 0 });
 }
 
@@ -491,7 +492,7 @@ fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
     line(out, "master_link_status", if link.is_up() { "up" } else { "down" });
     let io = if link.is_up() { (now.saturating_sub(link.last_io_ms) / 1000) as i64 } else { -1 };
     line(out, "master_last_io_seconds_ago", io);
-    let syncing = link.state == LinkState::Sync;
+    let syncing = *link.state == LinkState::Sync;
     line(out, "master_sync_in_progress", flag(syncing));
     line(out, "slave_read_repl_offset", if link.is_up() { link.received } else { applied });
     line(out, "slave_repl_offset", applied);
@@ -571,9 +572,9 @@ fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
 
 /// `ROLE`.
 pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
-    let end = host.journal.end() as i64;
+    let end = host.journal.end().get() as i64;
     let reply = &mut ctx.reply;
-    if let Some(link) = &host.replication.link {
+    if let Some(link) = host.replication.link() {
         reply.array(5);
         reply.bulk(b"slave");
         reply.bulk(link.host.as_bytes());

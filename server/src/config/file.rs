@@ -246,7 +246,7 @@ impl Reader {
 
     /// Lets clients find a command under another name.
     fn rename(&mut self, old: &str, new: &str) -> Result<(), Refusal> {
-        let names = self.names.get_or_insert_default();
+        let names = self.names.get_or_insert_with(|| Names::of(engine::family::table()));
         let renamed = names.rename(old.as_bytes(), new.as_bytes())?;
         let line = format!("'rename-command {old} {new}'");
         if renamed == Renamed::NotThere && !new.is_empty() {
@@ -255,7 +255,7 @@ impl Reader {
             );
             self.advice.push(text);
         }
-        let own = engine::command::table().find(new.as_bytes());
+        let own = engine::family::table().find(new.as_bytes());
         if own
             .is_some_and(|own| names.find(new.as_bytes()).is_none_or(|spec| spec.name != own.name))
         {

@@ -9,7 +9,7 @@
 //! - no name or alias occurs twice; every default passes its own rule; what is `NO_EFFECT` says why
 //!
 //! # Source
-//! - formats.md 8.1; Redis 7.2 for bounds and for the directives outside persistence
+//! - `redis.conf` and `config.c` of Redis 7.2: names, defaults, bounds
 
 use super::compound::{
     Addresses, KeyspaceEvents, OomScores, OutputLimits, Percentiles, PrimaryAddress, SavePoints,

@@ -8,8 +8,8 @@
 //! hot ones stay in the cache. Only what is left over (half a request, bytes that the socket did not take, replies
 //! that must wait for the disk) is kept by the connection.
 //!
-//! Replies wait for a position: each turn's output carries the journal offset that it depends on, and leaves when the policy in
-//! force has reached it ([`Gates`]).
+//! Replies wait for the journal: each turn's output carries the receipt of what it depends on, and leaves when that is released
+//! under the policy in force ([`Gates`]).
 //!
 //! # Not here
 //! - what a replica is sent: [`crate::replication::feed`]
@@ -20,9 +20,11 @@ use super::stream::Stream;
 use crate::clients::InputBytes;
 use crate::node::{Node, SharedNode};
 use bytes::{Buf, Bytes};
-use engine::dispatch::Flow;
+use engine::Flow;
 use engine::session::Peer;
 use engine::session::Session;
+use journal::Receipt;
+use journal::release::OnDisk;
 use protocol::resp::queue::Slices;
 use protocol::resp::request::Bounds;
 use protocol::resp::{ByteQueue, Parser, ProtocolError, Reply};
@@ -55,36 +57,38 @@ struct Gates {
     total: u64,
     /// Of these, how many may leave.
     free: u64,
-    /// Output up to `.0` may leave once the journal is released up to token `.1`.
-    waiting: VecDeque<(u64, u64)>,
+    /// Output up to `.0` may leave once the disk covers `.1`.
+    waiting: VecDeque<(u64, Receipt)>,
 }
 
 impl Gates {
-    /// `len` bytes were put out; they depend on `token`.
+    /// `len` bytes were put out; they depend on what `receipt` is for.
     #[inline]
-    fn put(&mut self, len: usize, token: u64, released: u64) {
+    fn put(&mut self, len: usize, receipt: Receipt, released: OnDisk) {
         self.total += len as u64;
-        if self.waiting.is_empty() && token <= released {
+        if self.waiting.is_empty() && released.covers(&receipt) {
             self.free = self.total;
             return;
         }
         match self.waiting.back_mut() {
-            Some(last) if last.1 >= token => last.0 = self.total,
-            _ => self.waiting.push_back((self.total, token)),
+            Some(last) if last.1.includes(&receipt) => last.0 = self.total,
+            _ => self.waiting.push_back((self.total, receipt)),
         }
     }
 
     /// Bytes allocated.
     #[inline]
     fn memory_bytes(&self) -> usize {
-        self.waiting.capacity() * size_of::<(u64, u64)>()
+        self.waiting.capacity() * size_of::<(u64, Receipt)>()
     }
 
     /// How many bytes at the end of the output must stay.
     #[inline]
-    fn held(&mut self, released: u64) -> usize {
-        while let Some((end, _)) = self.waiting.front().copied().filter(|gate| gate.1 <= released) {
-            self.free = end;
+    fn held(&mut self, released: OnDisk) -> usize {
+        while let Some((end, receipt)) = self.waiting.front()
+            && released.covers(receipt)
+        {
+            self.free = *end;
             self.waiting.pop_front();
         }
         if self.waiting.is_empty() && self.waiting.capacity() > GATES_KEPT {
@@ -247,8 +251,8 @@ impl Connection {
     fn take_messages(&mut self, node: &mut Node) {
         let Some(session) = node.engine.session_mut(self.slot) else { return };
         if !session.outbox.is_empty() {
-            let token = std::mem::take(&mut session.outbox_token);
-            self.gates.put(session.outbox.len(), token, node.host.released());
+            let receipt = node.host.recall(std::mem::take(&mut session.outbox_receipt));
+            self.gates.put(session.outbox.len(), receipt, node.host.released());
             self.output.append(&mut session.outbox);
         }
         if session.close_after_reply {
@@ -310,7 +314,7 @@ impl Connection {
         out.clear();
         node.begin_turn();
         let mut session = node.engine.take_session(self.slot);
-        let written = session.receipt.token;
+        let before = session.receipt;
         let bounds =
             Bounds { bulk_max: node.host.bulk_max(), authenticated: session.authenticated };
         // What AUTH allows holds for the very next request.
@@ -340,9 +344,9 @@ impl Connection {
         if flow == Flow::Stop && (session.close_after_reply || session.close_now) {
             self.closing = true;
         }
-        let token = session.receipt.token;
+        let receipt = session.receipt;
         let slow_ms = node.host.replication.slow_ms;
-        if slow_ms > 0 && token != written && session.peer == Peer::Client {
+        if slow_ms > 0 && receipt != before && session.peer == Peer::Client {
             node.host.replication.slowed += 1;
             self.delay = Some(Box::pin(tokio::time::sleep(Duration::from_millis(slow_ms))));
         }
@@ -352,7 +356,7 @@ impl Connection {
         }
         node.engine.return_session(session);
         node.end_turn();
-        self.send(cx, node, &out, token);
+        self.send(cx, node, &out, node.host.recall(receipt));
         out.truncate(0);
         if out.capacity() > KEEP_BYTES {
             out = Vec::new();
@@ -371,7 +375,7 @@ impl Connection {
 
     /// Sends replies: at once if nothing is in their way, else they are kept.
     #[inline]
-    fn send(&mut self, cx: &mut Context<'_>, node: &mut Node, replies: &[u8], token: u64) {
+    fn send(&mut self, cx: &mut Context<'_>, node: &mut Node, replies: &[u8], receipt: Receipt) {
         if replies.is_empty() {
             return;
         }
@@ -384,7 +388,7 @@ impl Connection {
             }
         }
         let released = node.host.released();
-        self.gates.put(replies.len(), token, released);
+        self.gates.put(replies.len(), receipt, released);
         let mut sent = 0;
         if self.output.is_empty() && self.gates.waiting.is_empty() {
             while sent < replies.len() {
@@ -424,6 +428,7 @@ impl Connection {
     fn flush(&mut self, cx: &mut Context<'_>, node: &mut Node) -> io::Result<()> {
         if !self.output.is_empty() {
             let held = self.gates.held(node.host.released());
+            assert!(held <= self.output.len(), "what is held back has not left");
             let mut free = self.output.len() - held;
             while free > 0 {
                 let mut slices = Slices::default();

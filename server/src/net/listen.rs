@@ -42,9 +42,16 @@ pub fn bind_tcp(address: IpAddr, port: u16, backlog: u32) -> io::Result<Listener
     Ok(Listener::Tcp(socket.listen(backlog)?))
 }
 
+/// Bytes that the path of a Unix socket may have, the zero at its end left out. Source: unix(7).
+const UNIX_PATH_MAX: usize = 107;
+
 /// A Unix socket that has its place and its permissions, and does not listen: nobody gets in before they hold. One that a
 /// process before us left behind is replaced.
 fn place_unix(path: &Path, mode: Option<u32>) -> io::Result<UnixSocket> {
+    if path.as_os_str().len() > UNIX_PATH_MAX {
+        let text = format!("a path may have {UNIX_PATH_MAX} bytes, this one has more");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -13,17 +13,19 @@
 //! - every file begins with its own SELECT
 
 use super::queue::{AppendQueue, LATE_MS, Reason};
-use super::snapshots::watch;
-use super::{ChildKind, MissingAof, Second, policy};
+use super::{MissingAof, Second, policy};
+use crate::child::process::{all_keys, watch};
+use crate::child::{Forked, Kind as ChildKind, Leave, Purpose, WhoIsThere};
 use crate::clock;
-use crate::node::{Node, Outside, SharedNode};
+use crate::node::{Node, Outside};
 use backup::aof::{AofDir, AppendThread, Appender, BaseForm, BaseJob, FsyncPolicy, Order};
 use backup::fork::{rewrite_child, rewrite_names};
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
-use journal::{Class, CursorId};
+use journal::release::OnDisk;
+use journal::{Class, CursorId, Offset, Position, Receipt};
 use protocol::aof::HistoryMark;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -76,33 +78,34 @@ pub struct Aof {
     pub queue: AppendQueue,
     /// Whose offsets the thread was told to count last.
     pub history: Option<HistoryMark>,
-    /// Offsets at the end of what was shipped, by token, oldest first; at most [`SHIPPED_MAX`].
-    shipped: VecDeque<(u64, u64)>,
-    /// All up to this token was shipped, or journaled before the file was begun.
-    shipped_token: u64,
-    /// What was journaled up to this token is none of the file's: its replies wait for nothing.
-    first_token: u64,
-    durable_offset: u64,
+    /// Where each order that was shipped ended, oldest first; at most [`SHIPPED_MAX`].
+    orders: VecDeque<Receipt>,
+    /// All up to here was shipped, or journaled before the file was begun.
+    shipped: Position,
+    /// What was journaled up to here is none of the file's: its replies wait for nothing.
+    first: Position,
+    durable_offset: Offset,
     /// The second that the file was told last.
     timestamp_s: i64,
 }
 
 impl Aof {
     /// The replication offset that is on disk.
-    pub fn durable_offset(&self) -> u64 {
-        let durable = self.durable_token();
-        let reached = self.shipped.iter().take_while(|(token, _)| *token <= durable).last();
-        reached.map_or(self.durable_offset, |(_, offset)| *offset)
+    pub fn durable_offset(&self) -> Offset {
+        let durable = OnDisk::up_to(self.durable());
+        let reached = self.orders.iter().take_while(|order| durable.covers(order)).last();
+        reached.map_or(self.durable_offset, |order| order.offset)
     }
 
-    /// All up to this token is on disk, as far as it belongs there.
-    pub fn durable_token(&self) -> u64 {
-        self.thread.status().durable_up_to().max(self.first_token)
+    /// All up to here is on disk, as far as it belongs there.
+    #[inline]
+    pub fn durable(&self) -> Position {
+        self.thread.status().durable().max(self.first)
     }
 
-    /// All up to this token was handed to the thread.
-    pub fn shipped_token(&self) -> u64 {
-        self.shipped_token
+    /// All up to here was handed to the thread.
+    pub fn shipped(&self) -> Position {
+        self.shipped
     }
 
     /// Whether the first base is still missing: until it is there, nothing in the file can be loaded.
@@ -116,12 +119,12 @@ impl Aof {
     }
 }
 
-/// Remembers where the stream is when everything up to `token` is on disk. With `appendfsync no` nothing may be for long.
-fn note_shipped(shipped: &mut VecDeque<(u64, u64)>, token: u64, end: u64) {
-    let full = shipped.len() >= SHIPPED_MAX;
-    match shipped.back_mut() {
-        Some(last) if full => *last = (token, end),
-        _ => shipped.push_back((token, end)),
+/// Remembers where an order ended: so where the stream is when that is on disk. With `appendfsync no` nothing may be for long.
+fn note_order(orders: &mut VecDeque<Receipt>, order: Receipt) {
+    let full = orders.len() >= SHIPPED_MAX;
+    match orders.back_mut() {
+        Some(last) if full => *last = order,
+        _ => orders.push_back(order),
     }
 }
 
@@ -137,7 +140,7 @@ fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
 
 impl Outside {
     /// Begins to append to `file` of `dir`.
-    pub(super) fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
+    pub fn start_appending(&mut self, dir: AofDir, file: File) -> io::Result<()> {
         let published = Arc::clone(&self.persistence.published);
         let notify = Box::new(move || published.notify_one());
         let policy = policy(&self.settings);
@@ -154,6 +157,7 @@ impl Outside {
         let cursor = self.journal.subscribe(Class::Disk);
         let (base_bytes, all_bytes) = dir.sizes().unwrap_or((0, 0));
         let size = thread.status().size();
+        let start = self.journal.receipt();
         self.persistence.aof = Some(Aof {
             thread,
             policy,
@@ -162,12 +166,12 @@ impl Outside {
             waits_for_base: false,
             dir,
             cursor,
-            queue: AppendQueue::default(),
+            queue: AppendQueue::new(&self.persistence.changed),
             history: None,
-            shipped: VecDeque::new(),
-            shipped_token: self.journaled(),
-            first_token: self.journaled(),
-            durable_offset: self.journal.end(),
+            orders: VecDeque::new(),
+            shipped: start.position,
+            first: start.position,
+            durable_offset: start.offset,
             timestamp_s: 0,
         });
         if is_named {
@@ -220,7 +224,6 @@ impl Outside {
 
     /// Ships what was journaled to the append thread.
     pub fn ship_to_disk(&mut self) {
-        let token = self.journaled();
         let second = self.persistence.second;
         let Some(aof) = &mut self.persistence.aof else { return };
         let mut pieces = Vec::new();
@@ -228,32 +231,28 @@ impl Outside {
         let mut pieces = pieces.into_iter().peekable();
         while let Some(first) = pieces.next() {
             let (start, mut end, mut len) = (first.start, first.end, first.bytes.len());
+            let mut position = first.position;
             let mut bytes: Vec<Bytes> = vec![first.bytes];
             while len < SHIP_BYTES
                 && let Some(piece) = pieces.next()
             {
-                (end, len) = (piece.end, len + piece.bytes.len());
+                (end, position, len) = (piece.end, piece.position, len + piece.bytes.len());
                 bytes.push(piece.bytes);
             }
-            // Only the last order stands for this turn: the others may end anywhere in it.
-            if pieces.peek().is_none() {
-                aof.shipped_token = token;
-                aof.queue.shipped(token, clock::monotonic_ms());
-                note_shipped(&mut aof.shipped, token, end);
-            }
+            assert!(aof.shipped < position, "orders ascend");
+            aof.shipped = position;
+            aof.queue.shipped(position, clock::monotonic_ms());
+            note_order(&mut aof.orders, Receipt { offset: end, position });
             // As in Redis: a clock that goes back says nothing until it is where it was.
             let timestamp_s = second.now_s.filter(|now_s| *now_s > aof.timestamp_s);
             aof.timestamp_s = timestamp_s.unwrap_or(aof.timestamp_s);
-            let sequence = aof.shipped_token;
-            aof.thread.order(Order::Append { bytes, start, end, sequence, timestamp_s });
+            aof.thread.order(Order::Append { bytes, start, end, position, timestamp_s });
         }
-        let durable = aof.durable_token();
-        while let Some((token, offset)) = aof.shipped.front().copied() {
-            if token > durable {
-                break;
-            }
-            aof.durable_offset = offset;
-            aof.shipped.pop_front();
+        assert!(aof.durable() <= aof.shipped, "what is durable was ordered");
+        let durable = OnDisk::up_to(aof.durable());
+        while let Some(order) = aof.orders.front().filter(|order| durable.covers(order)) {
+            aof.durable_offset = order.offset;
+            aof.orders.pop_front();
         }
     }
 
@@ -267,21 +266,24 @@ impl Outside {
 
     /// `BGREWRITEAOF`.
     pub fn bgrewriteaof(&mut self, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
-        let child = self.persistence.child.map(|child| child.kind);
-        if child == Some(ChildKind::Rewrite) {
-            return Err(Refusal::fixed(
-                "ERR Background append only file rewriting already in progress",
-            ));
-        }
-        if child.is_some() || self.replication.sync.is_some() || ctx.session.in_exec {
-            self.persistence.rewrite_scheduled = true;
-            ctx.reply.simple("Background append only file rewriting scheduled");
-        } else if self.start_rewrite(ctx.engine).is_ok() {
-            ctx.reply.simple("Background append only file rewriting started");
-        } else {
-            return Err(Refusal::fixed(
-                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
-            ));
+        match self.child.try_begin(ChildKind::Rewrite, ctx.session.in_exec) {
+            Err(WhoIsThere::Child(ChildKind::Rewrite)) => {
+                return Err(Refusal::fixed(
+                    "ERR Background append only file rewriting already in progress",
+                ));
+            }
+            Err(_) => {
+                self.child.schedule(ChildKind::Rewrite);
+                ctx.reply.simple("Background append only file rewriting scheduled");
+            }
+            Ok(leave) if self.start_rewrite(ctx.engine, &leave).is_ok() => {
+                ctx.reply.simple("Background append only file rewriting started");
+            }
+            Ok(_) => {
+                return Err(Refusal::fixed(
+                    "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+                ));
+            }
         }
         Ok(Done::NOTHING)
     }
@@ -329,11 +331,11 @@ impl Outside {
     }
 
     /// Begins a rewrite: new file, then the child.
-    pub fn start_rewrite(&mut self, engine: &mut Engine) -> Result<(), String> {
-        self.persistence.rewrite_scheduled = false;
+    pub fn start_rewrite(&mut self, engine: &mut Engine, leave: &Leave) -> Result<(), String> {
+        self.child.cancel(ChildKind::Rewrite);
         if self.persistence.aof.is_none() {
             // Without an append-only file the base alone is made, as Redis does.
-            return self.fork_base(engine, Rewriting::Base);
+            return self.fork_base(engine, leave, Rewriting::Base);
         }
         self.journal.seal();
         self.ship_to_disk();
@@ -350,7 +352,7 @@ impl Outside {
                 .begin_rewrite()
                 .map(|(file, first_kept)| (file, Rewriting::Shrink { first_kept })),
         };
-        let (file, purpose) = match begun {
+        let (file, rewriting) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 tracing::warn!("Can't begin a rewrite: {error}");
@@ -363,7 +365,7 @@ impl Outside {
         }
         aof.thread.order(Order::Switch(file, before));
         self.journal.announce();
-        self.fork_base(engine, purpose)
+        self.fork_base(engine, leave, rewriting)
     }
 
     /// A rewrite failed before there was a child: it counts like others, so that it is shown, and tried ever more seldom.
@@ -372,10 +374,17 @@ impl Outside {
         persistence.last_rewrite_ok = false;
         persistence.figures.rewrite_failures += 1;
         // A file without its base cannot be loaded: that one has to come.
-        persistence.rewrite_scheduled = persistence.lacks_base();
+        if persistence.lacks_base() {
+            self.child.schedule(ChildKind::Rewrite);
+        }
     }
 
-    fn fork_base(&mut self, engine: &mut Engine, purpose: Rewriting) -> Result<(), String> {
+    fn fork_base(
+        &mut self,
+        engine: &mut Engine,
+        leave: &Leave,
+        rewriting: Rewriting,
+    ) -> Result<(), String> {
         let meta = self.snapshot_meta(engine, true);
         let (options, form) = (self.save_options(), self.base_form());
         let job = BaseJob { dbs: &engine.dbs, meta: &meta, options, form };
@@ -388,11 +397,10 @@ impl Outside {
                 return Err(error.to_string());
             }
         };
-        self.note_fork(clock::since(start));
-        self.persistence.rewriting = Some(purpose);
-        self.persistence.base_is_rdb = form.is_rdb();
+        let purpose = Purpose::Rewrite { rewriting, is_rdb: form.is_rdb() };
+        let (pid, took, keys) = (child.pid, clock::since(start), all_keys(engine));
+        self.begin_child(engine, leave, purpose, Forked { pid, took, keys });
         tracing::info!("Background append only file rewriting started by pid {}", child.pid);
-        self.begin_child(engine, ChildKind::Rewrite, &child);
         tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Rewrite));
         Ok(())
     }
@@ -403,15 +411,14 @@ impl Outside {
     pub fn switch_aof(&mut self, engine: &mut Engine, in_exec: bool) -> Result<(), String> {
         if !self.settings.appendonly {
             self.stop_aof();
-            self.persistence.missing_aof = None;
-            engine.nobody_reads = !self.journal.has_readers();
+            *self.persistence.missing_aof = None;
             return Ok(());
         }
         if self.persistence.aof.is_some() {
             return Ok(());
         }
         self.begin_anew(engine, in_exec)?;
-        self.persistence.missing_aof = None;
+        *self.persistence.missing_aof = None;
         Ok(())
     }
 
@@ -425,31 +432,30 @@ impl Outside {
             self.journal.history = journal::History::new(crate::node::new_replication_id());
         }
         self.start_appending(dir, file).map_err(|error| error.to_string())?;
-        engine.nobody_reads = false;
         if let Some(aof) = &mut self.persistence.aof {
             aof.waits_for_base = true;
         }
-        if in_exec {
-            self.persistence.rewrite_scheduled = true;
-            tracing::info!(
+        let there = match self.child.try_begin(ChildKind::Rewrite, in_exec) {
+            Ok(leave) => return self.fork_base(engine, &leave, Rewriting::SwitchOn),
+            Err(there) => there,
+        };
+        self.child.schedule(ChildKind::Rewrite);
+        match there {
+            WhoIsThere::Transaction => tracing::info!(
                 "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
-            );
-            return Ok(());
-        }
-        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
-            tracing::warn!(
-                "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now."
-            );
-            self.kill_child();
-        }
-        if self.persistence.has_child() || self.replication.sync.is_some() {
-            self.persistence.rewrite_scheduled = true;
-            tracing::info!(
+            ),
+            // Its base is of another time.
+            WhoIsThere::Child(ChildKind::Rewrite) => {
+                tracing::warn!(
+                    "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now."
+                );
+                self.kill_child(ChildKind::Rewrite);
+            }
+            WhoIsThere::Child(_) => tracing::info!(
                 "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible."
-            );
-            return Ok(());
+            ),
         }
-        self.fork_base(engine, Rewriting::SwitchOn)
+        Ok(())
     }
 
     /// Switches the append-only file off: what is journaled is written and fsynced first.
@@ -465,14 +471,14 @@ impl Outside {
         self.journal.seal();
         self.ship_to_disk();
         let mut aof = self.persistence.aof.take()?;
+        // With it go its error, and what waited for it.
+        self.persistence.append_error.update(None);
+        self.persistence.changed.note();
         if aof.waits_for_base {
-            self.persistence.rewrite_scheduled = false;
+            self.child.cancel(ChildKind::Rewrite);
         }
-        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Rewrite) {
-            self.kill_child();
-            // Even if it ended well just before: its base is not for what may be switched on next.
-            self.persistence.rewriting = None;
-        }
+        // Even if it ended well just before: its base is not for what may be switched on next.
+        self.kill_child(ChildKind::Rewrite);
         if aof.waits_for_base {
             let _ = aof.dir.cancel_switch_on();
         }
@@ -517,12 +523,11 @@ impl Node {
                         "Failed enabling the AOF after successful master synchronization! Trying it again. {error}"
                     );
                 }
-                self.host.persistence.missing_aof = Some(MissingAof { error, failures, retry_ms });
+                *self.host.persistence.missing_aof = Some(MissingAof { error, failures, retry_ms });
             }
         } else if before.is_some() {
             tracing::info!("The AOF is enabled again, after it could not be for a while.");
         }
-        self.refresh_conditions();
     }
 
     /// Looks at what waits to be appended: writers begin or cease to wait for it. Called when something was shipped, when
@@ -532,7 +537,7 @@ impl Node {
         let persistence = &mut self.host.persistence;
         let Some(aof) = &mut persistence.aof else { return };
         let (now, status) = (clock::monotonic_ms(), aof.thread.status());
-        aof.queue.written(status.written_up_to());
+        aof.queue.written(status.written());
         let since = aof.queue.full_since_ms();
         if !aof.queue.look(status.queued_bytes(), limit, now) {
             return;
@@ -561,7 +566,7 @@ impl Node {
                 tracing::info!("The AOF file is written again after {waited_ms} ms.");
             }
         }
-        self.refresh_conditions();
+        self.see_facts();
     }
 
     /// What the append thread published has changed.
@@ -578,42 +583,38 @@ impl Node {
             );
             std::process::exit(1);
         }
-        let failed = status.failed();
-        if failed != self.engine.conditions.disk_error.is_some() {
-            match status.error() {
-                Some(error) => tracing::warn!("Error writing to the AOF file: {error}"),
-                None => tracing::info!("AOF write error looks solved. The server can write again."),
+        let known = self.host.persistence.append_error.is_some();
+        if known || status.failed() {
+            let error = status.error();
+            match &error {
+                Some(error) if !known => tracing::warn!("Error writing to the AOF file: {error}"),
+                None if known => {
+                    tracing::info!("AOF write error looks solved. The server can write again.");
+                }
+                _ => {}
             }
-            self.refresh_conditions();
+            self.host.persistence.append_error.update(error);
         }
+        self.see_facts();
     }
 
-    fn rewrite_failed(&mut self, pid: i32, error: &str) {
-        let (temporary, complete) = rewrite_names(pid);
-        let _ = backup::files::remove(Path::new(&temporary));
-        let _ = backup::files::remove(Path::new(&complete));
+    fn rewrite_failed(&mut self, rewriting: Rewriting, error: &str) {
         let persistence = &mut self.host.persistence;
-        let purpose = persistence.rewriting.take();
-        if std::mem::take(&mut persistence.killed) {
-            tracing::warn!("Background AOF rewrite terminated by signal 9");
-            return;
-        }
         tracing::warn!("Background AOF rewrite terminated with error: {error}");
         persistence.last_rewrite_ok = false;
         persistence.figures.rewrite_failures += 1;
-        if let (Some(aof), Some(Rewriting::SwitchOn)) = (&mut persistence.aof, purpose) {
+        if let (Some(aof), Rewriting::SwitchOn) = (&mut persistence.aof, rewriting) {
             tracing::info!("Removing the temp incr aof file of the failed rewrite");
             if let Err(error) = aof.dir.cancel_switch_on() {
                 tracing::warn!("Removing the temp incr aof file: {error}");
             }
-            persistence.rewrite_scheduled = true;
+            self.host.child.schedule(ChildKind::Rewrite);
         }
     }
 
     /// Puts a finished base into the manifest.
-    fn install_base(&mut self, pid: i32) -> Result<(), String> {
+    fn install_base(&mut self, pid: i32, rewriting: Rewriting, rdb: bool) -> Result<(), String> {
         let base = PathBuf::from(rewrite_names(pid).1);
-        let (purpose, rdb) = (self.host.persistence.rewriting, self.host.persistence.base_is_rdb);
         if self.host.persistence.aof.is_none() {
             self.host.keep_other_folder()?;
         }
@@ -629,11 +630,11 @@ impl Node {
             self.host.note_own_folder();
             return Ok(());
         };
-        match purpose {
-            Some(Rewriting::Shrink { first_kept }) if !aof.waits_for_base => {
+        match rewriting {
+            Rewriting::Shrink { first_kept } if !aof.waits_for_base => {
                 aof.dir.finish_rewrite(&base, rdb, first_kept)
             }
-            Some(Rewriting::SwitchOn) if aof.waits_for_base => {
+            Rewriting::SwitchOn if aof.waits_for_base => {
                 let done = aof.dir.finish_switch_on(&base, rdb);
                 aof.waits_for_base = done.is_err();
                 done
@@ -650,6 +651,40 @@ impl Node {
         self.host.collect_history();
         Ok(())
     }
+
+    /// A child that made a base has ended: what it is for, and whether it is a snapshot.
+    pub fn end_rewrite(
+        &mut self,
+        pid: i32,
+        (rewriting, is_rdb): (Rewriting, bool),
+        killed: bool,
+        result: Result<String, String>,
+    ) {
+        let result = match killed {
+            true => Err(String::new()),
+            false => result.and_then(|_| {
+                tracing::info!("Background AOF rewrite terminated with success");
+                self.install_base(pid, rewriting, is_rdb)
+            }),
+        };
+        if result.is_err() {
+            let (temporary, complete) = rewrite_names(pid);
+            let _ = backup::files::remove(Path::new(&temporary));
+            let _ = backup::files::remove(Path::new(&complete));
+        }
+        match result {
+            Ok(()) => {
+                let persistence = &mut self.host.persistence;
+                persistence.last_rewrite_ok = true;
+                persistence.figures.rewrites += 1;
+                persistence.figures.rewrite_failures = 0;
+                tracing::info!("Background AOF rewrite finished successfully");
+            }
+            Err(_) if killed => tracing::warn!("Background AOF rewrite terminated by signal 9"),
+            Err(error) => self.rewrite_failed(rewriting, &error),
+        }
+        self.check_waits();
+    }
 }
 
 impl Outside {
@@ -663,46 +698,22 @@ impl Outside {
     }
 }
 
-/// A child that made a base has ended.
-pub async fn end_rewrite(node: &SharedNode, pid: i32, result: Result<String, String>) {
-    let node = &mut *node.borrow_mut();
-    node.begin_timer_turn();
-    let now = node.engine.steady_ms;
-    let Some(child) = node.host.persistence.child.take() else { return };
-    node.host.persistence.figures.last_rewrite_s = (now - child.started_ms) / 1000;
-    node.host.persistence.figures.last_rewrite_cow_bytes = child.copied_bytes;
-    let result = result.and_then(|_| {
-        tracing::info!("Background AOF rewrite terminated with success");
-        node.install_base(pid)
-    });
-    match result {
-        Ok(()) => {
-            let persistence = &mut node.host.persistence;
-            persistence.rewriting = None;
-            persistence.last_rewrite_ok = true;
-            persistence.figures.rewrites += 1;
-            persistence.figures.rewrite_failures = 0;
-            tracing::info!("Background AOF rewrite finished successfully");
-        }
-        Err(error) => node.rewrite_failed(pid, &error),
-    }
-    node.check_waits();
-    node.child_ended();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use journal::{Journal, Kind, ReplicationId};
 
     #[test]
     fn positions_that_wait_for_an_fsync_have_a_bound_and_never_say_too_much() {
-        let mut shipped = VecDeque::new();
-        for number in 1..=5 * SHIPPED_MAX as u64 {
-            note_shipped(&mut shipped, number, 10 * number);
+        let (mut orders, mut journal) = (VecDeque::new(), Journal::new(ReplicationId::NONE));
+        for _ in 1..=5 * SHIPPED_MAX {
+            journal.append_raw(Kind::Effect, b"x");
+            journal.append_raw(Kind::Control, b"x");
+            note_order(&mut orders, journal.receipt());
         }
-        assert_eq!(shipped.len(), SHIPPED_MAX);
-        assert!(shipped.iter().all(|(token, offset)| *offset == 10 * token));
-        assert_eq!(shipped.back().map(|(token, _)| *token), Some(5 * SHIPPED_MAX as u64));
-        assert!(shipped.iter().is_sorted());
+        assert_eq!(orders.len(), SHIPPED_MAX);
+        assert!(orders.iter().all(|order| order.offset.get() == 2 * order.position.get()));
+        assert_eq!(orders.back(), Some(&journal.receipt()));
+        assert!(orders.iter().is_sorted_by_key(|order| order.position));
     }
 }

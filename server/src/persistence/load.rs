@@ -20,7 +20,7 @@ use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
 use engine::refused::{Refusals, Refused};
 use engine::session::{Peer, Session};
-use journal::{History, ReplicationId};
+use journal::{History, Offset, ReplicationId};
 use keyspace::db::Db;
 use keyspace::eviction::{Frequency, Order, Policy};
 use keyspace::limits::Limits;
@@ -37,6 +37,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
     history: History,
+    /// As the files say: not looked at yet.
     offset: u64,
     /// The database that the stream stands in.
     pub selected: usize,
@@ -405,9 +406,9 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
     {
         let node = &mut *node.borrow_mut();
         let (started_ms, started_at_ms) = (clock::unix_ms(), clock::monotonic_ms() as i64);
-        node.host.persistence.loading =
+        *node.host.persistence.loading =
             Some(LoadProgress { started_ms, started_at_ms, total_bytes: total, loaded_bytes: 0 });
-        node.refresh_conditions();
+        node.see_facts();
     }
     let outcome = on_another_thread(node, &progress, task).await?;
     let seconds = clock::since(start).as_secs_f64();
@@ -428,14 +429,13 @@ pub async fn load_at_start(node: &SharedNode) -> Result<(), String> {
         None => None,
     };
     let node = &mut *node.borrow_mut();
-    node.host.persistence.loading = None;
+    *node.host.persistence.loading = None;
     if let Some(outcome) = outcome {
         node.take_over(outcome, first_files)?;
     }
     if node.host.settings.appendonly && !node.host.persistence.aof_is_on() {
         node.host.open_aof(&node.engine, None)?;
     }
-    node.refresh_conditions();
     Ok(())
 }
 
@@ -453,7 +453,7 @@ async fn on_another_thread<T: Send + 'static>(
             done = &mut task => return done.map_err(|error| error.to_string())?,
             _ = tick.tick() => {
                 let node = &mut *node.borrow_mut();
-                let Some(loading) = &mut node.host.persistence.loading else { continue };
+                let Some(loading) = &mut *node.host.persistence.loading else { continue };
                 loading.loaded_bytes = progress.load(Ordering::Relaxed);
                 let now_ms = clock::monotonic_ms();
                 if now_ms >= told_ms + PROGRESS_PERIOD_MS {
@@ -553,13 +553,13 @@ impl Node {
 
     /// Goes on in the stream where the files end: as a replica under the old name, as a primary under a new one.
     pub(super) fn continue_from(&mut self, point: Point, meta: Option<&LoadedMeta>) {
-        if point.offset > replica::handshake::OFFSET_MAX {
+        let Some(offset) = Offset::from_wire(point.offset) else {
             tracing::warn!(
                 "The files end at offset {}, which is none: it is not gone on with",
                 point.offset
             );
             return;
-        }
+        };
         if point.selected >= self.engine.dbs.len() {
             tracing::warn!(
                 "The stream that the files go on from stands in database {}, there are {}: it is not gone on with",
@@ -571,7 +571,7 @@ impl Node {
         let backlog_bytes = self.host.settings.repl_backlog_size;
         let will_follow = self.host.settings.replicaof.is_some();
         let journal = &mut self.host.journal;
-        journal.restart_at(point.offset);
+        journal.restart_at(offset);
         journal.history = point.history;
         journal.start_backlog(backlog_bytes);
         journal.set_selected(point.selected);
@@ -579,7 +579,7 @@ impl Node {
             return;
         }
         journal.announce();
-        journal.history.fork(new_replication_id(), point.offset);
+        journal.history.fork(new_replication_id(), offset);
         // Replicas of the process before us go on from here: they have to hear what we dropped as expired.
         for (db, key) in meta.map_or(&[][..], |meta| &meta.expired) {
             let mut del = Vec::new();

@@ -16,41 +16,17 @@ pub mod queue;
 pub mod snapshots;
 
 use crate::config::{AppendFsync, Settings};
+use crate::facts::{Changed, Fact};
 use append::Aof;
 use backup::aof::{FsyncPolicy, Order};
 use backup::files::OwnFiles;
 use engine::Engine;
-use journal::History;
+use journal::release::OnDisk;
+use journal::{History, Offset};
 use protocol::aof::HistoryMark;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
-
-/// Which child is at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildKind {
-    /// A snapshot for the file.
-    Snapshot,
-    /// A new base of the append-only file.
-    Rewrite,
-}
-
-/// A child at work.
-#[derive(Clone, Copy, Debug)]
-pub struct RunningChild {
-    /// What it does.
-    pub kind: ChildKind,
-    /// Its process.
-    pub pid: i32,
-    /// When it started: a moment of the steady clock, milliseconds.
-    pub started_ms: i64,
-    /// Keys that it has written.
-    pub keys: u64,
-    /// Keys that it is to write.
-    pub keys_total: u64,
-    /// Memory copied on write, bytes.
-    pub copied_bytes: u64,
-}
 
 /// How loading goes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,11 +76,7 @@ impl Second {
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub saves: u64,
-    pub last_bgsave_s: i64,
-    pub last_cow_bytes: u64,
     pub rewrites: u64,
-    pub last_rewrite_s: i64,
-    pub last_rewrite_cow_bytes: u64,
     pub rewrite_failures: u32,
     /// Snapshots that were kept because they were not our own (`rdb_snapshots_kept`).
     pub snapshots_kept: u64,
@@ -124,44 +96,33 @@ pub struct Figures {
 pub struct Persistence {
     /// The append-only file, if it is on.
     pub aof: Option<Aof>,
-    /// The child at work.
-    pub child: Option<RunningChild>,
-    /// What the child at work on a base is for.
-    pub rewriting: Option<append::Rewriting>,
-    /// Whether that base is an RDB file: what was configured when it was begun.
-    pub base_is_rdb: bool,
     /// Loading at the start.
-    pub loading: Option<LoadProgress>,
+    pub loading: Fact<Option<LoadProgress>>,
     /// When data was last saved, unix milliseconds; the start if never. For LASTSAVE.
     saved_unix_ms: i64,
     /// The same moment of the steady clock, milliseconds.
     pub saved_at_ms: i64,
     /// Whether the last BGSAVE succeeded.
-    pub last_bgsave_ok: bool,
+    pub last_bgsave_ok: Fact<bool>,
     /// Whether the last rewrite succeeded.
     pub last_rewrite_ok: bool,
-    /// A BGSAVE is to follow the child at work.
-    pub bgsave_scheduled: bool,
-    /// A rewrite is to follow the child at work.
-    pub rewrite_scheduled: bool,
     /// When the last attempt to save began: a moment of the steady clock, milliseconds.
     pub tried_ms: i64,
     /// When a rewrite may be tried by itself again: a moment of the steady clock, milliseconds; 0 if none was put off.
     pub rewrite_not_before_ms: i64,
     /// For how long the last one was put off.
     pub rewrite_delay_minutes: i64,
-    /// Changes that the child at work will have saved.
-    pub dirty_at_fork: u64,
     /// The append-only file is to be on, but could not be begun anew.
-    pub missing_aof: Option<MissingAof>,
+    pub missing_aof: Fact<Option<MissingAof>>,
+    /// Why the append thread cannot write or fsync, as far as it has been looked at.
+    pub append_error: Fact<Option<String>>,
+    changed: Changed,
     /// Figures of INFO.
     pub figures: Figures,
     /// Wakes the task that looks at what the append thread published.
     pub published: Arc<Notify>,
     /// Tells who waits for room in the append queue that there is some again. For [`Persistence::append_queue_is_full`].
     pub queue_has_room: Rc<Notify>,
-    /// The child at work was told to stop: its end is no failure.
-    pub killed: bool,
     /// The second in which commands are executed.
     pub second: Second,
     /// The snapshots that this process has loaded or written: no other is overwritten.
@@ -172,29 +133,23 @@ pub struct Persistence {
 
 impl Persistence {
     /// Nothing saved, nothing on.
-    pub fn new(engine: &Engine) -> Persistence {
-        let figures = Figures { last_bgsave_s: -1, last_rewrite_s: -1, ..Figures::default() };
+    pub fn new(engine: &Engine, changed: &Changed) -> Persistence {
         Persistence {
             aof: None,
-            child: None,
-            rewriting: None,
-            base_is_rdb: true,
-            loading: None,
+            loading: Fact::new(None, changed),
             saved_unix_ms: engine.now_ms,
             saved_at_ms: engine.steady_ms,
-            last_bgsave_ok: true,
+            last_bgsave_ok: Fact::new(true, changed),
             last_rewrite_ok: true,
-            bgsave_scheduled: false,
-            rewrite_scheduled: false,
             tried_ms: i64::MIN / 2,
             rewrite_not_before_ms: 0,
             rewrite_delay_minutes: 0,
-            dirty_at_fork: 0,
-            missing_aof: None,
-            figures,
+            missing_aof: Fact::new(None, changed),
+            append_error: Fact::new(None, changed),
+            changed: changed.clone(),
+            figures: Figures::default(),
             published: Arc::new(Notify::new()),
             queue_has_room: Rc::new(Notify::new()),
-            killed: false,
             second: Second::of(0, false),
             own_files: OwnFiles::default(),
             own_folder: None,
@@ -204,11 +159,6 @@ impl Persistence {
     /// Whether data is loaded at the start.
     pub fn is_loading(&self) -> bool {
         self.loading.is_some()
-    }
-
-    /// Whether a child is at work.
-    pub fn has_child(&self) -> bool {
-        self.child.is_some()
     }
 
     /// When data was last saved, unix seconds.
@@ -223,13 +173,12 @@ impl Persistence {
 
     /// Why writes are refused, after `MISCONF `.
     pub fn refusal(&self, settings: &Settings) -> Option<String> {
-        let error = self.aof.as_ref().and_then(|aof| aof.thread.status().error());
-        let error = error.or_else(|| Some(self.missing_aof.as_ref()?.error.clone()));
-        if let Some(error) = error {
-            return Some(format!("Errors writing to the AOF file: {}", crate::log::plain(&error)));
+        let missing = self.missing_aof.as_ref().map(|missing| &missing.error);
+        if let Some(error) = self.append_error.as_ref().or(missing) {
+            return Some(format!("Errors writing to the AOF file: {}", crate::log::plain(error)));
         }
         let saves = !settings.save.0.is_empty();
-        (saves && settings.stop_writes_on_bgsave_error && !self.last_bgsave_ok).then(|| {
+        (saves && settings.stop_writes_on_bgsave_error && !*self.last_bgsave_ok).then(|| {
             "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify \
              the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting \
              fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
@@ -237,27 +186,23 @@ impl Persistence {
         })
     }
 
-    /// Up to which token replies may leave.
+    /// What replies need not wait for any more.
     #[inline]
-    pub fn released(&self) -> u64 {
+    pub fn released(&self) -> OnDisk {
         match &self.aof {
-            Some(aof) if aof.policy == FsyncPolicy::Always => aof.durable_token(),
-            _ => u64::MAX,
+            Some(aof) if aof.policy == FsyncPolicy::Always => OnDisk::up_to(aof.durable()),
+            _ => OnDisk::NOT_AWAITED,
         }
     }
 
-    /// Whether what is journaled up to `token` is on disk.
-    pub fn durable(&self, token: u64) -> bool {
-        self.aof.as_ref().is_some_and(|aof| aof.durable_token() >= token)
-    }
-
-    /// Whether a restart would bring back all up to this token: not before there is a base to append to.
-    pub fn is_restorable(&self, token: u64) -> bool {
-        self.durable(token) && !self.lacks_base()
+    /// What a restart would bring back, if there is an append-only file with a base to append to.
+    pub fn restorable(&self) -> Option<OnDisk> {
+        let aof = self.aof.as_ref().filter(|aof| !aof.lacks_base())?;
+        Some(OnDisk::up_to(aof.durable()))
     }
 
     /// The replication offset that is on disk, if there is an append-only file.
-    pub fn durable_offset(&self) -> Option<u64> {
+    pub fn durable_offset(&self) -> Option<Offset> {
         self.aof.as_ref().map(Aof::durable_offset)
     }
 
@@ -274,7 +219,7 @@ impl Persistence {
     /// Asks for an fsync now.
     pub fn request_sync(&self) {
         if let Some(aof) = &self.aof {
-            aof.thread.request_sync(aof.shipped_token());
+            aof.thread.request_sync(aof.shipped());
         }
     }
 

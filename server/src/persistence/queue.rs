@@ -11,7 +11,7 @@
 //! ```
 //!
 //! # Invariants
-//! - marks ascend in token and time, and there are at most [`MARKS_MAX`]
+//! - marks ascend in position and time, and there are at most [`MARKS_MAX`]
 //!
 //! # Not here
 //! - a write that fails: a primary refuses writes then, with MISCONF, and they need not wait
@@ -19,6 +19,8 @@
 //! # Source
 //! - `flushAppendOnlyFile` of Redis 7.2, for the two seconds
 
+use crate::facts::{Changed, Fact};
+use journal::Position;
 use std::collections::VecDeque;
 
 /// What was ordered so long ago and is not written holds up writers, milliseconds. Source: Redis.
@@ -31,7 +33,7 @@ const MARKS_MAX: usize = 64;
 /// An order that waits, and when it was given.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    token: u64,
+    position: Position,
     /// The first order behind the mark before this one was given then, monotonic milliseconds.
     since_ms: u64,
 }
@@ -46,26 +48,31 @@ pub enum Reason {
 }
 
 /// What waits to be written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AppendQueue {
     marks: VecDeque<Mark>,
     /// Why writers wait, and since when.
-    full: Option<(Reason, u64)>,
+    full: Fact<Option<(Reason, u64)>>,
 }
 
 impl AppendQueue {
-    /// An order was given whose number is `token`.
-    pub fn shipped(&mut self, token: u64, now_ms: u64) {
+    /// Nothing waits.
+    pub fn new(changed: &Changed) -> AppendQueue {
+        AppendQueue { marks: VecDeque::new(), full: Fact::new(None, changed) }
+    }
+
+    /// An order was given that ends at `position`.
+    pub fn shipped(&mut self, position: Position, now_ms: u64) {
         let full = self.marks.len() == MARKS_MAX;
         match self.marks.back_mut() {
-            Some(last) if full || now_ms < last.since_ms + STEP_MS => last.token = token,
-            _ => self.marks.push_back(Mark { token, since_ms: now_ms }),
+            Some(last) if full || now_ms < last.since_ms + STEP_MS => last.position = position,
+            _ => self.marks.push_back(Mark { position, since_ms: now_ms }),
         }
     }
 
-    /// The system has everything up to `token`.
-    pub fn written(&mut self, token: u64) {
-        while self.marks.front().is_some_and(|mark| mark.token <= token) {
+    /// The system has everything up to `position`.
+    pub fn written(&mut self, position: Position) {
+        while self.marks.front().is_some_and(|mark| mark.position <= position) {
             self.marks.pop_front();
         }
     }
@@ -78,16 +85,16 @@ impl AppendQueue {
     /// Looks at what waits: `bytes` of at most `limit`. Returns whether writers began or ceased to wait.
     pub fn look(&mut self, bytes: u64, limit: u64, now_ms: u64) -> bool {
         let late = self.age_ms(now_ms) > LATE_MS;
-        let full = match self.full {
+        let full = match *self.full {
             // So that writers do not come and go one by one.
-            Some(_) if late || bytes > limit / 2 => self.full,
+            Some(_) if late || bytes > limit / 2 => *self.full,
             Some(_) => None,
             None if late => Some((Reason::Late, now_ms)),
             None if bytes > limit => Some((Reason::Much, now_ms)),
             None => None,
         };
         let changed = self.full.is_some() != full.is_some();
-        self.full = full;
+        self.full.update(full);
         changed
     }
 
@@ -105,29 +112,47 @@ impl AppendQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use journal::{Journal, Kind, ReplicationId};
+
+    /// Positions one byte apart.
+    struct Positions(Journal, Vec<Position>);
+
+    impl Positions {
+        fn new() -> Positions {
+            Positions(Journal::new(ReplicationId::NONE), vec![Position::START])
+        }
+
+        fn at(&mut self, number: u64) -> Position {
+            while self.1.len() as u64 <= number {
+                self.0.append_raw(Kind::Effect, b"x");
+                self.1.push(self.0.receipt().position);
+            }
+            self.1[number as usize]
+        }
+    }
 
     #[test]
     fn writers_wait_for_what_is_late_until_it_is_written() {
-        let mut queue = AppendQueue::default();
-        queue.shipped(1, 10_000);
-        queue.shipped(2, 10_500);
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
+        queue.shipped(positions.at(1), 10_000);
+        queue.shipped(positions.at(2), 10_500);
         assert!(!queue.look(10, 100, 12_000));
         assert_eq!((queue.age_ms(12_000), queue.full()), (2_000, None));
         assert!(queue.look(10, 100, 12_001));
         assert_eq!((queue.full(), queue.full_since_ms()), (Some(Reason::Late), Some(12_001)));
-        queue.written(1);
+        queue.written(positions.at(1));
         assert!(queue.look(10, 100, 12_002), "what is left is younger");
         assert_eq!((queue.full(), queue.age_ms(12_002)), (None, 1_502));
         assert!(queue.look(10, 100, 12_501));
-        queue.written(2);
+        queue.written(positions.at(2));
         assert!(queue.look(0, 100, 12_501));
         assert_eq!((queue.full(), queue.age_ms(99_000)), (None, 0));
     }
 
     #[test]
     fn writers_wait_while_there_is_too_much() {
-        let mut queue = AppendQueue::default();
-        queue.shipped(1, 0);
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
+        queue.shipped(positions.at(1), 0);
         assert!(!queue.look(100, 100, 0));
         assert!(queue.look(101, 100, 0));
         assert_eq!(queue.full(), Some(Reason::Much));
@@ -137,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_disk_that_keeps_up_holds_up_nobody() {
-        let mut queue = AppendQueue::default();
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
         for now in 0..100_000_u64 {
-            queue.shipped(now, now);
-            queue.written(now.saturating_sub(1_900));
+            queue.shipped(positions.at(now), now);
+            queue.written(positions.at(now.saturating_sub(1_900)));
             assert!(!queue.look(10, 100, now), "{now}");
             assert!(queue.marks.len() <= MARKS_MAX);
             let least = if now < 1_900 { 0 } else { 1_899 };
@@ -150,12 +175,12 @@ mod tests {
 
     #[test]
     fn marks_have_a_bound_and_forget_no_age() {
-        let mut queue = AppendQueue::default();
-        (0..1_000_000).for_each(|now| queue.shipped(now, now));
+        let (mut queue, mut positions) = (AppendQueue::new(&Changed::default()), Positions::new());
+        (0..1_000_000).for_each(|now| queue.shipped(positions.at(now), now));
         assert_eq!((queue.marks.len(), queue.age_ms(1_000_000)), (MARKS_MAX, 1_000_000));
-        queue.written(999_998);
+        queue.written(positions.at(999_998));
         assert_ne!(queue.age_ms(1_000_000), 0);
-        queue.written(999_999);
+        queue.written(positions.at(999_999));
         assert_eq!(queue.age_ms(1_000_000), 0);
     }
 }

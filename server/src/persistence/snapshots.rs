@@ -1,11 +1,12 @@
 //! SAVE, BGSAVE and save points.
 
-use super::{ChildKind, Persistence, RunningChild};
-use crate::child;
+use super::Persistence;
+use crate::child::process::{all_keys, watch};
+use crate::child::{Forked, Kind, Leave, Purpose, WhoIsThere};
 use crate::clock;
 use crate::node::{Node, Outside};
 use backup::files::{Identity, KeepRule, Replaced};
-use backup::fork::{Child, SaveJob, save_snapshot_child, temporary_name};
+use backup::fork::{SaveJob, save_snapshot_child, temporary_name};
 use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save_snapshot};
 use engine::Engine;
 use engine::arguments::is;
@@ -15,7 +16,6 @@ use keyspace::eviction::Order;
 use protocol::resp::Args;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// After a failed save, the next one by itself comes no sooner, milliseconds. Source: Redis.
 const RETRY_MS: i64 = 5000;
@@ -27,8 +27,8 @@ impl Persistence {
     }
 
     /// Whether a snapshot that nobody asked for just now may be tried: not too soon after one that failed.
-    fn may_try_to_save(&self, now_ms: i64) -> bool {
-        self.last_bgsave_ok || now_ms - self.tried_ms > RETRY_MS
+    pub fn may_try_to_save(&self, now_ms: i64) -> bool {
+        *self.last_bgsave_ok || now_ms - self.tried_ms > RETRY_MS
     }
 }
 
@@ -38,7 +38,7 @@ impl Outside {
         let journal = &self.journal;
         let replication = journal.has_readers().then(|| ReplicationPoint {
             id: *journal.history.id.as_bytes(),
-            offset: journal.end(),
+            offset: journal.end().get(),
             stream_db: journal.selected() as u64,
         });
         SnapshotMeta {
@@ -74,12 +74,6 @@ impl Outside {
             access: self.access(),
             key_delay_us: self.settings.rdb_key_save_delay,
         }
-    }
-
-    /// A fork took so long.
-    pub fn note_fork(&mut self, took: Duration) {
-        self.stats.forks += 1;
-        self.stats.fork_us = took.as_micros() as u64;
     }
 
     /// What becomes of a file that a snapshot replaces.
@@ -126,7 +120,7 @@ impl Outside {
 
     /// `SAVE`: while nothing else happens.
     pub fn save_now(&mut self, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
-        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
+        if self.child.running_as(Kind::Save).is_some() {
             return Err(Refusal::fixed("ERR Background save already in progress"));
         }
         match self.save_here(ctx.engine) {
@@ -138,8 +132,9 @@ impl Outside {
         }
     }
 
-    /// Saves on this thread.
+    /// Saves on this thread. A snapshot at work is of older data, and must not come after this one.
     pub fn save_here(&mut self, engine: &mut Engine) -> Result<(), String> {
+        self.kill_child(Kind::Save);
         let meta = self.snapshot_meta(engine, false);
         let temporary = PathBuf::from(temporary_name(std::process::id() as i32));
         let target = PathBuf::from(&self.settings.dbfilename);
@@ -152,7 +147,7 @@ impl Outside {
                 tracing::info!("DB saved on disk");
                 engine.dirty = 0;
                 self.persistence.note_saved(engine);
-                self.persistence.last_bgsave_ok = true;
+                self.persistence.last_bgsave_ok.update(true);
                 self.persistence.figures.saves += 1;
                 Ok(())
             }
@@ -166,9 +161,7 @@ impl Outside {
     /// After FLUSHALL: where there are save points the empty data are saved at once, so that a restart does not bring back
     /// what was deleted. A snapshot at work is of data that are gone.
     pub fn save_emptied(&mut self, engine: &mut Engine) {
-        if self.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
-            self.kill_child();
-        }
+        self.kill_child(Kind::Save);
         if !self.settings.save.0.is_empty() {
             // A failure is logged; the data are gone in any case.
             let _ = self.save_here(engine);
@@ -182,25 +175,21 @@ impl Outside {
             Some(word) if args.len() == 2 && is(word, "SCHEDULE") => true,
             Some(_) => return Err(Refusal::SYNTAX),
         };
-        match self.persistence.child.map(|child| child.kind) {
-            Some(ChildKind::Snapshot) => {
+        match self.child.try_begin(Kind::Save, ctx.session.in_exec) {
+            Err(WhoIsThere::Child(Kind::Save)) => {
                 return Err(Refusal::fixed("ERR Background save already in progress"));
             }
-            Some(ChildKind::Rewrite) if !schedule => {
+            Err(WhoIsThere::Child(Kind::Rewrite)) if !schedule => {
                 return Err(Refusal::fixed(
                     "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule \
                      a BGSAVE whenever possible.",
                 ));
             }
-            Some(ChildKind::Rewrite) => {
-                self.persistence.bgsave_scheduled = true;
+            Err(_) => {
+                self.child.schedule(Kind::Save);
                 ctx.reply.simple("Background saving scheduled");
             }
-            None if self.replication.sync.is_some() || ctx.session.in_exec => {
-                self.persistence.bgsave_scheduled = true;
-                ctx.reply.simple("Background saving scheduled");
-            }
-            None => match self.start_bgsave(ctx.engine) {
+            Ok(leave) => match self.start_bgsave(ctx.engine, &leave) {
                 Ok(()) => ctx.reply.simple("Background saving started"),
                 Err(_) => return Err(Refusal::fixed("ERR")),
             },
@@ -209,10 +198,8 @@ impl Outside {
     }
 
     /// Forks a child that saves.
-    pub fn start_bgsave(&mut self, engine: &mut Engine) -> io::Result<()> {
-        let persistence = &mut self.persistence;
-        persistence.tried_ms = engine.steady_ms;
-        persistence.dirty_at_fork = engine.dirty;
+    pub fn start_bgsave(&mut self, engine: &mut Engine, leave: &Leave) -> io::Result<()> {
+        self.persistence.tried_ms = engine.steady_ms;
         self.journal.seal();
         let meta = self.snapshot_meta(engine, false);
         let options = self.save_options();
@@ -223,87 +210,38 @@ impl Outside {
             Ok(child) => child,
             Err(error) => {
                 tracing::warn!("Can't save in background: fork: {error}");
-                self.persistence.last_bgsave_ok = false;
+                self.persistence.last_bgsave_ok.update(false);
                 return Err(error);
             }
         };
-        self.note_fork(clock::since(start));
-        self.persistence.bgsave_scheduled = false;
+        let purpose = Purpose::Save { dirty: engine.dirty };
+        let (pid, took, keys) = (child.pid, clock::since(start), all_keys(engine));
+        self.begin_child(engine, leave, purpose, Forked { pid, took, keys });
         tracing::info!("Background saving started by pid {}", child.pid);
-        self.begin_child(engine, ChildKind::Snapshot, &child);
-        tokio::task::spawn_local(watch(self.myself.clone(), child, ChildKind::Snapshot));
+        tokio::task::spawn_local(watch(self.myself.clone(), child, Kind::Save));
         Ok(())
     }
-
-    /// A child has been forked.
-    pub fn begin_child(&mut self, engine: &mut Engine, kind: ChildKind, child: &Child) {
-        engine.set_memory_shared(true);
-        self.persistence.killed = false;
-        self.oom.apply_to_child(&self.settings, child.pid);
-        self.persistence.child = Some(RunningChild {
-            kind,
-            pid: child.pid,
-            started_ms: engine.steady_ms,
-            keys: 0,
-            keys_total: engine.dbs.iter().map(|db| db.len() as u64).sum(),
-            copied_bytes: 0,
-        });
-    }
-
-    /// Ends the child at work, if there is one; what it did is thrown away.
-    pub fn kill_child(&mut self) {
-        if let Some(child) = self.persistence.child {
-            match child.kind {
-                ChildKind::Rewrite => {
-                    tracing::info!("Killing running AOF rewrite child: {}", child.pid);
-                }
-                ChildKind::Snapshot => tracing::warn!("Killing running child: {}", child.pid),
-            }
-            self.persistence.killed = true;
-            let pid = rustix::process::Pid::from_raw(child.pid);
-            if let Some(pid) = pid {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
-    }
-}
-
-/// Follows a child until it ends.
-pub async fn watch(node: std::rc::Weak<std::cell::RefCell<Node>>, child: Child, kind: ChildKind) {
-    let pid = child.pid;
-    let result = child::follow(child, |progress| {
-        let Some(node) = node.upgrade() else { return };
-        if let Some(running) = &mut node.borrow_mut().host.persistence.child {
-            (running.keys, running.copied_bytes) = (progress.keys, progress.copied_bytes);
-        }
-    });
-    let result = result.await;
-    let Some(node) = node.upgrade() else { return };
-    match kind {
-        ChildKind::Snapshot => node.borrow_mut().end_bgsave(pid, result),
-        ChildKind::Rewrite => super::append::end_rewrite(&node, pid, result).await,
-    }
-    node.borrow_mut().run_scheduled();
 }
 
 impl Node {
-    fn end_bgsave(&mut self, pid: i32, result: Result<String, String>) {
-        self.begin_timer_turn();
-        let now = self.engine.steady_ms;
+    /// A child that saved has ended; `dirty` changes are in its snapshot.
+    pub fn end_bgsave(
+        &mut self,
+        pid: i32,
+        dirty: u64,
+        killed: bool,
+        result: Result<String, String>,
+    ) {
         if let Ok(text) = &result {
             self.host.note_reported(text);
         }
         let persistence = &mut self.host.persistence;
-        let Some(child) = persistence.child.take() else { return };
-        let killed = std::mem::take(&mut persistence.killed);
-        persistence.figures.last_bgsave_s = (now - child.started_ms) / 1000;
-        persistence.figures.last_cow_bytes = child.copied_bytes;
         match result {
             Ok(_) => {
                 tracing::info!("Background saving terminated with success");
-                self.engine.dirty -= persistence.dirty_at_fork.min(self.engine.dirty);
+                self.engine.dirty -= dirty.min(self.engine.dirty);
                 persistence.note_saved(&self.engine);
-                persistence.last_bgsave_ok = true;
+                persistence.last_bgsave_ok.update(true);
                 persistence.figures.saves += 1;
             }
             Err(error) => {
@@ -312,32 +250,9 @@ impl Node {
                     tracing::warn!("Background saving terminated by signal 9");
                 } else {
                     tracing::warn!("Background saving error: {error}");
-                    persistence.last_bgsave_ok = false;
+                    persistence.last_bgsave_ok.update(false);
                 }
             }
-        }
-        self.child_ended();
-    }
-
-    /// No child shares the memory any more.
-    pub fn child_ended(&mut self) {
-        self.engine.set_memory_shared(self.host.replication.sync.is_some());
-        self.host.replication.kick.notify_one();
-        self.refresh_conditions();
-    }
-
-    /// Starts what was waiting for a child to end.
-    pub fn run_scheduled(&mut self) {
-        let host = &mut self.host;
-        if host.persistence.has_child() || host.replication.sync.is_some() {
-            return;
-        }
-        let now_ms = self.engine.steady_ms;
-        let may_try = host.persistence.may_try_to_save(now_ms);
-        if host.persistence.rewrite_scheduled && !host.rewrite_is_put_off(now_ms) {
-            let _ = host.start_rewrite(&mut self.engine);
-        } else if host.persistence.bgsave_scheduled && may_try {
-            let _ = host.start_bgsave(&mut self.engine);
         }
     }
 
@@ -346,12 +261,10 @@ impl Node {
         self.retry_missing_aof();
         let now = self.engine.steady_ms;
         let host = &mut self.host;
-        if host.persistence.has_child()
-            || host.persistence.is_loading()
-            || host.replication.sync.is_some()
-        {
+        if host.persistence.is_loading() {
             return;
         }
+        let Ok(leave) = host.child.try_begin(Kind::Save, false) else { return };
         let due = host.settings.save.0.iter().find(|point| {
             self.engine.dirty >= point.changes
                 && now - host.persistence.saved_at_ms > point.seconds as i64 * 1000
@@ -359,11 +272,13 @@ impl Node {
         if let Some(point) = due.filter(|_| host.persistence.may_try_to_save(now)) {
             tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
             // The failure is logged and remembered where it happened.
-            let _ = host.start_bgsave(&mut self.engine);
+            let _ = host.start_bgsave(&mut self.engine, &leave);
             return;
         }
-        if host.rewrite_is_due(now) {
-            let _ = host.start_rewrite(&mut self.engine);
+        if host.rewrite_is_due(now)
+            && let Ok(leave) = host.child.try_begin(Kind::Rewrite, false)
+        {
+            let _ = host.start_rewrite(&mut self.engine, &leave);
         } else {
             self.run_scheduled();
         }

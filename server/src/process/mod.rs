@@ -10,7 +10,9 @@
 //! - signals: [`crate::signals`]; the end: [`crate::shutdown`]
 
 pub mod advice;
+#[expect(unsafe_code, reason = "fork before there are threads")]
 pub mod daemon;
 pub mod places;
 pub mod supervisor;
+#[expect(unsafe_code, reason = "the memory in which the system looks for it")]
 pub mod title;

@@ -14,12 +14,19 @@
 use crate::config::Supervision;
 use rustix::process::{Signal, getpid, kill_process};
 use sd_notify::NotifyState;
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// How often the manager hears of a load's progress.
 pub const PROGRESS_PERIOD_MS: u64 = 1000;
 /// How much time is asked for beyond what is foreseen. The next message comes sooner.
 const MARGIN: Duration = Duration::from_secs(30);
+/// How long a message may wait for a manager that has not read the ones before.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How much time is asked for a last snapshot, which is written without a pause.
 const SAVING: Duration = Duration::from_secs(600);
 
@@ -157,11 +164,58 @@ fn usec(time: Duration) -> u32 {
 }
 
 fn tell(states: &[NotifyState<'_>]) -> bool {
-    match sd_notify::notify(states) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return true };
+    let lines: String = states.iter().map(|state| format!("{state}\n")).collect();
+    match send(&socket, lines.as_bytes()) {
         Ok(()) => true,
         Err(error) => {
             tracing::warn!("systemd supervision error: sd_notify: {error}");
             false
         }
+    }
+}
+
+/// Sends a message to the manager's socket. The main thread does this: a manager that does not read its messages must not
+/// hold it up, so the wait is bounded.
+fn send(socket: &OsStr, message: &[u8]) -> io::Result<()> {
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(socket)?,
+    };
+    let datagram = UnixDatagram::unbound()?;
+    datagram.set_write_timeout(Some(PATIENCE))?;
+    datagram.send_to_addr(message, &address).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_hears_of_us_wherever_its_socket_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let by_path = UnixDatagram::bind(&path).expect("a socket");
+        let name = format!("tidemark-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).expect("a name");
+        let abstract_one = UnixDatagram::bind_addr(&address).expect("a socket");
+        for (socket, name) in
+            [(by_path, path.into_os_string()), (abstract_one, format!("@{name}").into())]
+        {
+            send(&name, b"READY=1\n").expect("it is there");
+            let mut buffer = [0; 100];
+            let len = socket.recv(&mut buffer).expect("a message");
+            assert_eq!(&buffer[..len], b"READY=1\n");
+        }
+        assert!(send(OsStr::new("/nowhere/at/all"), b"READY=1\n").is_err());
+    }
+
+    #[test]
+    fn a_manager_that_does_not_read_holds_nobody_up_for_ever() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let _unread = UnixDatagram::bind(&path).expect("a socket");
+        let result = (0..100_000).find_map(|_| send(path.as_os_str(), b"STATUS=x\n").err());
+        assert_eq!(result.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     }
 }

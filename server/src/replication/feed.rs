@@ -10,7 +10,9 @@ use crate::node::{Node, Outbound, Outside};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::session::Peer;
+use journal::Offset;
 use protocol::resp::Args;
+use replica::capability::LeftOut;
 use replica::capability::Request;
 use replica::decision::{Answer, Asked, Reason, decide};
 use replica::feed::{Feed, Next, Pressure};
@@ -39,15 +41,16 @@ impl Outside {
         match request {
             Request::Stored => ctx.reply.ok(),
             Request::GetAck => {}
-            Request::Ack { offset, durable } => {
+            Request::Ack { applied, durable } => {
                 let Some(replica) = self.replication.replicas.get_mut(&slot) else {
                     return Ok(Done::NOTHING);
                 };
                 // Nobody has more than we have written.
-                if replica.acknowledge(offset.min(end), durable.map(|at| at.min(end)), now) {
+                if replica.acknowledge(applied.min(end), durable.map(|at| at.min(end)), now) {
                     tracing::info!("Synchronization with replica {} succeeded", replica.name());
                     self.clients.wake(slot);
                 }
+                self.count_good_replicas(now as i64);
                 self.replication.kick.notify_one();
             }
         }
@@ -76,6 +79,9 @@ impl Outside {
         ctx.session.peer = Peer::Replica;
         let now = ctx.engine.steady_ms as u64;
         let replica = self.replica_of(ctx);
+        if replica.known.left_out != LeftOut::default() && !replica.known.eof {
+            return Err(Refusal::fixed("ERR Filtered replica requires EOF capability"));
+        }
         replica.ask(old, now);
         let name = replica.name();
         tracing::info!("Replica {name} asks for synchronization");
@@ -88,7 +94,7 @@ impl Outside {
         Ok(Done::NOTHING)
     }
 
-    fn go_on(&mut self, ctx: &mut Context<'_>, from: u64, name: &str) {
+    fn go_on(&mut self, ctx: &mut Context<'_>, from: Offset, name: &str) {
         let cursor = self.journal.subscribe_at(from).expect("it was decided that this is there");
         let id = self.journal.history.id;
         let behind = self.journal.end() - from;
@@ -102,9 +108,9 @@ impl Outside {
         self.stats.sync_partial_ok += 1;
         tracing::info!(
             "Partial resynchronization request from {name} accepted. Sending {behind} bytes of backlog starting from offset {}.",
-            from + 1
+            from.next_byte()
         );
-        ctx.engine.nobody_reads = false;
+        self.count_good_replicas(ctx.engine.steady_ms);
     }
 
     fn start_over(&mut self, ctx: &mut Context<'_>, reason: Reason, name: &str) {
@@ -149,7 +155,7 @@ impl Node {
         if let Some(sync) = &self.host.replication.sync {
             sync.room.notify_one();
         }
-        self.refresh_conditions();
+        self.host.count_good_replicas(self.engine.steady_ms);
     }
 
     /// Puts what a replica gets next into its connection's queue. False if there is nothing.
@@ -187,8 +193,12 @@ impl Node {
                 ),
             }
         }
+        let changed = before != replica.state();
         if let Some(sync) = &replication.sync {
             sync.room.notify_one();
+        }
+        if changed {
+            self.host.count_good_replicas(self.engine.steady_ms);
         }
         next == Next::Bytes
     }

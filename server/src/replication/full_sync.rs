@@ -12,7 +12,8 @@
 //! - what is kept of each replica, and when it is given up: `replica::feed`
 
 use super::Replication;
-use crate::child;
+use crate::child::process::all_keys;
+use crate::child::{Forked, Kind, Leave, Purpose, follow};
 use crate::node::{Node, SharedNode, new_replication_id};
 use backup::fork::{Child, SaveJob, save_to_fd_child, save_to_file_child};
 use bytes::{Bytes, BytesMut};
@@ -23,6 +24,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 
@@ -35,15 +37,7 @@ const PIECE: usize = 256 * 1024;
 pub struct RunningSync {
     /// Wakes the task that reads the pipe when a queue has room again.
     pub(super) room: Rc<Notify>,
-    /// Keys that it has written.
-    pub keys: u64,
-    /// Keys that it is to write.
-    pub keys_total: u64,
-    /// Memory copied on write, bytes.
-    pub copied_bytes: u64,
-    /// The child that writes it.
-    pub child: i32,
-    /// The file that it writes, if there is one.
+    /// The file that its child writes, if there is one.
     pub file: Option<PathBuf>,
 }
 
@@ -59,6 +53,7 @@ struct DueSync {
     /// Through a pipe; else by a file.
     by_pipe: bool,
     left_out: LeftOut,
+    leave: Leave,
     /// For these replicas.
     slots: Vec<usize>,
 }
@@ -67,9 +62,7 @@ impl Node {
     /// The full sync that should begin now.
     fn due_for_sync(&self) -> Option<DueSync> {
         let host = &self.host;
-        if host.replication.sync.is_some() || host.persistence.has_child() {
-            return None;
-        }
+        let leave = host.child.try_begin(Kind::FullSync, false).ok()?;
         let now = self.engine.steady_ms as u64;
         let all = || {
             host.replication.replicas.iter().filter_map(|(slot, replica)| match replica.state() {
@@ -91,12 +84,13 @@ impl Node {
             return None;
         }
         let slots = waiting().filter(|one| one.known.eof || !by_pipe).map(|one| one.slot).collect();
-        Some(DueSync { by_pipe, left_out, slots })
+        Some(DueSync { by_pipe, left_out, leave, slots })
     }
 
     /// Begins a full sync if one is due.
     pub fn start_full_sync(&mut self, shared: &SharedNode) {
-        let Some(DueSync { by_pipe, left_out, slots }) = self.due_for_sync() else { return };
+        let Some(due) = self.due_for_sync() else { return };
+        let DueSync { by_pipe, left_out, leave, slots } = due;
         let journal = &mut self.host.journal;
         if !journal.has_backlog() {
             if !journal.has_readers() {
@@ -115,7 +109,7 @@ impl Node {
         tracing::info!("Starting BGSAVE for SYNC with target: {target}");
         let started =
             if by_pipe { self.fork_into_pipe(left_out) } else { self.fork_into_file(left_out) };
-        let (child, source) = match started {
+        let (child, source, took) = match started {
             Ok(started) => started,
             Err(error) => {
                 tracing::warn!("BGSAVE for replication failed: {error}");
@@ -129,21 +123,16 @@ impl Node {
         let room = Rc::new(Notify::new());
         replication.sync = Some(RunningSync {
             room: Rc::clone(&room),
-            keys: 0,
-            keys_total: match left_out.data {
-                true => 0,
-                false => self.engine.dbs.iter().map(|db| db.len() as u64).sum(),
-            },
-            copied_bytes: 0,
-            child: child.pid,
             file: match &source {
                 Source::File(path) => Some(path.clone()),
                 Source::Pipe(_) => None,
             },
         });
+        let purpose = Purpose::FullSync { number };
+        let keys = if left_out.data { 0 } else { all_keys(&self.engine) };
+        let forked = Forked { pid: child.pid, took, keys };
+        self.host.begin_child(&mut self.engine, &leave, purpose, forked);
         slots.iter().for_each(|slot| self.enter_bulk(*slot, number, !by_pipe));
-        self.engine.set_memory_shared(true);
-        self.refresh_conditions();
         tokio::task::spawn_local(pump(Rc::clone(shared), child, source, number, room));
     }
 
@@ -158,7 +147,9 @@ impl Node {
         let journal = &mut self.host.journal;
         let line = format!("+FULLRESYNC {} {}\r\n", journal.history.id, journal.end());
         let Some(replica) = self.host.replication.replicas.get_mut(&slot) else { return };
-        replica.begin(sync, journal.subscribe(Class::Replica), streams_at_once, now);
+        let cursor = journal.subscribe(Class::Replica);
+        assert_eq!(journal.behind(cursor), 0, "the stream begins where the snapshot ends");
+        replica.begin(sync, cursor, streams_at_once, now);
         if let Some(session) = self.engine.session_mut(slot).filter(|_| !replica.old) {
             session.outbox.extend_from_slice(line.as_bytes());
         }
@@ -170,7 +161,7 @@ impl Node {
         &mut self,
         left_out: LeftOut,
         fork: impl FnOnce(SaveJob<'_>) -> io::Result<Child>,
-    ) -> io::Result<Child> {
+    ) -> io::Result<(Child, Duration)> {
         self.host.journal.seal();
         self.host.journal.announce();
         let mut meta = self.host.snapshot_meta(&self.engine, false);
@@ -186,25 +177,25 @@ impl Node {
         };
         let start = crate::clock::now();
         let child = fork(job)?;
-        self.host.note_fork(crate::clock::since(start));
-        Ok(child)
+        Ok((child, crate::clock::since(start)))
     }
 
-    fn fork_into_pipe(&mut self, left_out: LeftOut) -> io::Result<(Child, Source)> {
+    fn fork_into_pipe(&mut self, left_out: LeftOut) -> io::Result<(Child, Source, Duration)> {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
         rustix::io::ioctl_fionbio(&reader, true)?;
         let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader)?;
-        let child = self.fork_with(left_out, |job| save_to_fd_child(job, writer.as_fd()))?;
+        let (child, took) =
+            self.fork_with(left_out, |job| save_to_fd_child(job, writer.as_fd()))?;
         tracing::info!("Background RDB transfer started by pid {}", child.pid);
-        Ok((child, Source::Pipe(reader)))
+        Ok((child, Source::Pipe(reader), took))
     }
 
-    fn fork_into_file(&mut self, left_out: LeftOut) -> io::Result<(Child, Source)> {
+    fn fork_into_file(&mut self, left_out: LeftOut) -> io::Result<(Child, Source, Duration)> {
         let path = PathBuf::from(format!("temp-repl-{}.rdb", self.host.journal.end()));
-        let child = self.fork_with(left_out, |job| save_to_file_child(job, &path))?;
+        let (child, took) = self.fork_with(left_out, |job| save_to_file_child(job, &path))?;
         tracing::info!("Background saving started by pid {}", child.pid);
-        Ok((child, Source::File(path)))
+        Ok((child, Source::File(path), took))
     }
 
     /// Hands a piece to all replicas of a full sync. False if none is left.
@@ -234,8 +225,9 @@ impl Node {
     }
 
     fn end_sync(&mut self, number: u64, result: Result<(), String>) {
+        self.begin_timer_turn();
         self.host.replication.sync = None;
-        self.engine.set_memory_shared(self.host.persistence.child.is_some());
+        self.end_child(Kind::FullSync);
         let slots: Vec<usize> = self.host.replication.replicas.keys().copied().collect();
         for slot in slots {
             let Some(replica) = self.host.replication.replicas.get_mut(&slot) else { continue };
@@ -254,7 +246,6 @@ impl Node {
             Ok(()) => tracing::info!("Background RDB transfer terminated with success"),
             Err(error) => tracing::warn!("Background transfer error: {error}"),
         }
-        self.host.replication.kick.notify_one();
     }
 }
 
@@ -286,13 +277,18 @@ async fn wait_for_room(node: &SharedNode, number: u64, room: &Notify) {
 /// Follows the child: its reports are shown in INFO. The task ends when the child does.
 fn follow(node: &SharedNode, child: Child) -> tokio::task::JoinHandle<Result<String, String>> {
     let node = Rc::downgrade(node);
-    tokio::task::spawn_local(child::follow(child, move |progress| {
-        let Some(node) = node.upgrade() else { return };
-        let mut node = node.borrow_mut();
-        if let Some(sync) = &mut node.host.replication.sync {
-            (sync.keys, sync.copied_bytes) = (progress.keys, progress.copied_bytes);
+    tokio::task::spawn_local(async move {
+        let result = follow::follow(child, |progress| {
+            if let Some(node) = node.upgrade() {
+                node.borrow_mut().host.child.note(progress);
+            }
+        });
+        let result = result.await;
+        if let Some(node) = node.upgrade() {
+            node.borrow_mut().child_exited();
         }
-    }))
+        result
+    })
 }
 
 async fn wait_for(child: tokio::task::JoinHandle<Result<String, String>>) -> Result<(), String> {

@@ -13,20 +13,21 @@
 //! - the journal's end is the applied offset: between turns they are equal
 //! - one task per link; a link that was replaced does nothing any more
 
+use crate::child;
 use crate::clients::Client;
 use crate::clock;
+use crate::facts::{Changed, Fact};
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
-use crate::node::{Node, SharedNode, new_replication_id};
-use crate::persistence::ChildKind;
+use crate::node::{Node, Outside, SharedNode, new_replication_id};
 use crate::persistence::load::{self, snapshot_loader};
 use engine::session::Peer;
-use journal::{History, Kind, ReplicationId};
+use journal::{History, Kind, Offset, ReplicationId};
 use protocol::resp::{Batch, encode};
 use replica::handshake::{Handshake, HandshakeError, Introduction, Outcome, Step};
 use replica::intake::{Executed, Intake, StreamError, Target};
 use replica::retry::{Cause, Retry, SETTLED_MS};
-use replica::stream::Position;
+use replica::stream::StreamPoint;
 use replica::transfer::{self, Transfer};
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -86,7 +87,7 @@ pub struct Link {
     /// Its port.
     pub port: u16,
     /// How far we have come.
-    pub state: LinkState,
+    pub state: Fact<LinkState>,
     /// The slot of the session that executes its commands.
     pub slot: usize,
     /// When something last came: like all times here a moment of the steady clock, milliseconds.
@@ -106,15 +107,20 @@ pub struct Link {
     /// A snapshot is being received.
     pub transfer: Option<TransferProgress>,
     /// A snapshot is being loaded.
-    pub loading: bool,
-    /// Bytes of the stream received.
-    pub received: u64,
+    pub loading: Fact<bool>,
+    /// How much of the stream was received.
+    pub received: Offset,
     task: tokio::task::AbortHandle,
 }
 
 impl Link {
     /// Starts the task.
-    pub fn start(host: &str, port: u16, slot: usize, node: Weak<RefCell<Node>>) -> Link {
+    pub fn start(
+        (host, port): (&str, u16),
+        slot: usize,
+        node: Weak<RefCell<Node>>,
+        changed: &Changed,
+    ) -> Link {
         let now_ms = clock::monotonic_ms();
         let address = (host.to_string(), port);
         let task = tokio::task::spawn_local(async move {
@@ -125,7 +131,7 @@ impl Link {
         Link {
             host: host.to_string(),
             port,
-            state: LinkState::Connect,
+            state: Fact::new(LinkState::Connect, changed),
             slot,
             last_io_ms: now_ms,
             down_since_ms: Some(now_ms),
@@ -135,8 +141,8 @@ impl Link {
             starts_over: false,
             was_up: false,
             transfer: None,
-            loading: false,
-            received: 0,
+            loading: Fact::new(false, changed),
+            received: Offset::START,
             task: task.abort_handle(),
         }
     }
@@ -148,7 +154,7 @@ impl Link {
 
     /// Whether the stream flows.
     pub fn is_up(&self) -> bool {
-        self.state == LinkState::Connected
+        *self.state == LinkState::Connected
     }
 }
 
@@ -225,9 +231,9 @@ impl Node {
             session.multi = None;
         }
         let up_ms = link.up_since_ms.take().map(|since| now.saturating_sub(since));
-        link.state = LinkState::Connect;
+        link.state.update(LinkState::Connect);
         link.transfer = None;
-        link.loading = false;
+        link.loading.update(false);
         link.failed_attempts += 1;
         if up_ms.is_some() {
             link.down_since_ms = Some(now);
@@ -250,7 +256,6 @@ impl Node {
         if failure.torn {
             self.leave_history();
         }
-        self.refresh_conditions();
         Some(retry.after(failure.cause, up_ms))
     }
 }
@@ -258,10 +263,9 @@ impl Node {
 fn set_state(node: &SharedNode, state: LinkState) {
     let node = &mut *node.borrow_mut();
     if let Some(link) = &mut node.host.replication.link {
-        link.state = state;
+        link.state.update(state);
         link.last_io_ms = clock::monotonic_ms();
     }
-    node.refresh_conditions();
 }
 
 /// One connection to the primary, from its beginning to its end.
@@ -393,7 +397,10 @@ async fn shake_hands(node: &SharedNode, wire: &mut Wire) -> Result<Outcome, Fail
     let introduction = node.borrow().introduction();
     match &introduction.position {
         Some((id, offset)) => {
-            tracing::info!("Trying a partial resynchronization (request {id}:{}).", offset + 1);
+            tracing::info!(
+                "Trying a partial resynchronization (request {id}:{}).",
+                offset.next_byte()
+            );
         }
         None => tracing::info!("Partial resynchronization not possible (no cached master)"),
     }
@@ -480,16 +487,15 @@ async fn load(
     wire: &mut Wire,
     snapshot: Temporary,
     id: ReplicationId,
-    offset: u64,
+    offset: Offset,
 ) -> Result<(), Failure> {
     tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     let loader = {
         let mut node = node.borrow_mut();
         if let Some(link) = &mut node.host.replication.link {
             link.transfer = None;
-            link.loading = true;
+            link.loading.update(true);
         }
-        node.refresh_conditions();
         snapshot_loader(&node)
     };
     let file = snapshot.0.clone();
@@ -510,9 +516,7 @@ async fn load(
     let (target, rule) = {
         let host = &mut node.borrow_mut().host;
         // What it saves is about to be replaced, and so must not come after what replaces it.
-        if host.persistence.child.is_some_and(|child| child.kind == ChildKind::Snapshot) {
-            host.kill_child();
-        }
+        host.kill_child(child::Kind::Save);
         (PathBuf::from(&host.settings.dbfilename), host.keep_rule())
     };
     let replaced =
@@ -574,23 +578,18 @@ impl Node {
     }
 
     /// The data of the primary takes the place of ours.
-    fn adopt(&mut self, outcome: load::Outcome, id: ReplicationId, offset: u64) {
+    fn adopt(&mut self, outcome: load::Outcome, id: ReplicationId, offset: Offset) {
         self.begin_timer_turn();
         self.close_replicas();
         let db = outcome.selected();
         self.engine.replace_data(outcome.dbs, outcome.functions, None);
         load::remark_on(outcome.meta.as_ref(), &self.engine.functions);
-        let journal = &mut self.host.journal;
-        journal.seal();
-        journal.history = History::new(id);
-        journal.restart_at(offset);
-        journal.start_backlog(self.host.settings.repl_backlog_size);
-        journal.set_selected(db);
+        self.host.begin_history(id, offset, db);
         self.engine.dirty = 0;
-        self.host.persistence.note_history(self.host.journal.history);
         self.replace_aof();
         self.link_is_up();
         // Not before commands are let in again.
+        self.see_facts();
         self.engine.serve_waiters(&mut self.host);
         self.end_turn();
     }
@@ -599,8 +598,8 @@ impl Node {
         let end = self.host.journal.end();
         let now = clock::monotonic_ms();
         if let Some(link) = &mut self.host.replication.link {
-            link.state = LinkState::Connected;
-            link.loading = false;
+            link.state.update(LinkState::Connected);
+            link.loading.update(false);
             link.transfer = None;
             link.was_up = true;
             link.starts_over = false;
@@ -609,11 +608,10 @@ impl Node {
             link.received = end;
             link.last_io_ms = now;
         }
-        self.refresh_conditions();
     }
 
     /// `REPLCONF ACK` for what is applied.
-    fn acknowledgement(&self, offset: u64) -> Vec<u8> {
+    fn acknowledgement(&self, offset: Offset) -> Vec<u8> {
         let mut bytes = Vec::new();
         let applied = offset.to_string();
         let durable =
@@ -639,7 +637,7 @@ const CLOSED: &str = "Connection with MASTER closed by the other side";
 /// Takes the stream in until the connection ends.
 async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Failure> {
     let mut intake = Intake::new(node.borrow_mut().enter_stream());
-    let first = node.borrow().acknowledgement(intake.position().applied);
+    let first = node.borrow().acknowledgement(intake.point().applied);
     wire.send(&first).await?;
     // What came behind the snapshot, or the reply to PSYNC, in the same read.
     note_stream(node, wire.buffer.len());
@@ -652,7 +650,9 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
             let mut buffer = std::mem::take(&mut wire.buffer);
             let acks = intake.take(&mut buffer, &mut *node.borrow_mut());
             wire.buffer = buffer;
-            for ack in acks? {
+            let acks = acks?;
+            node.borrow().check_stream(intake.point());
+            for ack in acks {
                 let bytes = node.borrow().acknowledgement(ack);
                 wire.send(&bytes).await?;
             }
@@ -675,7 +675,7 @@ async fn stream_in(node: &SharedNode, mut wire: Wire) -> Result<Infallible, Fail
                 if u64::from(silent) > node.borrow().host.settings.repl_timeout as u64 {
                     return Err(Failure::network(SILENT));
                 }
-                let bytes = node.borrow().acknowledgement(intake.position().applied);
+                let bytes = node.borrow().acknowledgement(intake.point().applied);
                 wire.send(&bytes).await?;
             }
         }
@@ -687,7 +687,7 @@ fn note_stream(node: &SharedNode, bytes: usize) {
     host.stats.note_link_input(bytes);
     if let Some(link) = &mut host.replication.link {
         link.last_io_ms = clock::monotonic_ms();
-        link.received += bytes as u64;
+        link.received = link.received.after(bytes as u64);
     }
 }
 
@@ -699,8 +699,15 @@ impl Node {
         self.close_replicas();
     }
 
+    /// What holds between two pieces of the stream: the journal stands where the intake does.
+    fn check_stream(&self, point: &StreamPoint) {
+        let journal = &self.host.journal;
+        assert_eq!(journal.end(), point.applied, "what is applied is journaled");
+        assert_eq!(journal.selected(), point.db(), "the stream stands in one database");
+    }
+
     /// The session that executes the stream goes on where the journal ends.
-    fn enter_stream(&mut self) -> Position {
+    fn enter_stream(&mut self) -> StreamPoint {
         let journal = &self.host.journal;
         let (end, db) = (journal.end(), journal.selected());
         if let Some(link) = &self.host.replication.link
@@ -709,12 +716,26 @@ impl Node {
             session.db = db;
             session.multi = None;
         }
-        Position::at(end, db, self.engine.dbs.len())
+        StreamPoint::at(end, db, self.engine.dbs.len())
+    }
+}
+
+impl Outside {
+    /// Goes on at `offset` of another history, in database `db`.
+    fn begin_history(&mut self, id: ReplicationId, offset: Offset, db: usize) {
+        // What was journaled before counts in the history before: it must not get to the disk under the new name.
+        self.journal.seal();
+        self.ship_to_disk();
+        self.journal.history = History::new(id);
+        self.journal.restart_at(offset);
+        self.journal.start_backlog(self.settings.repl_backlog_size);
+        self.journal.set_selected(db);
+        self.persistence.note_history(self.journal.history);
     }
 }
 
 impl Target for Node {
-    fn execute(&mut self, start: u64, bytes: &[u8], batch: &Batch) -> Executed {
+    fn execute(&mut self, start: Offset, bytes: &[u8], batch: &Batch) -> Executed {
         self.begin_turn();
         let link = self.host.replication.link.as_ref().expect("its stream ends with the link");
         let mut session = self.engine.take_session(link.slot);
@@ -730,7 +751,7 @@ impl Target for Node {
         let refusals = self.engine.take_refused();
         let mut executed = Executed { count, skipped: Vec::new(), end: Ok(()) };
         if !refusals.list.is_empty() {
-            let offset = |index: usize| start + u64::from(batch.requests()[index].start);
+            let offset = |index: usize| start.after(u64::from(batch.requests()[index].start));
             let halts = !self.host.settings.replica_ignore_unsupported;
             self.host.replication.refused.judge(refusals, halts, offset, &mut executed);
         }
@@ -748,3 +769,6 @@ impl Target for Node {
         self.end_turn();
     }
 }
+
+#[cfg(test)]
+mod tests;

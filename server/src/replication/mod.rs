@@ -11,6 +11,7 @@ pub mod link;
 pub mod refused;
 pub mod wait;
 
+use crate::facts::{Changed, Fact};
 use crate::node::{Node, Outside, new_replication_id};
 use engine::Engine;
 use link::Link;
@@ -22,8 +23,11 @@ use wait::Wait;
 
 /// The replication side of the process.
 pub struct Replication {
-    /// The primary that we follow, if we are a replica.
-    pub link: Option<Link>,
+    /// The primary that we follow, if we are a replica. To be replaced by [`Replication::set_link`] only.
+    link: Option<Link>,
+    changed: Changed,
+    /// How many replicas are good, as it was last counted.
+    good: Fact<usize>,
     /// Our replicas, by slot. From their first REPLCONF on.
     pub replicas: BTreeMap<usize, Feed>,
     /// Clients that wait for acknowledgements.
@@ -50,10 +54,12 @@ pub struct Replication {
 
 impl Replication {
     /// A primary without replicas.
-    pub fn new(engine: &Engine) -> Replication {
+    pub fn new(engine: &Engine, changed: &Changed) -> Replication {
         let now_ms = engine.steady_ms as u64;
         Replication {
             link: None,
+            changed: changed.clone(),
+            good: Fact::new(0, changed),
             replicas: BTreeMap::new(),
             waits: Vec::new(),
             sync: None,
@@ -68,6 +74,24 @@ impl Replication {
         }
     }
 
+    /// The primary that we follow, if we are a replica.
+    pub fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    /// The link, for who tests what follows from it.
+    #[cfg(test)]
+    pub fn link_mut(&mut self) -> Option<&mut Link> {
+        self.link.as_mut()
+    }
+
+    /// Another primary, or none. Returns the link to the one before.
+    fn set_link(&mut self, link: Option<Link>) -> Option<Link> {
+        self.changed.note();
+        crate::log::set_replica(link.is_some());
+        std::mem::replace(&mut self.link, link)
+    }
+
     /// Whether we follow a primary.
     pub fn is_replica(&self) -> bool {
         self.link.is_some()
@@ -80,7 +104,7 @@ impl Replication {
 
     /// Whether a snapshot of our primary is being loaded in place of the data.
     pub fn is_loading(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.loading)
+        self.link.as_ref().is_some_and(|link| *link.loading)
     }
 }
 
@@ -95,14 +119,13 @@ impl Node {
             session.db = self.host.journal.selected();
         }
         self.end_all_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-        let link = Link::start(host, port, slot, self.host.myself.clone());
-        self.host.replication.link = Some(link);
-        self.refresh_conditions();
+        let link = Link::start((host, port), slot, self.host.myself.clone(), &self.host.changed);
+        self.host.replication.set_link(Some(link));
     }
 
     /// Ends the link, if there is one, without changing what we are a continuation of.
     fn stop_following(&mut self) {
-        if let Some(link) = self.host.replication.link.take() {
+        if let Some(link) = self.host.replication.set_link(None) {
             link.stop();
             self.host.clients.remove(link.slot);
             self.engine.disconnect(link.slot);
@@ -131,7 +154,6 @@ impl Node {
         self.host.persistence.note_history(history);
         // They have to learn the new name; with it they go on where they are.
         self.close_replicas();
-        self.refresh_conditions();
         tracing::info!("MASTER MODE enabled (user request)");
     }
 
@@ -155,7 +177,8 @@ impl Node {
         self.ping_replicas(now);
         self.expire_backlog(now);
         self.check_waits();
-        self.refresh_conditions();
+        // Who has said nothing for too long is none of the good ones any more.
+        self.host.count_good_replicas(self.engine.steady_ms);
     }
 
     fn ping_replicas(&mut self, now: u64) {
@@ -195,6 +218,12 @@ impl Node {
 }
 
 impl Outside {
+    /// Notes whether there are more good replicas now, or fewer.
+    pub fn count_good_replicas(&mut self, now_ms: i64) {
+        let good = self.good_replicas(now_ms);
+        self.replication.good.update(good);
+    }
+
     /// How many replicas are online and answered lately.
     pub fn good_replicas(&self, now_ms: i64) -> usize {
         let lag = self.settings.min_replicas_max_lag as u64 * 1000;

@@ -5,6 +5,7 @@
 //! the link stops in front of it, or goes on without it if the operator said so (`replica-ignore-unsupported`).
 
 use engine::refused::Refusals;
+use journal::Offset;
 use replica::intake::{Executed, Refused, Skipped};
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ impl RefusedCommands {
         &mut self,
         refusals: Refusals,
         halts: bool,
-        offset: impl Fn(usize) -> u64,
+        offset: impl Fn(usize) -> Offset,
         executed: &mut Executed,
     ) {
         self.failed += refusals.more;
@@ -56,7 +57,7 @@ impl RefusedCommands {
         }
     }
 
-    fn tell(&mut self, name: &str, text: &str, offset: u64) {
+    fn tell(&mut self, name: &str, text: &str, offset: Offset) {
         if self.told.len() < NAMES_MAX && self.told.insert(name.to_string()) {
             tracing::warn!(
                 "== CRITICAL == This replica is sending an error to its master: '{text}' after processing the command '{name}' \

@@ -6,8 +6,10 @@ use engine::blocking::{Unblock, deadline_ms};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
 use engine::session::Session;
+use journal::Receipt;
+use journal::release::{Acknowledged, Demand, Depth, Reached};
 use protocol::number::parse_i64;
-use protocol::resp::Args;
+use protocol::resp::{Args, Reply};
 use replica::feed::Feed;
 
 /// There is no file on this disk to wait for.
@@ -21,26 +23,34 @@ pub const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 pub struct Wait {
     /// Its slot.
     pub slot: usize,
-    /// The offset that replicas must have.
-    pub offset: u64,
-    /// The token that the disk must have.
-    pub token: u64,
-    /// How many replicas.
-    pub replicas: usize,
-    /// Whether the own disk must have it (WAITAOF), and whether the reply has two parts.
-    pub local: Option<bool>,
+    /// What it waits for.
+    receipt: Receipt,
+    /// Where that has to be.
+    demand: Demand,
     /// When it gives up: a moment of [`Engine::steady_ms`].
     pub until_ms: Option<i64>,
 }
 
+/// What has come: how many replicas have it, and for WAITAOF first whether the own disk has.
+fn answer<I: Iterator<Item = Acknowledged> + Clone>(
+    reply: &mut Reply<'_>,
+    reached: &Reached<I>,
+    receipt: &Receipt,
+    depth: Depth,
+) {
+    if depth == Depth::Durable {
+        reply.array(2);
+        reply.int(i64::from(reached.on_disk(receipt)));
+    }
+    reply.int(reached.replicas(receipt, depth) as i64);
+}
+
 impl crate::node::Outside {
-    /// How many replicas have acknowledged `offset`; with `durable`, as being on their disk.
-    pub fn acknowledged(&self, offset: u64, durable: bool) -> usize {
-        let reached = |r: &&Feed| {
-            let at = if durable { r.durable() } else { Some(r.acked()) };
-            r.is_online() && at.is_some_and(|at| at >= offset)
-        };
-        self.replication.replicas.values().filter(reached).count()
+    /// How far the disk and the replicas that the stream reaches have come.
+    fn reached(&self) -> Reached<impl Iterator<Item = Acknowledged> + Clone> {
+        let online = self.replication.replicas.values().filter(|replica| replica.is_online());
+        let replicas = online.map(Feed::acknowledged);
+        Reached { disk: self.persistence.restorable(), replicas }
     }
 
     /// `WAIT numreplicas timeout`.
@@ -53,13 +63,9 @@ impl crate::node::Outside {
         }
         let wanted = parse_i64(args.at(1)).ok_or(Refusal::NOT_INTEGER)?;
         let until_ms = deadline_ms(args.at(2), ctx.engine)?;
-        let offset = ctx.session.receipt.offset;
-        let have = self.acknowledged(offset, false);
-        if have as i64 >= wanted || ctx.session.in_exec {
-            ctx.reply.int(have as i64);
-            return Ok(Done::NOTHING);
-        }
-        self.suspend(ctx.session, wanted as usize, None, until_ms);
+        let replicas = usize::try_from(wanted).unwrap_or(0);
+        let demand = Demand { local: false, replicas, depth: Depth::Applied };
+        self.await_or_answer(ctx, demand, until_ms);
         Ok(Done::NOTHING)
     }
 
@@ -80,18 +86,22 @@ impl crate::node::Outside {
         if local && !self.persistence.aof_is_on() {
             return Err(Refusal::fixed(AOF_IS_OFF));
         }
-        let receipt = ctx.session.receipt;
-        let on_disk = self.persistence.is_restorable(receipt.token);
-        let have = self.acknowledged(receipt.offset, true);
-        if ((!local || on_disk) && have as i64 >= wanted) || ctx.session.in_exec {
-            ctx.reply.array(2);
-            ctx.reply.int(on_disk as i64);
-            ctx.reply.int(have as i64);
-            return Ok(Done::NOTHING);
-        }
         // The disk is not hurried: with `appendfsync no` this lasts until the policy changes, or the timeout.
-        self.suspend(ctx.session, wanted as usize, Some(local), until_ms);
+        let demand = Demand { local, replicas: wanted as usize, depth: Depth::Durable };
+        self.await_or_answer(ctx, demand, until_ms);
         Ok(Done::NOTHING)
+    }
+
+    /// Answers at once if what is demanded has come, or nobody can wait for it; else the client waits.
+    fn await_or_answer(&mut self, ctx: &mut Context<'_>, demand: Demand, until_ms: Option<i64>) {
+        let receipt = self.recall(ctx.session.receipt);
+        let reached = self.reached();
+        if ctx.session.in_exec || reached.covers(&receipt, &demand) {
+            answer(&mut ctx.reply, &reached, &receipt, demand.depth);
+            return;
+        }
+        drop(reached);
+        self.suspend(ctx.session, Wait { slot: ctx.session.slot, receipt, demand, until_ms });
     }
 
     /// Ends the wait of one client for CLIENT UNBLOCK. False if it does not wait for replicas or the disk.
@@ -110,22 +120,9 @@ impl crate::node::Outside {
         true
     }
 
-    fn suspend(
-        &mut self,
-        session: &mut Session,
-        replicas: usize,
-        local: Option<bool>,
-        until_ms: Option<i64>,
-    ) {
+    fn suspend(&mut self, session: &mut Session, wait: Wait) {
         session.suspended = true;
-        self.replication.waits.push(Wait {
-            slot: session.slot,
-            offset: session.receipt.offset,
-            token: session.receipt.token,
-            replicas,
-            local,
-            until_ms,
-        });
+        self.replication.waits.push(wait);
         if self.replication.replicas.values().any(Feed::is_fed) {
             self.journal_control(GETACK);
         }
@@ -142,27 +139,21 @@ impl Node {
         let now = self.engine.steady_ms;
         let waits = std::mem::take(&mut self.host.replication.waits);
         for wait in waits {
-            let durable = wait.local.is_some();
-            let have = self.host.acknowledged(wait.offset, durable);
-            let on_disk = self.host.persistence.is_restorable(wait.token);
-            let reached = have >= wait.replicas && (wait.local != Some(true) || on_disk);
-            if wait.local == Some(true) && !self.host.persistence.aof_is_on() {
+            if wait.demand.local && !self.host.persistence.aof_is_on() {
                 self.engine.release(wait.slot, AOF_IS_OFF.as_bytes());
                 continue;
             }
-            if !reached && wait.until_ms.is_none_or(|until| now < until) {
+            let reached = self.host.reached();
+            let has_come = reached.covers(&wait.receipt, &wait.demand);
+            if !has_come && wait.until_ms.is_none_or(|until| now < until) {
+                drop(reached);
                 self.host.replication.waits.push(wait);
                 continue;
             }
             if let Some(session) = self.engine.session_mut(wait.slot) {
-                session.post(|reply| {
-                    if durable {
-                        reply.array(2);
-                        reply.int(on_disk as i64);
-                    }
-                    reply.int(have as i64);
-                });
+                session.post(|reply| answer(reply, &reached, &wait.receipt, wait.demand.depth));
             }
+            drop(reached);
             self.resume(wait.slot);
         }
     }

@@ -15,6 +15,8 @@
 //! - `TIDEMARK_SERVER`: the server to test; without it cargo's own build of this tree is used
 //! - `TIDEMARK_PEER_SERVERS`: further servers to test with, paths separated by colons
 
+#![forbid(unsafe_code)]
+
 pub mod cluster;
 pub mod data;
 pub mod differential;

@@ -130,6 +130,26 @@ fn reloading_in_place_changes_no_data() {
 }
 
 #[test]
+fn a_snapshot_at_work_does_not_replace_one_that_was_made_after_it_began() {
+    let mut node = Node::start("node", &[]);
+    for number in 0..100 {
+        let _: String = node.run(&["SET", &format!("key:{number}"), "old"]);
+    }
+    // Slow enough to be there still when the other one is done.
+    let _: String = node.run(&["CONFIG", "SET", "rdb-key-save-delay", "30000"]);
+    let _: String = node.run(&["BGSAVE"]);
+    assert_eq!(node.info("rdb_bgsave_in_progress"), "1");
+    let _: String = node.run(&["SET", "later", "1"]);
+    let _: String = node.run(&["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    let _: String = node.run(&["DEBUG", "RELOAD"]);
+    eventually(TIMEOUT, "the child has ended", || node.info("rdb_bgsave_in_progress") == "0");
+    assert_eq!(node.info("rdb_last_bgsave_status"), "ok", "that it was ended is no failure");
+    node.kill();
+    node.launch();
+    assert_eq!(node.run::<Option<String>>(&["GET", "later"]), Some("1".into()));
+}
+
+#[test]
 fn a_rewrite_under_writes_loses_nothing_at_kill_nine() {
     let mut node = Node::start("node", &[("appendonly", "yes"), ("appendfsync", "always")]);
     let mut connection = node.connect();

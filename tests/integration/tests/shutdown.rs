@@ -237,6 +237,47 @@ fn a_signal_that_was_put_off_is_obeyed_when_the_base_is_there() {
     assert_eq!(kept.expect("a reply"), ["value", "1"]);
 }
 
+/// The child of the node that the system lists first.
+fn child_of(node: &Node) -> Option<Pid> {
+    let path = format!("/proc/{0}/task/{0}/children", node.pid());
+    let children = fs::read_to_string(path).expect("a list of children");
+    Pid::from_raw(children.split_whitespace().next()?.parse().expect("a process id"))
+}
+
+#[test]
+fn a_signal_that_was_put_off_outlives_a_base_that_failed() {
+    let mut node = Node::start("node", &[("rdb-key-save-delay", "100000000")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    let _: String = node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    signal(&node, Signal::TERM);
+    eventually(TIMEOUT, "it is put off", || {
+        node.log().contains("Writing initial AOF, can't exit.")
+    });
+    // The next child is fast.
+    let _: String = node.run(&["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    let child = child_of(&node).expect("it writes the base");
+    kill_process(child, Signal::KILL).expect("it is there");
+    node.wait_for_end();
+    assert!(node.log().contains("Tidemark is now ready to exit"), "{}", node.log());
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_nothing() {
+    let node = Node::start("node", &[("rdb-key-save-delay", "100000000")]);
+    let _: String = node.run(&["SET", "key", "value"]);
+    let _: String = node.run(&["BGSAVE"]);
+    eventually(TIMEOUT, "a child saves", || child_of(&node).is_some());
+    let child = child_of(&node).expect("it saves");
+    for sent in [Signal::HUP, Signal::ALARM] {
+        signal(&node, sent);
+    }
+    kill_process(child, Signal::HUP).expect("it is there");
+    for _ in 0..3 {
+        assert_eq!(node.run::<String>(&["GET", "key"]), "value");
+    }
+    assert_eq!(node.info("rdb_bgsave_in_progress"), "1");
+}
+
 #[test]
 fn an_unfinished_snapshot_of_a_child_does_not_stay() {
     let mut node = Node::start("node", &[("rdb-key-save-delay", "100000000")]);

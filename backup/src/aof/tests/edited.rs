@@ -47,9 +47,9 @@ fn sample(blocks: &[Vec<String>], start: u64) -> Sample {
     let mut start = start;
     for lines in blocks {
         let bytes: Vec<Bytes> = lines.iter().map(|line| Bytes::from(command(line))).collect();
-        let end = start + bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-        appender.append([Block { bytes, start, end, timestamp_s: None }].iter()).expect("appended");
-        start = end;
+        let len: usize = bytes.iter().map(Bytes::len).sum();
+        appender.append([to_append(start, bytes, len, None)].iter()).expect("appended");
+        start += len as u64;
     }
     let bytes = fs::read(&path).expect("read");
     let mut at = 0;

@@ -7,13 +7,17 @@ use std::collections::BTreeSet;
 
 const HISTORY: HistoryMark = HistoryMark { id: OLD, second_id: [b'0'; 40], second_offset: -1 };
 
+fn offset_of(number: u64) -> Offset {
+    Offset::from_wire(number).expect("small")
+}
+
 /// Files that were written one behind the other from an offset on, each made of blocks of commands. Between two files is what
 /// replicas alone get.
 fn written(start: u64, files: &[&[&[&str]]]) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |number: usize| folder.path().join(number.to_string());
     let new = |number: usize| files::open_append(&path(number)).expect("a file");
-    let mut appender = Appender::new(new(0)).expect("appendable").begin_at(start, None);
+    let mut appender = Appender::new(new(0)).expect("appendable").begin_at(offset_of(start), None);
     appender.set_history(HISTORY);
     let mut start = start;
     for (index, blocks) in files.iter().enumerate() {
@@ -24,8 +28,9 @@ fn written(start: u64, files: &[&[&[&str]]]) -> Vec<Vec<u8>> {
         for lines in *blocks {
             let bytes = Bytes::from(commands(lines));
             let end = start + bytes.len() as u64;
-            let block = Block { bytes: vec![bytes], start, end, timestamp_s: None };
-            appender.append([block].iter()).expect("appended");
+            appender
+                .append([to_append(start, vec![bytes], (end - start) as usize, None)].iter())
+                .expect("appended");
             start = end;
         }
     }
@@ -116,11 +121,13 @@ fn a_restart_goes_on_behind_the_file_that_was_written_last() {
     let file = dir.open_last().expect("opened");
     let follows = dir.followed().expect("looked at").expect("behind the first");
     assert_eq!((dir.appended(), follows.sequence), (Some(3), 1));
-    let mut appender = Appender::new(file).expect("appendable").begin_at(offset, Some(follows));
+    let mut appender =
+        Appender::new(file).expect("appendable").begin_at(offset_of(offset), Some(follows));
     appender.set_history(HISTORY);
     let block = |start: u64| {
         let bytes = Bytes::from(command("SET z 1"));
-        Block { end: start + bytes.len() as u64, start, bytes: vec![bytes], timestamp_s: None }
+        let len = bytes.len();
+        to_append(start, vec![bytes], len, None)
     };
     appender.append([block(offset)].iter()).expect("appended");
     // And so it is after the next one: a file that has something follows what it followed.
@@ -129,7 +136,7 @@ fn a_restart_goes_on_behind_the_file_that_was_written_last() {
     let file = dir.open_last().expect("opened");
     assert_eq!(dir.followed().expect("looked at"), None);
     let end = offset + 27;
-    let mut appender = Appender::new(file).expect("appendable").begin_at(end, None);
+    let mut appender = Appender::new(file).expect("appendable").begin_at(offset_of(end), None);
     appender.set_history(HISTORY);
     let before = dir.appended();
     let (file, _) = dir.begin_rewrite().expect("begun");

@@ -1,9 +1,21 @@
 //! The worker with a disk that fails on demand and a clock that is set; the thread with a real file.
 
 use super::*;
+use journal::{Journal, Kind, ReplicationId};
 use std::io::IoSlice;
 
 mod faults;
+
+fn offset(number: u64) -> Offset {
+    Offset::from_wire(number).expect("small")
+}
+
+/// The position of that number: a journal's of so many bytes.
+fn position(number: u64) -> Position {
+    let mut journal = Journal::new(ReplicationId::NONE);
+    journal.append_raw(Kind::Effect, &vec![b'x'; number as usize]);
+    journal.receipt().position
+}
 
 /// A disk in memory.
 #[derive(Default)]
@@ -95,10 +107,11 @@ impl Bench {
     fn append(&mut self, text: &'static str) {
         self.next += 1;
         let bytes = vec![Bytes::from_static(text.as_bytes()), Bytes::from_static(b"\r\n")];
-        let (start, sequence) = (self.next * 10, self.next);
+        let (start, position) = (offset(self.next * 10), position(self.next));
         let len = text.len() as u64 + 2;
         self.worker.status.queued_bytes.fetch_add(len, Ordering::Relaxed);
-        let order = Order::Append { bytes, start, end: start + 10, sequence, timestamp_s: None };
+        let order =
+            Order::Append { bytes, start, end: start.after(10), position, timestamp_s: None };
         self.worker.pending.push_back(order);
     }
 
@@ -118,7 +131,7 @@ fn always_writes_and_syncs_what_has_queued_up_as_one_group() {
     let mut bench = Bench::new(FsyncPolicy::Always);
     ["a", "b", "c"].into_iter().for_each(|text| bench.append(text));
     let status = bench.work_after(0);
-    assert_eq!((status.written_up_to(), status.durable_up_to()), (3, 3));
+    assert_eq!((status.written().get(), status.durable().get()), (3, 3));
     assert_eq!(status.queued_bytes(), 0);
     assert_eq!(bench.disk.text(), "a b c ");
     let (syncs, marks) = bench
@@ -133,20 +146,20 @@ fn everysec_syncs_once_a_second_and_no_never() {
     let mut bench = Bench::new(FsyncPolicy::EverySec);
     bench.append("a");
     let status = bench.work_after(10);
-    assert_eq!((status.written_up_to(), status.durable_up_to()), (1, 0));
+    assert_eq!((status.written().get(), status.durable().get()), (1, 0));
     assert_eq!(bench.worker.patience_ms(), Some(990));
-    assert_eq!(bench.work_after(990).durable_up_to(), 1);
+    assert_eq!(bench.work_after(990).durable().get(), 1);
     assert_eq!(bench.worker.patience_ms(), None);
     bench.order(Order::SetPolicy(FsyncPolicy::No));
     bench.append("b");
-    assert_eq!(bench.work_after(5000).durable_up_to(), 1);
+    assert_eq!(bench.work_after(5000).durable().get(), 1);
     assert_eq!(bench.worker.patience_ms(), None);
-    bench.worker.status.sync_wanted.store(2, Ordering::Relaxed);
+    bench.worker.status.sync_wanted.advance(position(2));
     bench.order(Order::Sync);
-    assert_eq!(bench.work_after(0).durable_up_to(), 2);
+    assert_eq!(bench.work_after(0).durable().get(), 2);
     bench.append("c");
     bench.order(Order::SetPolicy(FsyncPolicy::Always));
-    assert_eq!(bench.work_after(0).durable_up_to(), 3);
+    assert_eq!(bench.work_after(0).durable().get(), 3);
 }
 
 #[test]
@@ -172,7 +185,7 @@ fn a_failed_write_is_cut_back_and_tried_again_in_order() {
                 continue;
             }
             assert!(status.error().expect("an error").contains("write to append-only file"));
-            if !cut_fails && status.written_up_to() == 1 {
+            if !cut_fails && status.written().get() == 1 {
                 assert_eq!(bench.disk.with(|state| state.bytes.clone()), good);
             }
             assert_eq!(bench.worker.patience_ms(), Some(1000));
@@ -181,7 +194,7 @@ fn a_failed_write_is_cut_back_and_tried_again_in_order() {
             assert!(bench.work_after(999).failed(), "not before a second has passed");
             let status = bench.work_after(1);
             assert!(!status.failed() && status.error().is_none());
-            assert_eq!((status.written_up_to(), status.queued_bytes()), (4, 0));
+            assert_eq!((status.written().get(), status.queued_bytes()), (4, 0));
             let text = bench.disk.text();
             let places = ["first", "second", "#tm-history", "third", "fourth"]
                 .map(|word| text.find(word).expect(word));
@@ -198,10 +211,10 @@ fn a_failed_fsync_is_fatal_only_where_replies_wait_for_it() {
         bench.append("a");
         let status = bench.work_after(1000);
         assert_eq!((status.failed(), status.is_fatal()), (true, fatal));
-        assert_eq!((status.written_up_to(), status.durable_up_to()), (1, 0));
+        assert_eq!((status.written().get(), status.durable().get()), (1, 0));
         bench.disk.with(|state| state.sync_fails = false);
         let status = bench.work_after(1000);
-        assert_eq!((status.failed(), status.durable_up_to()), (false, 1));
+        assert_eq!((status.failed(), status.durable().get()), (false, 1));
     }
 }
 
@@ -213,7 +226,7 @@ fn a_switch_syncs_the_old_file_and_goes_on_in_the_new_one() {
     bench.order(Order::Switch(new.clone(), Some(1)));
     bench.append("new");
     let status = bench.work_after(0);
-    assert_eq!((status.written_up_to(), status.durable_up_to()), (2, 1));
+    assert_eq!((status.written().get(), status.durable().get()), (2, 1));
     assert_eq!(bench.disk.text(), "old ");
     let text = new.text();
     assert!(text.starts_with("#tm-follows 1 ") && text.ends_with(" new "), "{text}");
@@ -255,28 +268,29 @@ fn a_disk_that_stands_still_is_seen_from_outside_and_wishes_do_not_queue_up() {
     });
     let thread = AppendThread::spawn(appender, FsyncPolicy::Always, Box::new(|| 0), notify);
     let thread = thread.expect("spawned");
-    let order = |sequence: u64| {
+    let order = |number: u64| {
         let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
-        thread.order(Order::Append { bytes, start: 0, end: 14, sequence, timestamp_s: None });
+        let (start, end, position) = (offset(0), offset(14), position(number));
+        thread.order(Order::Append { bytes, start, end, position, timestamp_s: None });
     };
     let status = Arc::clone(thread.status());
     assert!(!status.is_syncing());
     order(1);
     enters.recv().expect("it fsyncs");
     assert!(status.is_syncing());
-    assert_eq!((status.written_up_to(), status.durable_up_to(), status.queued_bytes()), (1, 0, 0));
-    for sequence in 2..=1000 {
-        order(sequence);
-        thread.request_sync(sequence);
+    assert_eq!((status.written().get(), status.durable().get(), status.queued_bytes()), (1, 0, 0));
+    for number in 2..=1000 {
+        order(number);
+        thread.request_sync(position(number));
         assert!(status.sync_ordered.load(Ordering::Acquire), "one order is on its way");
     }
-    assert_eq!((status.written_up_to(), status.queued_bytes()), (1, 999 * 14));
+    assert_eq!((status.written().get(), status.queued_bytes()), (1, 999 * 14));
     // What had queued up is one group, with one fsync.
     release.send(()).expect("it waits");
     enters.recv().expect("it fsyncs");
-    assert_eq!((status.written_up_to(), status.queued_bytes()), (1000, 0));
+    assert_eq!((status.written().get(), status.queued_bytes()), (1000, 0));
     release.send(()).expect("it waits");
-    while status.durable_up_to() < 1000 {
+    while status.durable().get() < 1000 {
         tell.recv().expect("notified");
     }
     drop(release);
@@ -290,11 +304,11 @@ fn a_wish_for_an_fsync_is_granted_under_every_policy() {
         let mut bench = Bench::new(policy);
         bench.append("a");
         // It comes while the thread is at work on what was ordered before it.
-        bench.worker.status.sync_wanted.store(2, Ordering::Relaxed);
+        bench.worker.status.sync_wanted.advance(position(2));
         bench.work_after(0);
         bench.append("b");
         bench.order(Order::Sync);
-        assert_eq!(bench.work_after(0).durable_up_to(), 2, "{policy:?}");
+        assert_eq!(bench.work_after(0).durable().get(), 2, "{policy:?}");
     }
 }
 
@@ -303,7 +317,7 @@ fn stopping_writes_and_syncs_what_is_left_or_says_that_it_could_not() {
     let mut bench = Bench::new(FsyncPolicy::No);
     bench.append("a");
     bench.order(Order::Stop);
-    assert_eq!(bench.work_after(0).durable_up_to(), 1);
+    assert_eq!(bench.work_after(0).durable().get(), 1);
     assert!(bench.worker.stopped);
     let mut bench = Bench::new(FsyncPolicy::No);
     bench.disk.with(|state| state.room = Some(0));
@@ -325,12 +339,18 @@ fn the_thread_publishes_and_notifies() {
     let clock = Box::new(|| 0);
     let thread =
         AppendThread::spawn(appender, FsyncPolicy::Always, clock, notify).expect("spawned");
-    for sequence in 1..=100 {
+    for number in 1..=100 {
         let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
-        let start = sequence * 14;
-        thread.order(Order::Append { bytes, start, end: start + 14, sequence, timestamp_s: None });
+        let (start, position) = (offset(number * 14), position(number));
+        thread.order(Order::Append {
+            bytes,
+            start,
+            end: start.after(14),
+            position,
+            timestamp_s: None,
+        });
     }
-    while thread.status().durable_up_to() < 100 {
+    while thread.status().durable().get() < 100 {
         tell.recv().expect("notified");
     }
     let status = thread.stop();
@@ -338,4 +358,13 @@ fn the_thread_publishes_and_notifies() {
     assert_eq!(status.size(), std::fs::metadata(&path).expect("there").len());
     let bytes = std::fs::read(&path).expect("read");
     assert_eq!(String::from_utf8(bytes).expect("ASCII").matches("PING").count(), 100);
+}
+
+#[test]
+#[should_panic(expected = "orders ascend: 1 behind 2")]
+fn an_order_behind_a_later_one_is_our_mistake() {
+    let mut bench = Bench::new(FsyncPolicy::No);
+    ["a", "b"].into_iter().for_each(|text| bench.append(text));
+    bench.worker.pending.swap(0, 1);
+    bench.work_after(0);
 }

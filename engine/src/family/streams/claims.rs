@@ -4,64 +4,14 @@
 //! the time or on what the copy had. An entry that is no longer in the stream is passed on as well, in the name of its
 //! old owner: the copy finds that it is gone and forgets it.
 
-use super::ids::{self, IdText};
-use super::reads::pass_on_progress;
-use super::{no_such_group, write_entry};
+use super::effects::{Claim, pass_on_claims, pass_on_progress};
+use super::ids;
+use super::replies::{no_such_group, write_entry};
 use crate::arguments::{int, is};
 use crate::context::{Class, Context, Done, Key};
 use crate::refusal::Refusal;
 use keyspace::stream::{ConsumerSlot, Entries, Group, Pending, Stream, StreamId};
 use protocol::resp::{Args, Reply};
-
-/// A pending entry as it is to be passed on.
-pub(super) struct Claim {
-    pub id: StreamId,
-    delivered_ms: i64,
-    count: u64,
-    /// Whose it is, if not that of the consumer of the command.
-    owner: Option<Vec<u8>>,
-}
-
-impl Claim {
-    pub fn of(pending: &Pending, owner: Option<&[u8]>) -> Claim {
-        Claim {
-            id: pending.id,
-            delivered_ms: pending.delivered_ms,
-            count: pending.count,
-            owner: owner.map(<[u8]>::to_vec),
-        }
-    }
-}
-
-/// States claims, each with the last id that the group had delivered by then.
-pub(super) fn pass_on_claims<'c>(
-    ctx: &mut Context<'_>,
-    key: &[u8],
-    group: &[u8],
-    consumer: &[u8],
-    claims: impl Iterator<Item = (&'c Claim, StreamId)>,
-) {
-    for (claim, last_id) in claims {
-        let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-        ctx.effect(&[
-            b"XCLAIM",
-            key,
-            group,
-            claim.owner.as_deref().unwrap_or(consumer),
-            b"0",
-            IdText::of(claim.id).bytes(),
-            b"TIME",
-            time.format(claim.delivered_ms).as_bytes(),
-            b"RETRYCOUNT",
-            // What RETRYCOUNT takes is signed.
-            count.format(claim.count.min(i64::MAX as u64)).as_bytes(),
-            b"FORCE",
-            b"JUSTID",
-            b"LASTID",
-            IdText::of(last_id).bytes(),
-        ]);
-    }
-}
 
 /// `XACK key group id [id ...]` → how many were pending.
 pub(super) fn xack(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {

@@ -1,7 +1,7 @@
 //! XGROUP: making and removing groups and consumers.
 
 use super::ids;
-use super::{missing_group, wrong_subcommand};
+use super::replies::{missing_group, wrong_subcommand};
 use crate::arguments::{int, is};
 use crate::context::{Class, Context, Done, Key};
 use crate::refusal::Refusal;
@@ -152,9 +152,4 @@ pub(super) fn set_id(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refu
     let key = ctx.key(args, 2);
     notify(ctx, key, "xgroup-setid");
     Ok(Done::ONE)
-}
-
-pub(super) fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
-    crate::family::server::help(ctx, super::XGROUP, "XGROUP");
-    Ok(Done::NOTHING)
 }

@@ -1,6 +1,7 @@
 //! XINFO: what there is to know of a stream, its groups and its consumers.
 
-use super::{entries_read, ids, missing_group, write_entry, wrong_subcommand};
+use super::ids;
+use super::replies::{entries_read, missing_group, write_entry, wrong_subcommand};
 use crate::arguments::{int, is};
 use crate::context::{Context, Done};
 use crate::refusal::Refusal;
@@ -162,10 +163,5 @@ pub(super) fn consumers(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, R
         number(reply, "idle", now_ms.saturating_sub(consumer.seen_ms).max(0));
         number(reply, "inactive", inactive);
     }
-    Ok(Done::NOTHING)
-}
-
-pub(super) fn help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
-    crate::family::server::help(ctx, super::XINFO, "XINFO");
     Ok(Done::NOTHING)
 }

@@ -5,6 +5,7 @@
 //! - `reads`: XRANGE, XREVRANGE, XREAD, XREADGROUP
 //! - `claims`: XACK, XPENDING, XCLAIM, XAUTOCLAIM
 //! - `groups`: XGROUP; `info`: XINFO
+//! - `replies`: entries and errors as several of them say it; `effects`: what becomes of groups, as copies are told
 //!
 //! As in Redis, what changes only a group does not spoil transactions that watch the key: XREADGROUP, XACK, XCLAIM, and
 //! XGROUP on a stream that is there.
@@ -12,18 +13,21 @@
 //! # Not here
 //! - the stream itself: `keyspace::stream`
 
+use super::help::help;
 use crate::arguments::is;
 use crate::command::*;
+use crate::context::{Context, Done};
 use crate::refusal::Refusal;
-use keyspace::stream::Entry;
-use protocol::resp::{Args, Reply};
+use protocol::resp::Args;
 
 mod changes;
 mod claims;
+mod effects;
 mod groups;
 mod ids;
 mod info;
 mod reads;
+mod replies;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
@@ -33,8 +37,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     cmd("xautoclaim", at_least(6), WRITE | FAST,                    key(1),              claims::xautoclaim),
     cmd("xclaim",     at_least(6), WRITE | FAST,                    key(1),              claims::xclaim),
     cmd("xdel",       at_least(3), WRITE | FAST,                    key(1),              changes::xdel),
-    cmd("xgroup",     at_least(2), 0,                               NO_KEYS,             groups::help).with(XGROUP),
-    cmd("xinfo",      at_least(2), 0,                               NO_KEYS,             info::help).with(XINFO),
+    cmd("xgroup",     at_least(2), 0,                               NO_KEYS,             xgroup_help).with(XGROUP),
+    cmd("xinfo",      at_least(2), 0,                               NO_KEYS,             xinfo_help).with(XINFO),
     cmd("xlen",       exactly(2),  READ | FAST,                     key(1),              changes::xlen),
     cmd("xpending",   at_least(3), READ,                            key(1),              claims::xpending),
     cmd("xrange",     at_least(4), READ,                            key(1),              reads::xrange),
@@ -52,7 +56,7 @@ const XGROUP: &[Spec] = &[
     cmd("xgroup|createconsumer", exactly(5),  WRITE | GROWS,   key(2),  groups::create_consumer),
     cmd("xgroup|delconsumer",    exactly(5),  WRITE,           key(2),  groups::delete_consumer),
     cmd("xgroup|destroy",        exactly(4),  WRITE,           key(2),  groups::destroy),
-    cmd("xgroup|help",           exactly(2),  LOADING | STALE, NO_KEYS, groups::help),
+    cmd("xgroup|help",           exactly(2),  LOADING | STALE, NO_KEYS, xgroup_help),
     cmd("xgroup|setid",          at_least(5), WRITE,           key(2),  groups::set_id),
 ];
 
@@ -61,7 +65,7 @@ const XINFO: &[Spec] = &[
     //  name               arity        flags            keys     handler
     cmd("xinfo|consumers", exactly(4),  READ,            key(2),  info::consumers),
     cmd("xinfo|groups",    exactly(3),  READ,            key(2),  info::groups),
-    cmd("xinfo|help",      exactly(2),  LOADING | STALE, NO_KEYS, info::help),
+    cmd("xinfo|help",      exactly(2),  LOADING | STALE, NO_KEYS, xinfo_help),
     cmd("xinfo|stream",    at_least(3), READ,            key(2),  info::stream),
 ];
 
@@ -82,47 +86,14 @@ fn read_keys(args: Args<'_>) -> Option<Vec<usize>> {
     found.then(|| (at + 1..at + 1 + rest / 2).collect())
 }
 
-/// Writes an entry: its id and its fields with their values.
-#[inline]
-fn write_entry(reply: &mut Reply<'_>, entry: &Entry<'_>) {
-    reply.array(2);
-    ids::write(reply, entry.id);
-    reply.array(entry.len * 2);
-    for (field, value) in entry.pairs() {
-        reply.text(field);
-        reply.text(value);
-    }
+fn xgroup_help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
+    help(ctx, "xgroup");
+    Ok(Done::NOTHING)
 }
 
-/// How many entries a group has read, as commands say it: −1 is unknown.
-fn entries_read(count: Option<u64>) -> i64 {
-    count.map_or(-1, |count| count as i64)
-}
-
-/// A group is not there, or the stream is not.
-fn no_such_group(key: &[u8], group: &[u8]) -> Refusal {
-    let parts = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"];
-    Refusal::from(parts.concat()).of_state()
-}
-
-/// A group of a stream is not there.
-fn missing_group(key: &[u8], group: &[u8]) -> Refusal {
-    let parts = [b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"];
-    Refusal::from(parts.concat()).of_state()
-}
-
-/// A subcommand that exists was not given what it takes.
-fn wrong_subcommand(args: Args<'_>) -> Refusal {
-    let (container, name) = (args.at(0).to_ascii_uppercase(), args.at(1));
-    let name = &name[..name.len().min(128)];
-    let parts = [
-        b"ERR unknown subcommand or wrong number of arguments for '",
-        name,
-        b"'. Try ",
-        &container,
-        b" HELP.",
-    ];
-    Refusal::from(parts.concat())
+fn xinfo_help(ctx: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {
+    help(ctx, "xinfo");
+    Ok(Done::NOTHING)
 }
 
 #[cfg(test)]

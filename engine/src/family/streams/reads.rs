@@ -6,9 +6,9 @@
 //! What XREADGROUP did is passed on as what it changed: an XCLAIM for each entry that became pending, and XGROUP SETID for
 //! how far the group has come.
 
-use super::claims::{Claim, pass_on_claims};
+use super::effects::{Claim, pass_on_claims, pass_on_progress};
 use super::ids::{self, IdText};
-use super::{no_such_group, write_entry};
+use super::replies::{no_such_group, write_entry};
 use crate::arguments::{int, is};
 use crate::blocking::{Want, deadline_ms};
 use crate::context::{Class, Context, Done};
@@ -427,18 +427,4 @@ fn pass_on(ctx: &mut Context<'_>, key: &[u8], read: &Read<'_>, delivery: &Delive
     if let Some((last_id, entries_read)) = delivery.advanced {
         pass_on_progress(ctx, key, group, last_id, entries_read);
     }
-}
-
-/// States how far a group has come.
-pub(super) fn pass_on_progress(
-    ctx: &mut Context<'_>,
-    key: &[u8],
-    group: &[u8],
-    last_id: StreamId,
-    entries_read: Option<u64>,
-) {
-    let mut number = itoa::Buffer::new();
-    let read = number.format(super::entries_read(entries_read));
-    let id = IdText::of(last_id);
-    ctx.effect(&[b"XGROUP", b"SETID", key, group, id.bytes(), b"ENTRIESREAD", read.as_bytes()]);
 }

@@ -156,7 +156,7 @@ fn kinds_of_refusals() {
                 let (_, refusals) = with(&lines).feed(peer, true, &[request]);
                 let found = refusals.list.first().unwrap_or_else(|| panic!("{request} was taken"));
                 assert_eq!(found.kind, kind, "{request}: {}", found.text);
-                let of = command::table().find(name(request).as_bytes());
+                let of = crate::family::table().find(name(request).as_bytes());
                 assert!(of.is_none_or(|spec| found.name.starts_with(spec.name)), "{request}");
             }
         }
@@ -229,7 +229,7 @@ fn what_a_primary_or_a_file_makes_may_be_longer_than_what_a_client_may() {
         assert!(refusals.list.is_empty(), "{line}: {refusals:?}");
         assert!(server.run(line).starts_with("-ERR"), "{line}");
     }
-    let spec = command::table().find(b"append").expect("a command");
+    let spec = crate::family::table().find(b"append").expect("a command");
     assert!(spec.flags.has(command::WRITE));
 }
 

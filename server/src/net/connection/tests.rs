@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::Settings;
 use crate::memory::own;
+use journal::{Journal, Kind, ReplicationId};
 use std::cell::RefCell;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -41,16 +42,25 @@ async fn ask(client: &mut UnixStream, requests: &[u8], answer: &[u8]) {
 
 #[test]
 fn replies_wait_for_their_position_and_later_ones_for_them() {
+    let mut journal = Journal::new(ReplicationId::NONE);
+    // The receipt of a unit that brings the disk to this position.
+    let mut write = |upto: u64| {
+        let from = journal.receipt().position.get();
+        journal.append_raw(Kind::Effect, &vec![b'x'; (upto - from) as usize]);
+        journal.receipt()
+    };
+    let [at_50, at_100, at_199, at_200] = [50, 100, 199, 200].map(&mut write);
+    let on = |receipt: Receipt| OnDisk::up_to(receipt.position);
     let mut gates = Gates::default();
-    gates.put(10, 0, 0);
-    assert_eq!(gates.held(0), 0);
-    gates.put(10, 100, 50);
-    gates.put(5, 0, 50);
-    gates.put(10, 200, 50);
-    assert_eq!(gates.held(50), 25);
-    assert_eq!(gates.held(100), 10);
-    assert_eq!(gates.held(199), 10);
-    assert_eq!(gates.held(200), 0);
+    gates.put(10, Receipt::NOTHING, on(Receipt::NOTHING));
+    assert_eq!(gates.held(on(Receipt::NOTHING)), 0);
+    gates.put(10, at_100, on(at_50));
+    gates.put(5, Receipt::NOTHING, on(at_50));
+    gates.put(10, at_200, on(at_50));
+    assert_eq!(gates.held(on(at_50)), 25);
+    assert_eq!(gates.held(on(at_100)), 10);
+    assert_eq!(gates.held(on(at_199)), 10);
+    assert_eq!(gates.held(on(at_200)), 0);
 }
 
 #[test]

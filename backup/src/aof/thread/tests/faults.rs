@@ -123,12 +123,12 @@ impl Life {
         self.ordered += 1;
         let bytes = vec![Bytes::from(format!("{:>200}\r\n", self.ordered))];
         self.worker.status.queued_bytes.fetch_add(202, Ordering::Relaxed);
-        let (start, sequence) = (self.ordered * 202, self.ordered);
+        let (start, position) = (offset(self.ordered * 202), position(self.ordered));
         self.worker.pending.push_back(Order::Append {
             bytes,
             start,
-            end: start + 202,
-            sequence,
+            end: start.after(202),
+            position,
             timestamp_s: None,
         });
     }
@@ -146,7 +146,7 @@ impl Life {
         };
         let written = [on(&self.first, false), on(&self.second, false)].concat();
         let synced = [on(&self.first, true), on(&self.second, true)].concat();
-        let (up_to, durable) = (status.written_up_to(), status.durable_up_to());
+        let (up_to, durable) = (status.written().get(), status.durable().get());
         assert!((1..=up_to).all(|number| written.contains(&number)), "{up_to} of {written:?}");
         assert!((1..=durable).all(|number| synced.contains(&number)), "{durable} of {synced:?}");
         assert_eq!(status.queued_bytes(), (self.ordered - up_to) * 202);
@@ -185,13 +185,13 @@ fn live(policy: FsyncPolicy, on_second: bool, failing: Option<(u64, u64, Fault)>
         assert!(policy == FsyncPolicy::Always || on_second, "{failing:?}");
         return calls;
     }
-    life.worker.status.sync_wanted.store(life.ordered, Ordering::Relaxed);
+    life.worker.status.sync_wanted.advance(position(life.ordered));
     life.work(2000);
     assert!(!life.worker.status.failed());
     let all =
         [&life.first, &life.second].map(|disk| numbers(&disk.with(|disk| disk.bytes.clone())));
     assert_eq!(all.concat(), (1..=life.ordered).collect::<Vec<_>>(), "{policy:?} {failing:?}");
-    assert_eq!(life.worker.status.durable_up_to(), life.ordered);
+    assert_eq!(life.worker.status.durable().get(), life.ordered);
     calls
 }
 

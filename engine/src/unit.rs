@@ -1,0 +1,39 @@
+//! What a request did, as the journal gets it: one unit of commands.
+
+use protocol::resp::encode;
+
+/// The effects of the request that is being executed.
+#[derive(Default)]
+pub(crate) struct Unit {
+    pub bytes: Vec<u8>,
+    /// Commands in `bytes`.
+    pub count: u32,
+    /// The handler said what the effect is.
+    pub stated: bool,
+    /// Its commands need not happen together: keys that a scan came upon and found expired.
+    pub loose: bool,
+    /// The databases that the first and the last command belong to.
+    pub dbs: (usize, usize),
+}
+
+impl Unit {
+    /// Adds one command that belongs to database `db`, with a SELECT before it if that is another than before.
+    pub fn add(&mut self, db: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.count == 0 {
+            self.dbs = (db, db);
+        } else if self.dbs.1 != db {
+            self.dbs.1 = db;
+            self.count += 1;
+            let text = db.to_string();
+            encode::command(&mut self.bytes, [&b"SELECT"[..], text.as_bytes()].into_iter());
+        }
+        self.count += 1;
+        write(&mut self.bytes);
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+        self.loose = false;
+    }
+}
