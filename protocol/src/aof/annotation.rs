@@ -158,15 +158,8 @@ impl Annotation {
             b"tm-follows" => {
                 let reason = "not a number, a size and an offset, sealed";
                 let (sequence, size, offset, seal) = (next(), next(), next(), next());
-                let mark = (|| {
-                    let offset = match offset {
-                        b"-1" => None,
-                        digits => Some(decimal(digits)?),
-                    };
-                    let (sequence, size) = (decimal(sequence)?, decimal(size)?);
-                    (!seal.is_empty()).then_some(FollowsMark { sequence, size, offset })
-                })();
                 check_seal(text, seal)?;
+                let mark = FollowsMark::of(sequence, size, offset).filter(|_| !seal.is_empty());
                 Self::Follows(mark.ok_or(AnnotationError { reason })?)
             }
             _ => return Err(AnnotationError { reason: "unknown kind of mark" }),
@@ -257,6 +250,15 @@ impl HistoryMark {
 }
 
 impl FollowsMark {
+    /// From the words of a line.
+    fn of(sequence: &[u8], size: &[u8], offset: &[u8]) -> Option<Self> {
+        let offset = match offset {
+            b"-1" => None,
+            digits => Some(decimal(digits)?),
+        };
+        Some(Self { sequence: decimal(sequence)?, size: decimal(size)?, offset })
+    }
+
     /// Appends the whole line.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let from = out.len();

@@ -178,6 +178,9 @@ fn blocks_taken_from_the_end_of_a_file_that_is_not_the_last_are_no_data_set_to_g
     eventually(TIMEOUT, "it has begun", || names(&replica).len() == 2);
     let _: String = primary.run(&["SET", "three", "1"]);
     replica.wait_for_sync(&primary);
+    // What was received is not on disk yet by that.
+    let has_block = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    eventually(TIMEOUT, "it is appended", || names(&replica).iter().all(has_block));
     replica.kill();
     // The last block of the first file goes, with its mark.
     let first = &names(&replica)[0];
