@@ -320,7 +320,6 @@ impl Engine {
             let ns = self.tick_ns.saturating_sub(start_ns);
             self.stats.of(spec).add(ns, result.is_err(), self.tracks_latency);
             self.stats.commands += 1;
-            self.stats.commands_ns += ns;
         }
         self.tracking.leave();
         if session.tracking.is_some() && spec.flags.has(command::READ) {

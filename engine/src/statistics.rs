@@ -26,8 +26,6 @@ const LATENCY_DIGITS: u8 = 2;
 #[expect(missing_docs, reason = "named after the fields of INFO")]
 pub struct Stats {
     pub commands: u64,
-    /// How long all commands took, in nanoseconds.
-    pub commands_ns: u64,
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
     pub expired_keys: u64,
@@ -56,7 +54,7 @@ pub struct Calls {
     /// How often it answered with an error.
     pub failed: u64,
     /// How long each call took, in nanoseconds; since the first call while latencies are tracked.
-    pub latency: Option<Box<Histogram<u32>>>,
+    pub latency: Option<Box<Histogram<u64>>>,
 }
 
 impl Calls {
@@ -84,7 +82,7 @@ impl Calls {
 }
 
 #[cold]
-fn new_histogram() -> Box<Histogram<u32>> {
+fn new_histogram() -> Box<Histogram<u64>> {
     let histogram = Histogram::new_with_bounds(1, LATENCY_MAX_NS, LATENCY_DIGITS);
     Box::new(histogram.expect("the bounds are constants that fit"))
 }
@@ -97,6 +95,11 @@ impl Stats {
             self.calls.resize(spec.index + 1, Calls::default());
         }
         &mut self.calls[spec.index]
+    }
+
+    /// How long all commands took, in nanoseconds.
+    pub fn commands_ns(&self) -> u64 {
+        self.calls.iter().map(|calls| calls.ns).sum()
     }
 
     /// All commands and subcommands of a table that somebody has asked for, with their counters.

@@ -379,7 +379,8 @@ fn documented_positions(command: &Grammar, args: Args<'_>) -> Option<Vec<usize>>
             }
         }
     }
-    let is_key = |at: &usize| command.keys.iter().any(|keys| covers(keys, args, *at));
+    let runs: Vec<Run> = command.keys.iter().filter_map(|keys| Run::of(keys, args)).collect();
+    let is_key = |at: &usize| runs.iter().any(|run| run.has(*at));
     Some((1..args.len()).filter(is_key).collect())
 }
 
@@ -393,20 +394,20 @@ fn command_getkeys(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusa
 /// `COMMAND GETKEYSANDFLAGS command [arg …]` → each key with what is done with it.
 fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let Located { command, args, positions } = located(ctx.engine, args)?;
+    let runs: Vec<Run> = command.keys.iter().filter_map(|keys| Run::of(keys, args)).collect();
     ctx.reply.array(positions.len());
     for at in positions {
+        let found = runs.iter().find(|run| run.has(at)).map(|run| run.flags);
         ctx.reply.array(2);
         ctx.reply.bulk(args.at(at));
-        show_flags(&mut ctx.reply, flags_of(command, args, at));
+        show_flags(&mut ctx.reply, flags_of(command, args, found));
     }
     Ok(Done::NOTHING)
 }
 
-/// What a command does with the key at a position.
-fn flags_of(command: &Grammar, args: Args<'_>, position: usize) -> KeyFlags {
+/// What a command does with a key that a specification with these flags has found, or none.
+fn flags_of(command: &Grammar, args: Args<'_>, known: Option<KeyFlags>) -> KeyFlags {
     use key_spec::{ACCESS, INCOMPLETE, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
-    let specs = command.keys;
-    let known = specs.iter().find(|keys| covers(keys, args, position)).map(|keys| keys.flags);
     // A key that no rule finds is one that an option names: where a result is stored. Here all are found.
     let flags = known.unwrap_or(OW | UPDATE) & !INCOMPLETE;
     if flags & VARIABLE_FLAGS == 0 {
@@ -420,46 +421,58 @@ fn flags_of(command: &Grammar, args: Args<'_>, position: usize) -> KeyFlags {
     }
 }
 
-/// Whether a specification finds the key at a position.
-fn covers(keys: &KeySpec, args: Args<'_>, position: usize) -> bool {
-    let first = match keys.begin {
-        Begin::Index(at) => at as usize,
-        Begin::Keyword { word, from } => {
-            let len = args.len();
-            let found = match from {
-                0.. => (from as usize..len).find(|at| is(args.at(*at), word)),
-                _ => {
-                    let last = len.saturating_sub(from.unsigned_abs() as usize);
-                    (1..=last).rev().find(|at| is(args.at(*at), word))
-                }
-            };
-            match found {
-                Some(at) => at + 1,
-                None => return false,
+/// Where a specification finds keys: made once for a request, as it may have to look through all arguments.
+struct Run {
+    first: usize,
+    last: i64,
+    step: usize,
+    flags: KeyFlags,
+}
+
+impl Run {
+    fn has(&self, position: usize) -> bool {
+        position >= self.first
+            && position as i64 <= self.last
+            && (position - self.first).is_multiple_of(self.step)
+    }
+
+    /// `None` if there are none, or the specification cannot tell.
+    fn of(keys: &KeySpec, args: Args<'_>) -> Option<Run> {
+        let first = match keys.begin {
+            Begin::Index(at) => at as usize,
+            Begin::Keyword { word, from } => {
+                let len = args.len();
+                let found = match from {
+                    0.. => (from as usize..len).find(|at| is(args.at(*at), word)),
+                    _ => {
+                        let last = len.saturating_sub(from.unsigned_abs() as usize);
+                        (1..=last).rev().find(|at| is(args.at(*at), word))
+                    }
+                };
+                found? + 1
             }
-        }
-        Begin::Unknown => return false,
-    };
-    let (first, last, step) = match keys.find {
-        Find::Range { last, step, limit } => {
-            let end = args.len() as i64 - 1;
-            let last = match (last, limit) {
-                (-1, 2..) => first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1,
-                (..0, _) => end + 1 + i64::from(last),
-                _ => first as i64 + i64::from(last),
-            };
-            (first, last, step)
-        }
-        Find::Count { at, first: behind, step } => {
-            let count = args.get(first + at as usize).and_then(protocol::number::parse_i64);
-            let begin = first + behind as usize;
-            let last = begin as i64 - 1 + count.unwrap_or(0).clamp(0, args.len() as i64);
-            (begin, last, step)
-        }
-        Find::Unknown => return false,
-    };
-    let step = (step.max(1)) as usize;
-    position >= first && position as i64 <= last && (position - first).is_multiple_of(step)
+            Begin::Unknown => return None,
+        };
+        let (first, last, step) = match keys.find {
+            Find::Range { last, step, limit } => {
+                let end = args.len() as i64 - 1;
+                let last = match (last, limit) {
+                    (-1, 2..) => first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1,
+                    (..0, _) => end + 1 + i64::from(last),
+                    _ => first as i64 + i64::from(last),
+                };
+                (first, last, step)
+            }
+            Find::Count { at, first: behind, step } => {
+                let count = args.get(first + at as usize).and_then(protocol::number::parse_i64);
+                let begin = first + behind as usize;
+                let last = begin as i64 - 1 + count.unwrap_or(0).clamp(0, args.len() as i64);
+                (begin, last, step)
+            }
+            Find::Unknown => return None,
+        };
+        Some(Run { first, last, step: step.max(1) as usize, flags: keys.flags })
+    }
 }
 
 /// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
@@ -522,6 +535,10 @@ mod tests {
                 (
                     "COMMAND GETKEYSANDFLAGS MIGRATE h 1 '' 0 10 KEYS a",
                     "[[a [+RW +access +delete]]]",
+                ),
+                (
+                    "COMMAND GETKEYSANDFLAGS XREAD COUNT 1 STREAMS a b 0 0",
+                    "[[a [+RO +access]] [b [+RO +access]]]",
                 ),
                 // Scripts are not executed, but asked about.
                 ("COMMAND GETKEYS EVAL text 2 a b c", "[a b]"),

@@ -427,7 +427,7 @@ fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let eventloop = eventloop::figures();
     line(out, "eventloop_cycles", eventloop.cycles);
     line(out, "eventloop_duration_sum", eventloop.busy_ns / 1000);
-    line(out, "eventloop_duration_cmd_sum", engine_stats.commands_ns / 1000);
+    line(out, "eventloop_duration_cmd_sum", engine_stats.commands_ns() / 1000);
     line(out, "instantaneous_eventloop_cycles_per_sec", rates.cycles);
     line(out, "instantaneous_eventloop_duration_usec", rates.cycle_us);
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);

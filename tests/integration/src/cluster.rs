@@ -247,9 +247,11 @@ fn write(id: usize, port: u16, ends: &AtomicBool, total: &AtomicU64) -> Vec<u64>
             break;
         }
         let Some(open) = &mut connection else {
-            std::thread::sleep(Duration::from_millis(2));
-            connection = connect(port + node).ok();
-            node = (node + 1) % 3;
+            eventually(TIMEOUT, "a node takes connections", || {
+                connection = connect(port + node).ok();
+                node = (node + 1) % 3;
+                connection.is_some() || ends.load(Ordering::SeqCst)
+            });
             continue;
         };
         match redis::cmd("SET").arg(key(id, number)).arg(number).query::<String>(open) {

@@ -180,13 +180,7 @@ pub const BANS: &[Ban] = &[
     Ban {
         words: &["sleep"],
         place: Place::Below(&["tests/integration/"]),
-        except: &[
-            ("tests/integration/src/wait.rs", "between two looks at a condition"),
-            (
-                "tests/integration/src/cluster.rs",
-                "between two attempts to connect, of a client that never gives up",
-            ),
-        ],
+        except: &[("tests/integration/src/wait.rs", "between two looks at a condition")],
         instead: "wait for a condition: integration::wait::eventually",
     },
     Ban {
