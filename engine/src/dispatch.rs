@@ -51,7 +51,6 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> (usize, Flow) {
         let requests = batch.requests();
-        self.set_ticks(host.ticks_ns());
         if session.is_trusted() {
             self.refused = Refusals::default();
         }

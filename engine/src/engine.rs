@@ -196,7 +196,7 @@ impl Engine {
         }
     }
 
-    /// Says what [`crate::Host::ticks_ns`] is. A batch of requests asks for itself.
+    /// Says what [`crate::Host::ticks_ns`] is, before a batch of requests is executed.
     #[inline]
     pub fn set_ticks(&mut self, ticks_ns: u64) {
         self.steady_ms = (ticks_ns / 1_000_000) as i64;

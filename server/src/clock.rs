@@ -1,7 +1,8 @@
 //! The only place that reads clocks. Everything else gets the time as an argument.
 
+use node::Now;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is added to the wall clock, milliseconds: experiments let it jump.
 static SHIFT_MS: AtomicI64 = AtomicI64::new(0);
@@ -18,15 +19,10 @@ pub fn unix_ms() -> i64 {
     now.saturating_add(SHIFT_MS.load(Ordering::Relaxed)).max(0)
 }
 
-/// A moment for measuring how long something takes.
-#[expect(clippy::disallowed_methods, reason = "this is the place")]
-pub fn now() -> Instant {
-    Instant::now()
-}
-
-/// Time since a moment.
-pub fn since(start: Instant) -> Duration {
-    now().saturating_duration_since(start)
+/// The time of a turn that begins now.
+#[inline]
+pub fn instant() -> Now {
+    Now { unix_ms: unix_ms(), steady_ns: monotonic_ns() }
 }
 
 /// Nanoseconds since some moment before the first call, never going back.

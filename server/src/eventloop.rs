@@ -10,27 +10,11 @@
 //! that is told here.
 
 use crate::clock;
+use node::world::LoopFigures;
 use std::cell::Cell;
 
-/// Counters since the start, or since CONFIG RESETSTAT. Times are in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Cycles.
-    pub cycles: u64,
-    /// Time in them.
-    pub busy_ns: u64,
-    /// The longest of them.
-    pub longest_ns: u64,
-    /// The most commands of one.
-    pub most_commands: u64,
-    /// Time spent on handing the journal to the disk.
-    pub append_ns: u64,
-    /// Time spent in the timer.
-    pub timer_ns: u64,
-}
-
 struct Loop {
-    figures: Cell<Figures>,
+    figures: Cell<LoopFigures>,
     woke_ns: Cell<u64>,
     /// Commands executed in all, now and when the cycle began.
     commands: Cell<u64>,
@@ -42,7 +26,7 @@ struct Loop {
 thread_local! {
     static LOOP: Loop = const {
         Loop {
-            figures: Cell::new(Figures {
+            figures: Cell::new(LoopFigures {
                 cycles: 0, busy_ns: 0, longest_ns: 0, most_commands: 0, append_ns: 0, timer_ns: 0,
             }),
             woke_ns: Cell::new(0),
@@ -55,11 +39,11 @@ thread_local! {
 
 impl Loop {
     /// The figures with the cycle of now.
-    fn with_present(&self) -> Figures {
+    fn with_present(&self) -> LoopFigures {
         let took = clock::monotonic_ns().saturating_sub(self.woke_ns.get());
         let commands = self.commands.get().saturating_sub(self.commands_before.get());
         let figures = self.figures.get();
-        Figures {
+        LoopFigures {
             cycles: figures.cycles + u64::from(self.turned.get()),
             busy_ns: figures.busy_ns + took,
             longest_ns: figures.longest_ns.max(took),
@@ -102,7 +86,7 @@ pub fn timer<T>(work: impl FnOnce() -> T) -> T {
     timed(work, |figures, ns| figures.timer_ns += ns)
 }
 
-fn timed<T>(work: impl FnOnce() -> T, add: fn(&mut Figures, u64)) -> T {
+fn timed<T>(work: impl FnOnce() -> T, add: fn(&mut LoopFigures, u64)) -> T {
     let start = clock::monotonic_ns();
     let result = work();
     LOOP.with(|l| {
@@ -114,13 +98,13 @@ fn timed<T>(work: impl FnOnce() -> T, add: fn(&mut Figures, u64)) -> T {
 }
 
 /// The figures of now.
-pub fn figures() -> Figures {
+pub fn figures() -> LoopFigures {
     LOOP.with(Loop::with_present)
 }
 
 /// Begins to count anew.
 pub fn reset() {
-    LOOP.with(|l| l.figures.set(Figures::default()));
+    LOOP.with(|l| l.figures.set(LoopFigures::default()));
     woke();
 }
 

@@ -2,6 +2,7 @@
 
 use keyspace::db::Db;
 use keyspace::entry::Value;
+use node::world::Freeing;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
@@ -14,8 +15,6 @@ pub struct LazyFree {
     pending: Arc<AtomicU64>,
     pending_bytes: Arc<AtomicUsize>,
     freed: Arc<AtomicU64>,
-    /// What `freed` was when counting began anew.
-    freed_before: u64,
 }
 
 impl LazyFree {
@@ -40,7 +39,7 @@ impl LazyFree {
                 }
             })
             .expect("a thread can be started");
-        LazyFree { sender, pending, pending_bytes, freed, freed_before: 0 }
+        LazyFree { sender, pending, pending_bytes, freed }
     }
 
     /// Frees values and databases in the background. `bytes`: what those of them take that were given up for want of
@@ -52,28 +51,12 @@ impl LazyFree {
         let _ = self.sender.send((values, dbs, bytes));
     }
 
-    /// Bytes that are as good as free.
-    pub fn pending_bytes(&self) -> usize {
-        self.pending_bytes.load(Ordering::Relaxed)
-    }
-
-    /// How many values were freed since counting began anew.
-    pub fn counted(&self) -> u64 {
-        self.freed() - self.freed_before
-    }
-
-    /// Begins to count anew.
-    pub fn reset(&mut self) {
-        self.freed_before = self.freed();
-    }
-
-    /// How many values were freed in all.
-    pub fn freed(&self) -> u64 {
-        self.freed.load(Ordering::Relaxed)
-    }
-
-    /// How many values wait to be freed.
-    pub fn pending(&self) -> u64 {
-        self.pending.load(Ordering::Relaxed)
+    /// What there is still to free, and what was freed in all.
+    pub fn figures(&self) -> Freeing {
+        Freeing {
+            pending_bytes: self.pending_bytes.load(Ordering::Relaxed),
+            pending: self.pending.load(Ordering::Relaxed),
+            freed: self.freed.load(Ordering::Relaxed),
+        }
     }
 }

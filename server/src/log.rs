@@ -8,9 +8,9 @@
 //! - a line is for operators: no text of Rust's own is in it, neither `{:?}` nor `(os error 13)`
 
 use crate::clock;
-use crate::config::LogLevel;
+use node::config::LogLevel;
+use node::text::plain;
 use rustix::fs::{fstat, stat};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write};
@@ -105,24 +105,6 @@ pub fn descriptor() -> i32 {
     DESCRIPTOR.load(Ordering::Relaxed)
 }
 
-/// A text without what Rust adds to the system's own words: `Permission denied (os error 13)`.
-pub fn plain(text: &str) -> Cow<'_, str> {
-    const ADDED: &str = " (os error ";
-    let mut kept = Cow::Borrowed(text);
-    let mut from = 0;
-    while let Some(at) = kept[from..].find(ADDED).map(|at| from + at) {
-        let number = &kept[at + ADDED.len()..];
-        let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-        if digits > 0 && number[digits..].starts_with(')') {
-            kept.to_mut().replace_range(at..at + ADDED.len() + digits + 1, "");
-            from = at;
-        } else {
-            from = at + ADDED.len();
-        }
-    }
-    kept
-}
-
 /// Collects an event's message.
 #[derive(Default)]
 struct Message(String);
@@ -195,7 +177,8 @@ fn timestamp(unix_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, timestamp};
+    use super::timestamp;
+    use node::text::plain;
     use std::path::{Path, PathBuf};
 
     #[test]

@@ -3,49 +3,41 @@
 //! Reads the configuration, binds the listeners, loads what is on disk and serves until it is told to end. Everything
 //! happens on this thread but what is named in `ARCHITECTURE.md` under threads.
 
-mod admin;
 #[expect(unsafe_code, reason = "the allocator of the process")]
 mod allocator;
-mod child;
-mod clients;
 mod clock;
-mod config;
-mod config_apply;
 mod conversation;
 mod eventloop;
-mod facts;
 mod lazy;
 mod limits;
 mod log;
 #[expect(unsafe_code, reason = "figures and settings of the allocator")]
 mod memory;
 mod net;
-mod node;
 mod oom;
-mod overhead;
-mod persistence;
 mod process;
-mod rates;
-mod replication;
-mod shutdown;
+mod shell;
 #[expect(unsafe_code, reason = "handlers, which run between any two instructions")]
 mod signals;
-mod timer;
-mod version;
+mod tasks;
+mod world;
 
-use config::{Loaded, Settings};
-use node::{Node, SharedNode};
+use node::config::{self, Loaded, Settings};
+use node::text::plain;
+use node::version::{REDIS_VERSION, TIDEMARK_VERSION};
+use node::{Event, Exit};
 use process::advice;
 use process::daemon::{self, Report};
 use process::places;
 use process::supervisor::Supervisor;
 use process::title::{self, Title};
 use rand::TryRng;
-use std::cell::RefCell;
+use shell::{Shared, Shell};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use version::{REDIS_VERSION, TIDEMARK_VERSION};
+use tokio::sync::Notify;
+use world::Process;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
@@ -98,7 +90,7 @@ fn print_directives() {
 }
 
 fn fail(text: &str) -> ! {
-    eprintln!("{}", log::plain(text));
+    eprintln!("{}", plain(text));
     std::process::exit(1);
 }
 
@@ -182,42 +174,48 @@ async fn serve(
     report: Option<Report>,
 ) -> Result<(), String> {
     let primary = loaded.settings.replicaof.clone();
-    let node: SharedNode = Rc::new(RefCell::new(Node::new(loaded.settings, loaded.file)));
-    node.borrow_mut().engine.names = loaded.names.map(Arc::new);
-    node.borrow_mut().host.myself = Rc::downgrade(&node);
-    node.borrow_mut().host.supervisor = supervisor;
-    node.borrow_mut().host.title = title;
-    net::listen::start(&node)?;
-    if let Err(text) = places::write_pid_file(&node.borrow().host.settings) {
+    let published = Arc::new(Notify::new());
+    let process = Process { title, supervisor, published: Arc::clone(&published) };
+    let shell: Shared = Shell::start(loaded, |shell| process.of(shell));
+    listen(&shell)?;
+    let settings = shell.borrow().node.host.settings.clone();
+    if let Err(text) = places::write_pid_file(&settings) {
         tracing::warn!("{text}");
         if report.is_some() {
-            eprintln!("{}", log::plain(&text));
+            eprintln!("{}", plain(&text));
         }
     }
     // What fails is logged, and no reason not to serve.
-    node.borrow_mut().host.apply_oom_score();
+    shell.borrow_mut().node.host.apply_oom_score();
     tracing::info!("Server initialized");
     signals::install()?;
-    tokio::task::spawn_local(shutdown::run(Rc::clone(&node)));
-    tokio::task::spawn_local(signals::follow(Rc::clone(&node)));
-    if let Err(error) = persistence::load::load_at_start(&node).await {
-        node.borrow().host.remove_places();
+    tokio::task::spawn_local(signals::follow(Rc::clone(&shell)));
+    tasks::start(&shell, published);
+    let signals = Rc::clone(&shell.borrow().signals);
+    shell.borrow_mut().turn(Event::Start);
+    signals.ready.notified().await;
+    if let Some(Exit::NotLoaded(error)) = &shell.borrow().exit {
+        places::remove(&settings);
         return Err(format!("Fatal error loading the DB, check server logs. Exiting. {error}"));
     }
-    tokio::task::spawn_local(timer::flush(Rc::clone(&node)));
-    tokio::task::spawn_local(timer::disk(Rc::clone(&node)));
-    tokio::task::spawn_local(timer::react(Rc::clone(&node)));
-    tokio::task::spawn_local(timer::alarms(Rc::clone(&node)));
     if let Some(primary) = &primary {
-        node.borrow_mut().follow(&primary.host, primary.port);
+        shell.borrow_mut().turn(Event::Follow(primary.clone()));
     }
-    say_what_is_ready(&node.borrow().host.settings);
+    say_what_is_ready(&shell.borrow().node.host.settings);
     supervisor.ready(primary.is_some());
     if let Some(report) = report {
         report.ready();
     }
-    timer::run(node).await;
-    Ok(())
+    std::future::pending().await
+}
+
+/// Binds everything that the configuration names, and accepts from then on.
+fn listen(shell: &Shared) -> Result<(), String> {
+    {
+        let host = &mut shell.borrow_mut().node.host;
+        host.world.listen(&host.settings)?;
+    }
+    net::listen::start_unix(shell)
 }
 
 fn say_what_is_ready(settings: &Settings) {

@@ -1,5 +1,6 @@
 //! What the allocator and the system say about memory and processor time.
 
+use node::world::{Memory, Thread, Whose};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tikv_jemalloc_ctl::thread::{self, ThreadLocal};
@@ -7,19 +8,6 @@ use tikv_jemalloc_ctl::{epoch, stats};
 
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 static AT_START: AtomicUsize = AtomicUsize::new(0);
-
-/// Bytes, as INFO shows them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Given out by the allocator.
-    pub used: usize,
-    /// In pages that hold some of it.
-    pub active: usize,
-    /// In memory for the allocator.
-    pub resident: usize,
-    /// In memory for the process.
-    pub rss: usize,
-}
 
 /// Bytes given out by the allocator.
 pub fn used() -> usize {
@@ -58,29 +46,22 @@ pub fn used_now() -> usize {
 }
 
 /// All figures of now.
-pub fn figures() -> Figures {
+pub fn figures() -> Memory {
     let used = used();
-    Figures {
+    Memory {
         used,
         active: stats::active::read().unwrap_or(0),
         resident: stats::resident::read().unwrap_or(0),
         rss: rss(),
+        peak: PEAK.load(Ordering::Relaxed),
+        at_start: AT_START.load(Ordering::Relaxed),
+        system: system_bytes(),
     }
-}
-
-/// The most that was in use when somebody looked, `now` included.
-pub fn peak(now: usize) -> usize {
-    PEAK.fetch_max(now, Ordering::Relaxed).max(now)
 }
 
 /// Remembers what is in use before there is any data.
 pub fn note_start() {
     AT_START.store(used(), Ordering::Relaxed);
-}
-
-/// What was in use before there was any data.
-pub fn at_start() -> usize {
-    AT_START.load(Ordering::Relaxed)
 }
 
 /// How long freed pages are kept for reuse, milliseconds.
@@ -169,17 +150,6 @@ fn warning_of(maxmemory: u64, system: usize) -> Option<String> {
     })
 }
 
-/// Whose processor time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// This process's.
-    Own,
-    /// That of its children that have ended.
-    Children,
-    /// That of the calling thread.
-    Thread,
-}
-
 /// Processor time, user and system, seconds.
 pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
     let who = match whose {
@@ -197,16 +167,6 @@ pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     (seconds(usage.ru_utime), seconds(usage.ru_stime))
-}
-
-/// A thread of this process.
-pub struct Thread {
-    /// Its name, as the system knows it.
-    pub name: String,
-    /// Its number.
-    pub id: u32,
-    /// Processor time, user and system, seconds.
-    pub cpu_seconds: (f64, f64),
 }
 
 /// All threads of this process, the main thread first.

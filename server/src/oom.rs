@@ -6,7 +6,7 @@
 //! # Source
 //! `proc_pid_oom_score_adj(5)`: from −1000 (never) to 1000 (first).
 
-use crate::config::{OomScoreAdjustment, Settings};
+use node::config::{OomScoreAdjustment, Settings};
 use std::fs;
 use std::io;
 

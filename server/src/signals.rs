@@ -14,8 +14,9 @@
 //! # Source
 //! - what counts as the second, lines and exit code: Redis 7.2
 
-use crate::config::{Settings, ShutdownFlags};
-use crate::node::SharedNode;
+use crate::shell::Shared;
+use node::Event;
+use node::shutdown::Asking;
 use signal_hook_registry::register;
 use std::ffi::CString;
 use std::io::{self, Write};
@@ -24,32 +25,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A signal came, and the end that it asks for has neither come nor been refused.
 static ASKED: AtomicBool = AtomicBool::new(false);
-
-/// Which signal asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// SIGTERM.
-    Terminate,
-    /// SIGINT.
-    Interrupt,
-}
-
-impl Asking {
-    fn name(self) -> &'static str {
-        match self {
-            Asking::Terminate => "SIGTERM",
-            Asking::Interrupt => "SIGINT",
-        }
-    }
-
-    /// How to end, by the directive for this signal.
-    pub fn flags(self, settings: &Settings) -> ShutdownFlags {
-        match self {
-            Asking::Terminate => settings.shutdown_on_sigterm,
-            Asking::Interrupt => settings.shutdown_on_sigint,
-        }
-    }
-}
 
 /// Ignores what ends a program without handlers though it asks for nothing: a terminal that is gone, a timer of others.
 /// To be called before anything that takes time.
@@ -102,8 +77,8 @@ fn insist(temporary: &CString) -> ! {
     }
 }
 
-/// Tells the task that ends the process what the handlers have noted.
-pub async fn follow(node: SharedNode) {
+/// Tells the node what the handlers have noted.
+pub async fn follow(shell: Shared) {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -115,11 +90,6 @@ pub async fn follow(node: SharedNode) {
             _ = terminate.recv() => Asking::Terminate,
             _ = interrupt.recv() => Asking::Interrupt,
         };
-        let host = &mut node.borrow_mut().host;
-        match host.persistence.is_loading() {
-            true => tracing::warn!("Received shutdown signal during loading, scheduling shutdown."),
-            false => tracing::warn!("Received {} scheduling shutdown...", asking.name()),
-        }
-        host.shutdown.signal(asking);
+        shell.borrow_mut().turn(Event::Signal(asking));
     }
 }

@@ -3,8 +3,8 @@
 use super::connection::Connection;
 use super::handle::Handle;
 use super::stream::Stream;
-use crate::config::Settings;
-use crate::node::{Outside, SharedNode};
+use crate::shell::Shared;
+use node::config::Settings;
 use rustix::net::sockopt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -13,6 +13,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
+use tokio::task::AbortHandle;
 
 /// After an attempt to accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -79,27 +80,29 @@ pub fn tune(stream: &Stream, keepalive_s: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds everything that the configuration names, and accepts from then on.
-pub fn start(node: &SharedNode) -> Result<(), String> {
-    let host = &mut node.borrow_mut().host;
-    let mut tasks = Vec::new();
-    for listener in bind_configured(&host.settings)? {
-        tasks.push(tokio::task::spawn_local(accept(listener, Rc::clone(node))).abort_handle());
-    }
-    let path = &host.settings.unixsocket;
-    host.listeners = tasks;
+/// Binds the Unix socket that the configuration names, and accepts from then on.
+pub fn start_unix(shell: &Shared) -> Result<(), String> {
+    let node = &shell.borrow().node;
+    let settings = &node.host.settings;
+    let path = &settings.unixsocket;
     if !path.is_empty() {
-        let mode = Some(host.settings.unixsocketperm).filter(|mode| *mode > 0);
+        let mode = Some(settings.unixsocketperm).filter(|mode| *mode > 0);
         let listener = place_unix(Path::new(path), mode)
-            .and_then(|socket| socket.listen(host.settings.tcp_backlog))
+            .and_then(|socket| socket.listen(settings.tcp_backlog))
             .map_err(|error| format!("Failed opening Unix socket: bind: {error}"))?;
-        tokio::task::spawn_local(accept(Listener::Unix(listener), Rc::clone(node)));
+        tokio::task::spawn_local(accept(Listener::Unix(listener), Rc::clone(shell)));
     }
     Ok(())
 }
 
+/// Accepts on all of these from now on.
+pub fn accept_all(bound: Vec<Listener>, shell: &Shared) -> Vec<AbortHandle> {
+    let accept = |listener| tokio::task::spawn_local(accept(listener, Rc::clone(shell)));
+    bound.into_iter().map(|listener| accept(listener).abort_handle()).collect()
+}
+
 /// Binds the TCP addresses of the configuration.
-fn bind_configured(settings: &Settings) -> Result<Vec<Listener>, String> {
+pub fn bind_configured(settings: &Settings) -> Result<Vec<Listener>, String> {
     let mut bound = Vec::new();
     if settings.port == 0 {
         return Ok(bound);
@@ -139,25 +142,8 @@ fn resolve(name: &str, port: u16) -> io::Result<IpAddr> {
     found.next().map(|address| address.ip()).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-impl Outside {
-    /// `port` or `bind` was changed: listens there instead.
-    pub fn relisten(&mut self) -> Result<(), String> {
-        let node = self.myself.upgrade().ok_or("the process is ending")?;
-        let bound = bind_configured(&self.settings)
-            .map_err(|_| "Unable to listen on this port. Check server logs.".to_string())?;
-        for task in self.listeners.drain(..) {
-            task.abort();
-        }
-        for listener in bound {
-            let task = tokio::task::spawn_local(accept(listener, Rc::clone(&node)));
-            self.listeners.push(task.abort_handle());
-        }
-        Ok(())
-    }
-}
-
 /// Accepts connections until the process ends.
-pub async fn accept(listener: Listener, node: SharedNode) {
+async fn accept(listener: Listener, shell: Shared) {
     let mut failures = AcceptFailures::default();
     loop {
         let accepted = match &listener {
@@ -167,7 +153,7 @@ pub async fn accept(listener: Listener, node: SharedNode) {
         match accepted {
             Ok(stream) => {
                 failures.end();
-                admit(stream, &node);
+                admit(stream, &shell);
             }
             // The client was quicker.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -205,17 +191,14 @@ impl AcceptFailures {
 }
 
 /// Lets a client in, or tells it why not.
-fn admit(stream: Stream, node: &SharedNode) {
-    let refused = {
-        let node = node.borrow();
-        let local = match &stream {
-            Stream::Tcp(tcp) => tcp.peer_addr().is_ok_and(|a| a.ip().to_canonical().is_loopback()),
-            Stream::Unix(_) => true,
-        };
-        node.refuses_client(local)
+fn admit(stream: Stream, shared: &Shared) {
+    let shell = &mut *shared.borrow_mut();
+    let local = match &stream {
+        Stream::Tcp(tcp) => tcp.peer_addr().is_ok_and(|a| a.ip().to_canonical().is_loopback()),
+        Stream::Unix(_) => true,
     };
-    if let Some(text) = refused {
-        node.borrow_mut().host.stats.rejected_connections += 1;
+    if let Some(text) = shell.node.refuses_client(local) {
+        shell.node.host.stats.rejected_connections += 1;
         // The client may be gone already; what it misses is a reason.
         let _ = match &stream {
             Stream::Tcp(tcp) => tcp.try_write(text.as_bytes()),
@@ -223,13 +206,12 @@ fn admit(stream: Stream, node: &SharedNode) {
         };
         return;
     }
-    let keepalive_s = node.borrow().host.settings.tcp_keepalive as u64;
-    if let Err(error) = tune(&stream, keepalive_s) {
+    if let Err(error) = tune(&stream, shell.node.host.settings.tcp_keepalive as u64) {
         tracing::debug!("Setting socket options: {error}");
     }
     let handle = Handle::new();
-    let slot = node.borrow_mut().add_client(&stream, Rc::clone(&handle));
-    let connection = Connection::new(stream, Rc::clone(node), slot, handle);
+    let slot = shell.admit(stream.arrival(), Rc::clone(&handle));
+    let connection = Connection::new(stream, Rc::clone(shared), slot, handle);
     tokio::task::spawn_local(connection);
 }
 

@@ -2,13 +2,11 @@
 //!
 //! - [`listen`]: what we listen on, who is let in
 //! - [`connection`]: bytes of one client to the engine and back
-//! - [`input`]: what a connection keeps of its input
 //! - [`stream`]: TCP or Unix socket
 //! - [`handle`]: how others wake a connection's task
 
 pub mod connection;
 pub mod handle;
-pub mod input;
 pub mod listen;
 #[expect(unsafe_code, reason = "reads into memory that was not zeroed")]
 pub mod stream;

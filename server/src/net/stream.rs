@@ -1,5 +1,6 @@
 //! A connected socket, TCP or Unix.
 
+use node::clients::Arrival;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::Pin;
@@ -68,8 +69,15 @@ impl Stream {
         }
     }
 
+    /// Where it comes from.
+    pub fn arrival(&self) -> Arrival {
+        let (address, local_address) = self.addresses();
+        let is_unix = matches!(self, Stream::Unix(_));
+        Arrival { address, local_address, fd: self.number(), is_unix }
+    }
+
     /// The descriptor's number, for CLIENT LIST.
-    pub fn number(&self) -> i32 {
+    fn number(&self) -> i32 {
         match self {
             Stream::Tcp(stream) => stream.as_raw_fd(),
             Stream::Unix(stream) => stream.as_raw_fd(),
@@ -77,7 +85,7 @@ impl Stream {
     }
 
     /// Both ends' addresses as CLIENT LIST shows them: theirs, ours.
-    pub fn addresses(&self) -> (String, String) {
+    fn addresses(&self) -> (String, String) {
         match self {
             Stream::Tcp(stream) => tcp_addresses(stream),
             Stream::Unix(stream) => {

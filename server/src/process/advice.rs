@@ -4,7 +4,7 @@
 //! for the same reasons and says the same of what has no effect.
 
 use super::places;
-use crate::config::{Loaded, Settings};
+use node::config::{Loaded, Settings};
 use std::path::{Path, PathBuf};
 
 /// Why the server does not start with this configuration, though each line of it is right.
@@ -55,10 +55,10 @@ pub fn check(args: &[String]) -> bool {
     }
     warnings.extend(advice(&loaded));
     for text in &errors {
-        println!("ERROR {}", crate::log::plain(text));
+        println!("ERROR {}", node::text::plain(text));
     }
     for text in &warnings {
-        println!("{}", crate::log::plain(text));
+        println!("{}", node::text::plain(text));
     }
     let (errors, warnings) = (errors.len(), warnings.len());
     println!("{errors} error(s), {warnings} warning(s)");

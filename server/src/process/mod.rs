@@ -7,7 +7,7 @@
 //! - [`title`]: what `ps` shows
 //!
 //! # Not here
-//! - signals: [`crate::signals`]; the end: [`crate::shutdown`]
+//! - signals: [`crate::signals`]; the end: `node::shutdown`
 
 pub mod advice;
 #[expect(unsafe_code, reason = "fork before there are threads")]

@@ -1,6 +1,6 @@
 //! Files that tell others of us, and the folder that we write to.
 
-use crate::config::Settings;
+use node::config::Settings;
 use rustix::fs::{Access, access};
 use std::io;
 use std::path::Path;
@@ -16,6 +16,18 @@ pub fn write_pid_file(settings: &Settings) -> Result<(), String> {
     }
     std::fs::write(path, format!("{}\n", std::process::id()))
         .map_err(|error| format!("Failed to write PID file: {error}"))
+}
+
+/// Removes what tells others that we are there: the file with our id, and the Unix socket.
+pub fn remove(settings: &Settings) {
+    if !settings.pidfile.is_empty() {
+        tracing::info!("Removing the pid file.");
+    }
+    for path in [&settings.pidfile, &settings.unixsocket] {
+        if !path.is_empty() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// Why files cannot be made in a folder, as far as its permissions tell.

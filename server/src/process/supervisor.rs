@@ -11,7 +11,8 @@
 //! # Source
 //! - moments and most texts: Redis 7.2; `sd_notify(3)`
 
-use crate::config::Supervision;
+use node::config::Supervision;
+use node::world::Report;
 use rustix::process::{Signal, getpid, kill_process};
 use sd_notify::NotifyState;
 use std::ffi::OsStr;
@@ -21,8 +22,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// How often the manager hears of a load's progress.
-pub const PROGRESS_PERIOD_MS: u64 = 1000;
 /// How much time is asked for beyond what is foreseen. The next message comes sooner.
 const MARGIN: Duration = Duration::from_secs(30);
 /// How long a message may wait for a manager that has not read the ones before.
@@ -102,13 +101,26 @@ impl Supervisor {
         }
     }
 
+    /// Passes on what the node reports.
+    pub fn report(self, report: Report<'_>) {
+        match report {
+            Report::Status(text) => self.status(text),
+            Report::Loading { loaded, total } => self.loading(loaded, total),
+            Report::Synced(how) => self.synced(how),
+            Report::Stopping => self.stopping(),
+            Report::Extend(time) => self.extend(time),
+            Report::Saving => self.saving(),
+            Report::PutOff => self.saves(),
+        }
+    }
+
     /// What we are doing.
-    pub fn status(self, text: &str) {
+    fn status(self, text: &str) {
         self.tell(&[NotifyState::Status(text)]);
     }
 
     /// So much of what is to be loaded has been.
-    pub fn loading(self, loaded_bytes: u64, total_bytes: u64) {
+    fn loading(self, loaded_bytes: u64, total_bytes: u64) {
         if self == Supervisor::Systemd {
             let share = loaded_bytes.saturating_mul(100) / total_bytes.max(1);
             let text = format!("Tidemark is loading... {}%", share.min(100));
@@ -128,7 +140,7 @@ impl Supervisor {
     }
 
     /// We have what our primary has.
-    pub fn synced(self, how: &str) {
+    fn synced(self, how: &str) {
         if self == Supervisor::Systemd {
             let text = format!(
                 "MASTER <-> REPLICA sync: {how}. Ready to accept connections in read-write mode."
@@ -138,23 +150,23 @@ impl Supervisor {
     }
 
     /// The end begins.
-    pub fn stopping(self) {
+    fn stopping(self) {
         self.tell(&[NotifyState::Stopping]);
     }
 
     /// What is done now takes up to so long.
-    pub fn extend(self, time: Duration) {
+    fn extend(self, time: Duration) {
         self.tell(&[NotifyState::ExtendTimeoutUsec(usec(time.saturating_add(MARGIN)))]);
     }
 
     /// The last snapshot is written.
-    pub fn saving(self) {
+    fn saving(self) {
         self.status("Saving the final RDB snapshot");
         self.saves();
     }
 
     /// All data are written to disk before the end comes.
-    pub fn saves(self) {
+    fn saves(self) {
         self.extend(SAVING);
     }
 }

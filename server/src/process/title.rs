@@ -13,7 +13,7 @@
 //! # Source
 //! - `PR_SET_MM_MAP` in `prctl(2)`; `proc_pid_stat(5)` for the fields; Redis 7.2 for the variables
 
-use crate::config::Settings;
+use node::config::Settings;
 use rustix::process::{PrctlMmMap, configure_virtual_memory_map};
 use std::path::Path;
 

@@ -1,10 +1,11 @@
 //! A connection on a socket of its own, with the allocator as witness: what it takes is what waits, and a constant.
 
 use super::*;
-use crate::config::Settings;
 use crate::memory::own;
-use journal::{Journal, Kind, ReplicationId};
-use std::cell::RefCell;
+use crate::process::supervisor::Supervisor;
+use crate::world::Process;
+use node::config::Settings;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -12,23 +13,24 @@ use tokio::net::UnixStream;
 const BEYOND: i64 = 512 << 10;
 
 /// Runs a test on a node without a listener, on one thread.
-fn on_node<F: Future<Output = ()>>(test: impl FnOnce(SharedNode) -> F) {
+fn on_node<F: Future<Output = ()>>(test: impl FnOnce(Shared) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .expect("a runtime");
-    let node = Rc::new(RefCell::new(Node::new(Settings::default(), None)));
-    node.borrow_mut().host.myself = Rc::downgrade(&node);
-    runtime.block_on(test(node));
+    let loaded = Settings::from_command_line(&[]).expect("defaults");
+    let process =
+        Process { title: None, supervisor: Supervisor::Nobody, published: Arc::default() };
+    runtime.block_on(test(Shell::start(loaded, |shell| process.of(shell))));
 }
 
 /// The other end of a new connection, and its slot.
-fn connect(node: &SharedNode) -> (UnixStream, usize) {
+fn connect(shell: &Shared) -> (UnixStream, usize) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     let stream = Stream::Unix(theirs);
     let handle = Handle::new();
-    let slot = node.borrow_mut().add_client(&stream, Rc::clone(&handle));
-    tokio::task::spawn_local(Connection::new(stream, Rc::clone(node), slot, handle));
+    let slot = shell.borrow_mut().admit(stream.arrival(), Rc::clone(&handle));
+    tokio::task::spawn_local(Connection::new(stream, Rc::clone(shell), slot, handle));
     (ours, slot)
 }
 
@@ -41,32 +43,9 @@ async fn ask(client: &mut UnixStream, requests: &[u8], answer: &[u8]) {
 }
 
 #[test]
-fn replies_wait_for_their_position_and_later_ones_for_them() {
-    let mut journal = Journal::new(ReplicationId::NONE);
-    // The receipt of a unit that brings the disk to this position.
-    let mut write = |upto: u64| {
-        let from = journal.receipt().position.get();
-        journal.append_raw(Kind::Effect, &vec![b'x'; (upto - from) as usize]);
-        journal.receipt()
-    };
-    let [at_50, at_100, at_199, at_200] = [50, 100, 199, 200].map(&mut write);
-    let on = |receipt: Receipt| OnDisk::up_to(receipt.position);
-    let mut gates = Gates::default();
-    gates.put(10, Receipt::NOTHING, on(Receipt::NOTHING));
-    assert_eq!(gates.held(on(Receipt::NOTHING)), 0);
-    gates.put(10, at_100, on(at_50));
-    gates.put(5, Receipt::NOTHING, on(at_50));
-    gates.put(10, at_200, on(at_50));
-    assert_eq!(gates.held(on(at_50)), 25);
-    assert_eq!(gates.held(on(at_100)), 10);
-    assert_eq!(gates.held(on(at_199)), 10);
-    assert_eq!(gates.held(on(at_200)), 0);
-}
-
-#[test]
 fn a_reader_with_replies_always_on_their_way_costs_what_waits() {
-    on_node(async |node| {
-        let (mut client, slot) = connect(&node);
+    on_node(async |shell| {
+        let (mut client, slot) = connect(&shell);
         let set =
             [&b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000\r\n"[..], &[b'x'; 1000], b"\r\n"].concat();
         ask(&mut client, &set, b"+OK\r\n").await;
@@ -85,7 +64,7 @@ fn a_reader_with_replies_always_on_their_way_costs_what_waits() {
                 let taken = own() - before;
                 assert!(taken <= in_flight + BEYOND, "{taken} bytes for {in_flight}");
                 let counted =
-                    node.borrow().host.clients.get(slot).map(|client| client.output_bytes);
+                    shell.borrow().node.host.clients.get(slot).map(|client| client.output_bytes);
                 let counted = counted.expect("it is connected") as i64;
                 assert!(counted <= in_flight + BEYOND, "{counted} bytes are counted");
             }
@@ -102,8 +81,8 @@ fn a_request_in_pieces_costs_what_has_come() {
     let request =
         [&b"*30001\r\n$3\r\nDEL\r\n"[..], &b"$10\r\n0123456789\r\n".repeat(30_000)].concat();
     for piece in [1, 16, 4096] {
-        on_node(async |node| {
-            let (mut client, slot) = connect(&node);
+        on_node(async |shell| {
+            let (mut client, slot) = connect(&shell);
             ask(&mut client, b"PING\r\n", b"+PONG\r\n").await;
             let before = own();
             let (mut sent, mut most) = (0, 0);
@@ -127,7 +106,7 @@ fn a_request_in_pieces_costs_what_has_come() {
             ask(&mut client, b"PING\r\n", b"+PONG\r\n").await;
             let kept = own() - before;
             assert!(kept <= BEYOND, "by {piece}: {kept} bytes are kept");
-            let client = node.borrow().host.clients.get(slot).map(|client| client.input.room);
+            let client = shell.borrow().node.host.clients.get(slot).map(|client| client.input.room);
             assert!(client.is_some_and(|room| room <= 32 << 10));
         });
     }
@@ -135,13 +114,13 @@ fn a_request_in_pieces_costs_what_has_come() {
 
 #[test]
 fn an_idle_connection_is_small() {
-    on_node(async |node| {
+    on_node(async |shell| {
         let mut clients = Vec::with_capacity(1_000);
-        let (mut first, _) = connect(&node);
+        let (mut first, _) = connect(&shell);
         ask(&mut first, b"PING\r\n", b"+PONG\r\n").await;
         let before = own();
         for _ in 0..500 {
-            let (mut client, _) = connect(&node);
+            let (mut client, _) = connect(&shell);
             client.write_all(b"PING\r\n").await.expect("sent");
             let mut answer = [0; 7];
             client.read_exact(&mut answer).await.expect("answered");

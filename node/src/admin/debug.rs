@@ -1,0 +1,124 @@
+//! DEBUG: what tests and experiments need.
+
+use crate::config::Settings;
+use crate::node::{Node, Outside};
+use backup::aof::Opened;
+use engine::arguments::{int, is};
+use engine::context::{Context, Done};
+use engine::refusal::Refusal;
+use protocol::number::parse_f64;
+use protocol::resp::Args;
+use std::time::Duration;
+
+/// The longest that a write of the append-only file can be delayed, microseconds.
+const WRITE_DELAY_MAX_US: u64 = 60_000_000;
+
+/// `DEBUG SLEEP|RELOAD|LOADAOF|JMAP|…`, as far as the engine does not answer itself.
+pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
+    let word = args.at(1);
+    if is(word, "SLEEP") && args.len() == 3 {
+        let seconds = parse_f64(args.at(2)).filter(|s| *s >= 0.0).ok_or(Refusal::NOT_FLOAT)?;
+        // Blocking the whole process is what this command is for.
+        host.world.stand_still(Duration::from_secs_f64(seconds.min(3600.0)));
+    } else if is(word, "PAUSE-CRON") && args.len() == 3 {
+        host.cron_paused = int(args.at(2))? != 0;
+    } else if is(word, "SHIFT-CLOCK") && args.len() == 3 {
+        // A century to and fro: times beyond that are not those of any clock.
+        const MOST_MS: i64 = 100 * 365 * 86_400_000;
+        let ms = int(args.at(2))?;
+        if !(-MOST_MS..=MOST_MS).contains(&ms) {
+            return Err(Refusal::OUT_OF_RANGE);
+        }
+        host.world.shift_wall_clock(ms);
+    } else if is(word, "AOF-FLUSH-SLEEP") && args.len() == 3 {
+        let us = u64::try_from(int(args.at(2))?).map_err(|_| Refusal::OUT_OF_RANGE)?;
+        if let Some(aof) = &host.persistence.aof {
+            aof.thread.delay_writes(Duration::from_micros(us.min(WRITE_DELAY_MAX_US)));
+        }
+    } else if is(word, "CONFIG-REWRITE-FORCE-ALL") && args.len() == 2 {
+        super::config::rewrite(host, Settings::rewrite_all)?;
+    } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
+        // Buffers of replies are never larger than a piece of what waits: there is nothing to keep.
+        int(args.at(3))?;
+    } else if is(word, "RELOAD") {
+        reload(host, ctx, args)?;
+    } else if is(word, "LOADAOF") && args.len() == 2 {
+        load_aof(host, ctx)?;
+    } else if is(word, "QUICKLIST-PACKED-THRESHOLD") && args.len() == 3 {
+        let text = std::str::from_utf8(args.at(2)).ok();
+        let bytes = text.and_then(crate::config::bytes).filter(|bytes| *bytes <= 1 << 32);
+        let bytes = bytes.ok_or(Refusal::fixed(
+            "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+        ))?;
+        ctx.engine.limits.list_plain_bytes = if bytes == 0 { usize::MAX } else { bytes as usize };
+    } else if is(word, "STRINGMATCH-LEN") && args.len() == 4 {
+        let matched = engine::glob::matches(args.at(3), args.at(2), false);
+        ctx.reply.int(matched as i64);
+        return Ok(Done::NOTHING);
+    } else if is(word, "CHANGE-REPL-ID") && args.len() == 2 {
+        host.journal.history = journal::History::new(host.new_replication_id());
+        host.persistence.note_history(host.journal.history);
+        tracing::info!("Changing replication IDs after receiving change-repl-id");
+    } else if is(word, "JMAP") {
+        return Err(Refusal::fixed("ERR DEBUG JMAP is not supported"));
+    } else {
+        let word = String::from_utf8_lossy(word).into_owned();
+        return Err(Refusal::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."
+        )));
+    }
+    ctx.reply.ok();
+    Ok(Done::NOTHING)
+}
+
+/// `DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]`: saves and loads again.
+fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let mut save = true;
+    for word in args.iter_from(2) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => save = false,
+            b"merge" | b"noflush" => {
+                return Err(Refusal::fixed(
+                    "ERR DEBUG RELOAD with MERGE or NOFLUSH is not supported",
+                ));
+            }
+            _ => {
+                return Err(Refusal::fixed(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    if save {
+        host.save_here(ctx.engine)
+            .map_err(|_| Refusal::fixed("ERR Error trying to save the DB, check server logs"))?;
+    }
+    let loaded = Node::reload_in_place(ctx.engine, ctx.session, &host.settings, None);
+    let file = loaded.map_err(|error| {
+        tracing::warn!("DEBUG RELOAD: {error}");
+        Refusal::fixed("ERR Error trying to load the RDB dump, check server logs")
+    })?;
+    if let Some(file) = file {
+        host.persistence.note_own(file);
+    }
+    tracing::warn!("DB reloaded by DEBUG RELOAD");
+    Ok(())
+}
+
+/// `DEBUG LOADAOF`: writes what is due and loads the append-only file again.
+fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
+    let failed = |error: String| {
+        tracing::warn!("DEBUG LOADAOF: {error}");
+        Refusal::fixed("ERR Error trying to load the AOF files, check server logs")
+    };
+    host.finish_writing().map_err(failed)?;
+    let (dir, opened) = host.aof_to_load().map_err(failed)?;
+    if opened == Opened::Nothing {
+        return Err(failed("there are no files".into()));
+    }
+    Node::reload_in_place(ctx.engine, ctx.session, &host.settings, Some(dir)).map_err(failed)?;
+    // What is there now is what the files say.
+    ctx.engine.dirty = 0;
+    tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! What the engine asks of its host, answered.
+
+use crate::node::Outside;
+use engine::context::{Context, Done};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall};
+use engine::refusal::Refusal;
+use journal::Kind;
+use protocol::resp::Args;
+
+impl Host for Outside {
+    #[inline]
+    fn excess_bytes(&mut self) -> u64 {
+        self.excess()
+    }
+
+    #[inline]
+    fn ticks_ns(&mut self) -> u64 {
+        self.world.ticks_ns()
+    }
+
+    #[inline]
+    fn journal(
+        &mut self,
+        dbs: (usize, usize),
+        kind: EntryKind,
+        unit: &[u8],
+    ) -> engine::host::Receipt {
+        let kind = match kind {
+            EntryKind::Effect => Kind::Effect,
+            EntryKind::Control => Kind::Control,
+            EntryKind::Local => Kind::Local,
+        };
+        assert!(
+            kind == Kind::Local || !self.replication.is_replica(),
+            "a replica's stream is its primary's alone"
+        );
+        self.journal.append(kind, dbs, unit);
+        engine::host::Receipt::new(self.journal.receipt().to_note())
+    }
+
+    fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
+        self.world.converse(conversation)
+    }
+
+    fn perform(
+        &mut self,
+        call: HostCall,
+        context: &mut Context<'_>,
+        args: Args<'_>,
+    ) -> Result<Done, Refusal> {
+        let done = crate::admin::perform(self, call, context, args);
+        // What is executed behind it in this turn, or in its transaction, goes by what it changed.
+        self.see_facts(context.engine);
+        done
+    }
+}

@@ -1,0 +1,29 @@
+//! What takes long and needs no node: done on another thread, with an event at its end.
+
+use crate::persistence::loader::Outcome;
+use backup::aof::AofDir;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// Something to do on another thread.
+pub type Job = Box<dyn FnOnce() -> JobDone + Send>;
+
+/// The first files of an append-only file, and the data that they were made of.
+pub type Made = ((AofDir, File), Outcome);
+
+/// What came of it.
+pub enum JobDone {
+    /// What the files hold at the start, if there are any.
+    Loaded(Box<Result<Option<Outcome>, String>>),
+    /// The first files of the append-only file, made of a dump that was loaded.
+    FirstFiles(Box<Result<Made, String>>),
+}
+
+/// A file that is removed unless it was renamed.
+pub struct Temporary(pub PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = backup::files::remove(&self.0);
+    }
+}

@@ -1,0 +1,202 @@
+//! The process around a node: it says what time it is, gives the node its turns, and does what the node wants done.
+//!
+//! ```text
+//! sockets, timers, threads, children ─► tasks ─► Shell::turn ─► Node ─► actions ─► Shell::act ─► wakes tasks
+//! ```
+//!
+//! Everything runs on one thread. Tasks share the shell by `Rc<RefCell<…>>` and borrow it for a turn at a time, never across an
+//! await: so a turn is a critical section without a lock.
+
+use crate::clock;
+use crate::eventloop;
+use crate::net::handle::Handle;
+use node::clients::Arrival;
+use node::config::Loaded;
+use node::{Actions, Event, Exit, Node, World};
+use protocol::resp::Batch;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The shell as tasks share it.
+pub type Shared = Rc<RefCell<Shell>>;
+
+/// Bytes of a buffer of turns that are kept though nobody needs them.
+const SCRATCH_KEPT: usize = 64 << 10;
+
+/// Buffers that every turn uses and gives back.
+#[derive(Default)]
+pub struct Scratch {
+    /// What was read.
+    pub input: Vec<u8>,
+    /// What is answered.
+    pub output: Vec<u8>,
+    /// The requests found.
+    pub batch: Batch,
+}
+
+impl Scratch {
+    /// Gives back what unusually large requests and replies have left.
+    pub fn trim(&mut self) {
+        self.input.shrink_to(SCRATCH_KEPT);
+        self.output.shrink_to(SCRATCH_KEPT);
+        self.batch.trim();
+    }
+}
+
+/// What wakes the tasks.
+#[derive(Default)]
+pub struct Signals {
+    /// A flush is wanted.
+    pub flush: Notify,
+    /// A reaction is wanted.
+    pub react: Notify,
+    /// The next alarm may be at another moment.
+    pub alarm: Notify,
+    /// The snapshot of a full sync may go on.
+    pub sync_room: Notify,
+    /// The stream of our primary may go on.
+    pub link_room: Notify,
+    /// The link to our primary is another one, or none.
+    pub link_changed: Notify,
+    /// The end is asked for.
+    pub end: Notify,
+    /// Data are loaded.
+    pub ready: Notify,
+}
+
+impl Signals {
+    /// Those of a shell.
+    pub fn of(shell: &Shared) -> Rc<Signals> {
+        Rc::clone(&shell.borrow().signals)
+    }
+}
+
+/// The process around a node.
+pub struct Shell {
+    /// The node.
+    pub node: Node,
+    /// Buffers of a turn.
+    pub scratch: Scratch,
+    /// What wakes the tasks.
+    pub signals: Rc<Signals>,
+    /// Why the process ends.
+    pub exit: Option<Exit>,
+    /// What was found when the end was looked for: it can come.
+    pub end_is_there: bool,
+    actions: Actions,
+    /// The connections, by slot.
+    handles: Vec<Option<Rc<Handle>>>,
+}
+
+impl Shell {
+    /// A shell around a node without data.
+    pub fn start<W: World + 'static>(
+        loaded: Loaded,
+        world: impl FnOnce(Weak<RefCell<Shell>>) -> W,
+    ) -> Shared {
+        Rc::new_cyclic(|shell: &Weak<RefCell<Shell>>| {
+            let world = Box::new(world(shell.clone()));
+            let mut node = Node::new(loaded.settings, loaded.file, clock::instant(), world);
+            node.engine.names = loaded.names.map(Arc::new);
+            RefCell::new(Shell {
+                node,
+                scratch: Scratch { input: Vec::with_capacity(SCRATCH_KEPT), ..Scratch::default() },
+                signals: Rc::default(),
+                exit: None,
+                end_is_there: false,
+                actions: Actions::default(),
+                handles: Vec::new(),
+            })
+        })
+    }
+
+    /// Something has happened.
+    pub fn turn(&mut self, event: Event) {
+        self.node.turn(event, clock::instant(), &mut self.actions);
+        eventloop::note_turn(self.node.engine.stats.commands);
+        self.do_actions();
+    }
+
+    /// Does what the node wants done: at the end of whatever was done with it.
+    #[inline]
+    pub fn act(&mut self) {
+        self.node.collect(&mut self.actions);
+        self.do_actions();
+    }
+
+    #[inline]
+    fn do_actions(&mut self) {
+        if !self.actions.is_empty() {
+            self.do_some();
+        }
+    }
+
+    fn do_some(&mut self) {
+        let Shell { actions, handles, signals, .. } = self;
+        let handle = |slot: usize| handles.get(slot).and_then(Option::as_ref);
+        for slot in actions.close.drain(..) {
+            handle(slot).inspect(|handle| handle.kill());
+        }
+        for slot in actions.wake.drain(..) {
+            handle(slot).inspect(|handle| handle.wake());
+        }
+        let mut flags = [
+            (&mut actions.flush, &signals.flush),
+            (&mut actions.react, &signals.react),
+            (&mut actions.alarm, &signals.alarm),
+            (&mut actions.sync_room, &signals.sync_room),
+            (&mut actions.link_changed, &signals.link_changed),
+            (&mut actions.end, &signals.end),
+            (&mut actions.ready, &signals.ready),
+        ];
+        for (flag, signal) in &mut flags {
+            if std::mem::take(*flag) {
+                signal.notify_one();
+            }
+        }
+        if std::mem::take(&mut actions.link_room) {
+            signals.link_room.notify_waiters();
+        }
+        self.end_is_there |= std::mem::take(&mut actions.end_is_there);
+        if let Some(exit) = actions.exit.take() {
+            self.leave(exit);
+        }
+    }
+
+    fn leave(&mut self, exit: Exit) {
+        match exit {
+            Exit::Done => std::process::exit(0),
+            Exit::Fatal => std::process::exit(1),
+            Exit::NotLoaded(_) => {
+                self.exit = Some(exit);
+                self.signals.ready.notify_one();
+            }
+        }
+    }
+
+    /// Lets a client in, whose connection is woken and closed through the handle. Returns its slot.
+    pub fn admit(&mut self, arrival: Arrival, handle: Rc<Handle>) -> usize {
+        self.node.host.now = clock::instant();
+        let slot = self.node.add_client(arrival);
+        self.register(slot, handle);
+        self.act();
+        slot
+    }
+
+    /// A connection has this slot: it is woken and closed through the handle.
+    pub fn register(&mut self, slot: usize, handle: Rc<Handle>) {
+        if self.handles.len() <= slot {
+            self.handles.resize_with(slot + 1, || None);
+        }
+        self.handles[slot] = Some(handle);
+    }
+
+    /// It has it no more.
+    pub fn forget(&mut self, slot: usize) {
+        if let Some(handle) = self.handles.get_mut(slot) {
+            *handle = None;
+        }
+    }
+}
