@@ -380,7 +380,7 @@ impl Outside {
             let temporary = killed.map(|pid| PathBuf::from(backup::fork::temporary_name(pid)));
             let file = self.replication.sync.as_ref().and_then(|sync| sync.file.as_ref());
             for path in temporary.iter().chain(file) {
-                let _ = backup::files::remove(path);
+                let _ = backup::files::Files::real().remove(path);
             }
         }
         if self.persistence.lacks_base() {
@@ -394,7 +394,7 @@ impl Outside {
             if let Some(pid) = self.kill_child(Kind::Rewrite) {
                 let (temporary, complete) = backup::fork::rewrite_names(pid);
                 for name in [temporary, complete] {
-                    let _ = backup::files::remove(Path::new(&name));
+                    let _ = backup::files::Files::real().remove(Path::new(&name));
                 }
             }
         }

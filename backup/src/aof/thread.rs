@@ -23,12 +23,12 @@
 //! - an error is published until what failed has succeeded
 
 use super::append::{Appender, Block, Disk};
+use crate::files::File;
 use bytes::Bytes;
 use journal::position::PublishedPosition;
 use journal::{Offset, Position};
 use protocol::aof::HistoryMark;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

@@ -157,6 +157,7 @@ fn write_rewritten(path: &Path, rewrite: impl FnOnce(&str) -> String) -> Result<
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let contents = rewrite(&original);
-    backup::files::write_whole(path, Path::new(&temporary), contents.as_bytes())
+    backup::files::Files::real()
+        .write_whole(path, Path::new(&temporary), contents.as_bytes())
         .map_err(|error| error.to_string())
 }

@@ -19,6 +19,7 @@ use crate::child::{Forked, Kind as ChildKind, Leave, Purpose, WhoIsThere};
 use crate::clock;
 use crate::node::{Node, Outside};
 use backup::aof::{AofDir, AppendThread, Appender, BaseForm, BaseJob, FsyncPolicy, Order};
+use backup::files::{File, Files};
 use backup::fork::{rewrite_child, rewrite_names};
 use bytes::Bytes;
 use engine::Engine;
@@ -29,7 +30,6 @@ use journal::{Class, CursorId, Offset, Position, Receipt};
 use protocol::aof::HistoryMark;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +131,7 @@ fn note_order(orders: &mut VecDeque<Receipt>, order: Receipt) {
 fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
     let settings = &host.settings;
     AofDir::open(
+        &Files::real(),
         Path::new("."),
         OsStr::new(&settings.appenddirname),
         OsStr::new(&settings.appendfilename),
@@ -389,7 +390,7 @@ impl Outside {
         let (options, form) = (self.save_options(), self.base_form());
         let job = BaseJob { dbs: &engine.dbs, meta: &meta, options, form };
         let start = clock::now();
-        let child = match rewrite_child(job, clock::monotonic_ms, Path::new(".")) {
+        let child = match rewrite_child(&Files::real(), job, clock::monotonic_ms, Path::new(".")) {
             Ok(child) => child,
             Err(error) => {
                 tracing::warn!("Can't rewrite append only file in background: fork: {error}");
@@ -640,7 +641,7 @@ impl Node {
                 done
             }
             // It was switched off or on meanwhile: this base is of another time.
-            _ => backup::files::remove(&base),
+            _ => Files::real().remove(&base),
         }
         .map_err(|error| error.to_string())?;
         if let Ok((base, all)) = aof.dir.sizes() {
@@ -669,8 +670,8 @@ impl Node {
         };
         if result.is_err() {
             let (temporary, complete) = rewrite_names(pid);
-            let _ = backup::files::remove(Path::new(&temporary));
-            let _ = backup::files::remove(Path::new(&complete));
+            let _ = Files::real().remove(Path::new(&temporary));
+            let _ = Files::real().remove(Path::new(&complete));
         }
         match result {
             Ok(()) => {

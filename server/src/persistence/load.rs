@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::node::{Node, SharedNode, new_replication_id};
 use crate::process::supervisor::PROGRESS_PERIOD_MS;
 use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits, Opened};
-use backup::files::Identity;
+use backup::files::{File, Files, Identity};
 use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
 use engine::arguments::is;
@@ -27,7 +27,6 @@ use keyspace::limits::Limits;
 use protocol::rdb::KeyMeta;
 use protocol::resp::{Args, Batch};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -351,7 +350,7 @@ fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         clock: &access,
     };
     let mut progress = |bytes| job.progress.store(bytes, Ordering::Relaxed);
-    let opened = backup::files::open(path).map_err(|error| error.to_string())?;
+    let opened = Files::real().open(path).map_err(|error| error.to_string())?;
     let file = Identity::of(&opened).map_err(|error| format!("{}: {error}", path.display()))?;
     let meta = load_opened(path, opened, &mut dbs, &job.limits, options, &mut progress)
         .map_err(|error| error.to_string())?;
@@ -487,7 +486,7 @@ fn prepare(node: &Node, job: Job) -> Result<(Task, u64), String> {
     }
     beside::warn_of_younger_aof(settings);
     let path = PathBuf::from(&settings.dbfilename);
-    match backup::files::size(&path).map_err(|error| error.to_string())? {
+    match Files::real().size(&path).map_err(|error| error.to_string())? {
         None => Ok((Box::new(|| Ok(None)), 0)),
         Some(size) => Ok((Box::new(move || load_rdb(&job, &path).map(Some)), size)),
     }

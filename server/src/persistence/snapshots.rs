@@ -5,7 +5,7 @@ use crate::child::process::{all_keys, watch};
 use crate::child::{Forked, Kind, Leave, Purpose, WhoIsThere};
 use crate::clock;
 use crate::node::{Node, Outside};
-use backup::files::{Identity, KeepRule, Replaced};
+use backup::files::{Files, Identity, KeepRule, Replaced};
 use backup::fork::{SaveJob, save_snapshot_child, temporary_name};
 use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save_snapshot};
 use engine::Engine;
@@ -140,7 +140,8 @@ impl Outside {
         let target = PathBuf::from(&self.settings.dbfilename);
         let options = self.save_options();
         let (data, rule) = ((&engine.dbs[..], &meta), self.keep_rule());
-        let saved = save_snapshot(&target, &temporary, data, options, &rule, &mut |_| ());
+        let saved =
+            save_snapshot(&Files::real(), &target, &temporary, data, options, &rule, &mut |_| ());
         match saved {
             Ok(replaced) => {
                 self.note_replaced(&replaced);
@@ -206,7 +207,7 @@ impl Outside {
         let job = SaveJob { dbs: &engine.dbs, meta: &meta, options, clock_ms: clock::monotonic_ms };
         let target = PathBuf::from(&self.settings.dbfilename);
         let start = clock::now();
-        let child = match save_snapshot_child(job, &target, &self.keep_rule()) {
+        let child = match save_snapshot_child(&Files::real(), job, &target, &self.keep_rule()) {
             Ok(child) => child,
             Err(error) => {
                 tracing::warn!("Can't save in background: fork: {error}");
@@ -245,7 +246,7 @@ impl Node {
                 persistence.figures.saves += 1;
             }
             Err(error) => {
-                let _ = backup::files::remove(Path::new(&temporary_name(pid)));
+                let _ = Files::real().remove(Path::new(&temporary_name(pid)));
                 if killed {
                     tracing::warn!("Background saving terminated by signal 9");
                 } else {

@@ -193,7 +193,9 @@ impl Node {
 
     fn fork_into_file(&mut self, left_out: LeftOut) -> io::Result<(Child, Source, Duration)> {
         let path = PathBuf::from(format!("temp-repl-{}.rdb", self.host.journal.end()));
-        let (child, took) = self.fork_with(left_out, |job| save_to_file_child(job, &path))?;
+        let (child, took) = self.fork_with(left_out, |job| {
+            save_to_file_child(&backup::files::Files::real(), job, &path)
+        })?;
         tracing::info!("Background saving started by pid {}", child.pid);
         Ok((child, Source::File(path), took))
     }
@@ -261,7 +263,7 @@ async fn pump(node: SharedNode, child: Child, source: Source, number: u64, room:
         Source::Pipe(reader) => pump_pipe(&node, child, reader, number, &room).await,
         Source::File(path) => {
             let result = pump_file(&node, child, &path, number, &room).await;
-            let _ = backup::files::remove(&path);
+            let _ = backup::files::Files::real().remove(&path);
             result
         }
     };

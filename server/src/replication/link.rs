@@ -436,7 +436,7 @@ async fn receive(node: &SharedNode, wire: &mut Wire) -> Result<Temporary, Failur
     }
     let name = format!("temp-{}.{}.rdb", clock::unix_ms() / 1000, std::process::id());
     let temporary = Temporary(PathBuf::from(name));
-    let mut file = backup::files::create(&temporary.0).map_err(|error| {
+    let mut file = backup::files::Files::real().create(&temporary.0).map_err(|error| {
         Failure::repeating(format!(
             "Opening the temp file needed for MASTER <-> REPLICA synchronization: {error}"
         ))
@@ -464,7 +464,7 @@ struct Temporary(PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = backup::files::remove(&self.0);
+        let _ = backup::files::Files::real().remove(&self.0);
     }
 }
 
@@ -519,8 +519,9 @@ async fn load(
         host.kill_child(child::Kind::Save);
         (PathBuf::from(&host.settings.dbfilename), host.keep_rule())
     };
-    let replaced =
-        wire.while_busy(move || backup::files::replace_snapshot(&snapshot.0, &target, &rule));
+    let replaced = wire.while_busy(move || {
+        backup::files::Files::real().replace_snapshot(&snapshot.0, &target, &rule)
+    });
     let replaced = replaced.await?.map_err(|error| {
         Failure::repeating(format!(
             "Failed trying to rename the temp DB into the DB file in MASTER <-> REPLICA synchronization: {error}"

@@ -164,13 +164,23 @@ pub const BANS: &[Ban] = &[
     in_pure(&["tokio"]),
     in_pure(&["libc"]),
     in_pure(&["rustix"]),
+    Ban {
+        words: &["std", "::", "fs"],
+        place: Place::BelowWithoutTests(&["backup/src/"]),
+        except: &[
+            ("backup/src/files/real.rs", "the operating system's files"),
+            ("backup/src/fork.rs", "a pipe"),
+            ("backup/src/fork/report.rs", "a pipe, and what the system says of this process"),
+        ],
+        instead: "a Files is handed in: whose files they are is not known here",
+    },
     // Clocks and renames: clippy knows the calls, here is who may say that they are meant.
     Ban {
         words: &["disallowed_methods"],
         place: Place::Everywhere,
         except: &[
             ("server/src/clock.rs", "the clock"),
-            ("backup/src/files.rs", "renames"),
+            ("backup/src/files/real.rs", "renames"),
             ("tests/integration/src/wait.rs", "limits of waits"),
             ("tests/integration/tests/stream.rs", "a peer's clock"),
         ],

@@ -332,7 +332,7 @@ fn stopping_writes_and_syncs_what_is_left_or_says_that_it_could_not() {
 fn the_thread_publishes_and_notifies() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.aof");
-    let file = crate::files::open_append(&path).expect("opened");
+    let file = crate::files::Files::real().open_append(&path).expect("opened");
     let appender = Appender::new(file).expect("a size");
     let (told, tell) = mpsc::channel();
     let notify = Box::new(move || told.send(()).expect("the test listens"));

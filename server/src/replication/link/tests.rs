@@ -17,7 +17,12 @@ fn at(number: u64) -> Offset {
 fn what_was_journaled_before_another_history_is_on_disk_under_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut node = Node::new(Settings::default(), None);
-    let opened = AofDir::open(folder.path(), OsStr::new("dir"), OsStr::new("aof"));
+    let opened = AofDir::open(
+        &backup::files::Files::real(),
+        folder.path(),
+        OsStr::new("dir"),
+        OsStr::new("aof"),
+    );
     let (mut dir, _) = opened.expect("opened");
     let file = dir.begin_switch_on().expect("a file");
     node.host.journal.history = History::new(id(1));
