@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::node::{Node, Outside};
-use backup::aof::Opened;
+use backup::aof::{AppendLog, Opened};
 use engine::arguments::{int, is};
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
