@@ -11,15 +11,14 @@ use crate::aof::{
     AofDir, AofError, Before, CommandRefused, Handler, Progress, ScanSummary, Tolerance,
     is_snapshot, scan_file,
 };
-use crate::files::{self, FileError};
+use crate::files::{File, FileError, Files};
 use crate::snapshot::{FileLoadError, FileSource, InKey, LoadError, refused_aux};
 use keyspace::limits::Limits;
 use keyspace::rdb::ValueBuilder;
 use protocol::aof::FileKind;
 use protocol::rdb::{Checksum, Item, ObjectType, ReadError, Reader, Version};
 use protocol::resp::Batch;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// What is in a snapshot.
@@ -46,15 +45,14 @@ pub struct RdbReport {
 }
 
 /// Reads a whole snapshot. An error says where the damage is.
-pub fn check_rdb(path: &Path, now_ms: i64) -> Result<RdbReport, FileLoadError> {
-    let file = files::open(path)?;
-    check_snapshot(path, file, now_ms).map(|(report, _)| report)
+pub fn check_rdb(files: &Files, path: &Path, now_ms: i64) -> Result<RdbReport, FileLoadError> {
+    check_snapshot(path, &mut files.open(path)?, now_ms).map(|(report, _)| report)
 }
 
 /// Also gives back what was read behind the snapshot.
 fn check_snapshot(
     path: &Path,
-    file: File,
+    file: &mut File,
     now_ms: i64,
 ) -> Result<(RdbReport, Vec<u8>), FileLoadError> {
     let at = |error, key: Option<(Vec<u8>, ObjectType)>| {
@@ -183,10 +181,10 @@ pub fn check_aof(dir: &AofDir, now_ms: i64) -> Result<AofReport, AofError> {
             continue;
         }
         let path = dir.path_of(entry);
-        let Some(size) = files::size(&path)? else {
+        let Some(size) = dir.files().size(&path)? else {
             return Err(AofError::Missing { path });
         };
-        let (file, after) = check_file(&path, kind, (&before, known), now_ms)?;
+        let (file, after) = check_file(dir.files(), &path, kind, (&before, known), now_ms)?;
         known = after;
         match kind {
             FileKind::Incremental => before.files.push((entry.sequence, size)),
@@ -201,13 +199,14 @@ pub fn check_aof(dir: &AofDir, now_ms: i64) -> Result<AofReport, AofError> {
 /// Reads one file: an incremental one, or a base of either form, or an old single file. `before` is what is known
 /// where it begins; what is known where it ends is given back.
 fn check_file(
+    files: &Files,
     path: &Path,
     kind: FileKind,
     (files_before, before): (&Before, Progress),
     now_ms: i64,
 ) -> Result<(AofFileReport, Progress), AofError> {
-    let mut file = files::open(path)?;
-    let size = files::size(path)?.unwrap_or(0);
+    let mut file = files.open(path)?;
+    let size = files.size(path)?.unwrap_or(0);
     let mut report = AofFileReport {
         path: path.to_path_buf(),
         kind,
@@ -220,9 +219,7 @@ fn check_file(
     let mut from = before.next_file();
     let mut read_ahead = Vec::new();
     if is_snapshot(&mut file, path)? {
-        let cloned = file.try_clone();
-        let cloned = cloned.map_err(|error: io::Error| FileError::new("open", path, error))?;
-        match check_snapshot(path, cloned, now_ms) {
+        match check_snapshot(path, &mut file, now_ms) {
             Ok((snapshot, ahead)) => {
                 from.offset = snapshot.bytes;
                 read_ahead = ahead;
@@ -241,7 +238,8 @@ fn check_file(
     sought.map_err(|error| FileError::new("seek in", path, error))?;
     let tolerance = Tolerance { torn: true, edited: false };
     let before = (kind == FileKind::Incremental).then_some(files_before);
-    match scan_file((path, file), read_ahead, (before, from), size, tolerance, &mut Nothing) {
+    match scan_file(files, (path, file), read_ahead, (before, from), size, tolerance, &mut Nothing)
+    {
         Ok(ScanSummary { committed, commands, blocks, torn, .. }) => {
             (report.commands, report.blocks) = (commands, blocks);
             if let Some(reason) = torn {
@@ -279,7 +277,9 @@ mod tests {
         let manifest = b"file P.1.incr.aof seq 1 type i\n";
         std::fs::write(directory.join("P.manifest"), manifest).expect("written");
         std::fs::write(directory.join("P.1.incr.aof"), incremental).expect("written");
-        AofDir::open(folder, "appendonlydir".as_ref(), "P".as_ref()).expect("opened").0
+        AofDir::open(&Files::real(), folder, "appendonlydir".as_ref(), "P".as_ref())
+            .expect("opened")
+            .0
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
         let bytes = b"REDIS0009\xfe\0\xfc\x07\0\0\0\0\0\0\0\xfa\x01m\x01t\0\x01k\x01v\
             \xfa\x13keydb-subexpire-key\x01f\xfa\x14keydb-subexpire-when\x019\xff\0\0\0\0\0\0\0\0";
         std::fs::write(&path, bytes).expect("written");
-        let report = check_rdb(&path, 8).expect("whole");
+        let report = check_rdb(&Files::real(), &path, 8).expect("whole");
         assert_eq!((report.keys, report.expires, report.expired), (1, 1, 1));
         assert_eq!(report.unsupported, 2);
     }
@@ -326,12 +326,12 @@ mod tests {
         let path = folder.path().join("dump.rdb");
         let bytes = b"REDIS0010\xfa\x03abc\x01d\xfe\0\0\x01k\x01v\x12\x01l\x01\x02\x0a\x0a\0\0\0\x01\0\x81a\x02\xff\xff\0\0\0\0\0\0\0\0";
         std::fs::write(&path, bytes).expect("written");
-        let report = check_rdb(&path, 0).expect("whole");
+        let report = check_rdb(&Files::real(), &path, 0).expect("whole");
         assert_eq!((report.keys, report.expires, report.verified), (2, 0, false));
         assert_eq!(report.aux, [("abc".to_string(), "d".to_string())]);
         assert_eq!(report.bytes, bytes.len() as u64);
         std::fs::write(&path, &bytes[..30]).expect("written");
-        let error = check_rdb(&path, 0).expect_err("torn").to_string();
+        let error = check_rdb(&Files::real(), &path, 0).expect_err("torn").to_string();
         assert!(error.contains("dump.rdb, byte "), "{error}");
     }
 }

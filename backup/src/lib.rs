@@ -8,7 +8,7 @@
 //! ```
 //!
 //! # Map, in reading order
-//! - [`files`]: the only place where one file replaces another
+//! - [`files`]: the file system below, real or not, and the only place where one file replaces another
 //! - [`snapshot`]: databases to RDB and back, as values and as files
 //! - [`fork`]: the child that writes a snapshot of a frozen moment, and what it reports
 //! - [`aof`]: the append-only file: directory, loading with repair, appending

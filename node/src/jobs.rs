@@ -2,7 +2,7 @@
 
 use crate::persistence::loader::Outcome;
 use backup::aof::AofDir;
-use std::fs::File;
+use backup::files::{File, Files};
 use std::path::PathBuf;
 
 /// Something to do on another thread.
@@ -20,10 +20,10 @@ pub enum JobDone {
 }
 
 /// A file that is removed unless it was renamed.
-pub struct Temporary(pub PathBuf);
+pub struct Temporary(pub Files, pub PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = backup::files::remove(&self.0);
+        let _ = self.0.remove(&self.1);
     }
 }

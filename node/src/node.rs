@@ -18,6 +18,7 @@ use crate::replication::{NewRole, Replication};
 use crate::shutdown::Shutdown;
 use crate::time::Now;
 use crate::world::World;
+use backup::files::Files;
 use bytes::Bytes;
 use engine::Engine;
 use engine::engine::Pause;
@@ -62,6 +63,8 @@ pub struct Outside {
     pub actions: Actions,
     /// The time of this turn.
     pub now: Now,
+    /// Where our files are.
+    pub files: Files,
     /// What is asked within a turn.
     pub world: Box<dyn World>,
     /// Asks the process to end.
@@ -142,6 +145,7 @@ impl Node {
                 pause_until_ms: 0,
                 actions: Actions::default(),
                 now,
+                files: world.files(),
                 world,
                 shutdown: Shutdown::new(&changed),
                 identity,

@@ -5,7 +5,8 @@ use crate::jobs::Job;
 use crate::node::Node;
 use crate::time::Now;
 use crate::world::{ChildJob, Identity, Memory, World};
-use backup::aof::{AppendThread, Appender, FsyncPolicy};
+use backup::aof::{AppendLog, AppendThread, Appender, FsyncPolicy};
+use backup::files::Files;
 use engine::host::{Answers, Conversation, Interruption};
 use keyspace::db::Db;
 use keyspace::entry::Value;
@@ -40,6 +41,10 @@ impl World for Still {
         bytes
     }
 
+    fn files(&self) -> Files {
+        Files::real()
+    }
+
     fn start_child(&mut self, _: ChildJob<'_>, _: &Settings) -> io::Result<i32> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -52,10 +57,11 @@ impl World for Still {
         &mut self,
         appender: Appender,
         policy: FsyncPolicy,
-    ) -> io::Result<AppendThread> {
+    ) -> io::Result<Box<dyn AppendLog>> {
         let ticks = Arc::clone(&self.shared.ticks_ns);
         let clock = move || ticks.load(Ordering::Relaxed) / 1_000_000;
-        AppendThread::spawn(appender, policy, Box::new(clock), Box::new(|| ()))
+        let thread = AppendThread::spawn(appender, policy, Box::new(clock), Box::new(|| ()))?;
+        Ok(Box::new(thread))
     }
 
     fn stand_still(&mut self, time: Duration) {

@@ -6,12 +6,12 @@
 //!
 //! # Not here
 //! - clocks: what the time is comes with each event ([`crate::Now`]); [`World::ticks_ns`] is for measuring within a turn
-//! - files: `backup`
+//! - files: `backup::files`, behind [`World::files`]
 
 use crate::config::Settings;
 use crate::jobs::Job;
-use backup::aof::{AppendThread, Appender, BaseJob, FsyncPolicy};
-use backup::files::KeepRule;
+use backup::aof::{AppendLog, Appender, BaseJob, FsyncPolicy};
+use backup::files::{Files, KeepRule};
 use backup::snapshot::{SaveOptions, SnapshotMeta};
 use engine::host::{Answers, Conversation};
 use keyspace::db::Db;
@@ -170,6 +170,9 @@ pub trait World {
     /// A number without pattern: for names and seeds.
     fn random(&mut self) -> [u8; 20];
 
+    /// Where its files are.
+    fn files(&self) -> Files;
+
     /// Starts a child that shares the memory of now, and returns its number. It is followed: its reports and its end come as
     /// events.
     fn start_child(&mut self, job: ChildJob<'_>, settings: &Settings) -> io::Result<i32>;
@@ -185,7 +188,7 @@ pub trait World {
         &mut self,
         appender: Appender,
         policy: FsyncPolicy,
-    ) -> io::Result<AppendThread>;
+    ) -> io::Result<Box<dyn AppendLog>>;
 
     /// Lets time pass while nothing happens, until something outside may have: at the end, and for DEBUG SLEEP.
     fn stand_still(&mut self, time: Duration);

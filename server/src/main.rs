@@ -22,6 +22,7 @@ mod signals;
 mod tasks;
 mod world;
 
+use backup::files::Files;
 use node::config::{self, Loaded, Settings};
 use node::text::plain;
 use node::version::{REDIS_VERSION, TIDEMARK_VERSION};
@@ -69,10 +70,12 @@ fn main() {
         _ => {}
     }
     signals::ignore_strangers();
-    let loaded = match Settings::from_command_line(&args) {
+    let mut loaded = match Settings::from_command_line(&Files::real(), &args) {
         Ok(loaded) => loaded,
         Err(error) => fail(&error.to_string()),
     };
+    // Before the working folder is another one.
+    loaded.file = loaded.file.map(|path| std::path::absolute(&path).unwrap_or(path));
     if let Err(error) = start(loaded) {
         tracing::error!("{error}");
         fail(&error);

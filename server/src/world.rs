@@ -9,7 +9,8 @@ use crate::process::title::{self, Title};
 use crate::shell::Shell;
 use crate::tasks;
 use crate::{clock, eventloop, limits, log, memory, net, signals};
-use backup::aof::{AppendThread, Appender, FsyncPolicy};
+use backup::aof::{AppendLog, AppendThread, Appender, FsyncPolicy};
+use backup::files::Files;
 use backup::fork::{self, SaveJob};
 use engine::host::{Answers, Conversation};
 use keyspace::db::Db;
@@ -73,18 +74,18 @@ fn save_job<'a>(data: SaveData<'a>) -> SaveJob<'a> {
 
 impl ProcessWorld {
     fn fork(&self, job: ChildJob<'_>) -> io::Result<i32> {
-        let shell = self.shell.clone();
+        let (shell, files) = (self.shell.clone(), Files::real());
         match job {
             ChildJob::Save { data, target, rule } => {
-                let child = fork::save_snapshot_child(save_job(data), target, rule)?;
+                let child = fork::save_snapshot_child(&files, save_job(data), target, rule)?;
                 Ok(tasks::child::start(shell, child))
             }
             ChildJob::Rewrite(job) => {
-                let child = fork::rewrite_child(job, clock::monotonic_ms, Path::new("."))?;
+                let child = fork::rewrite_child(&files, job, clock::monotonic_ms, Path::new("."))?;
                 Ok(tasks::child::start(shell, child))
             }
             ChildJob::FullSync { number, data, file: Some(path) } => {
-                let child = fork::save_to_file_child(save_job(data), &path)?;
+                let child = fork::save_to_file_child(&files, save_job(data), &path)?;
                 Ok(tasks::full_sync::start_file(shell, child, path, number))
             }
             ChildJob::FullSync { number, data, file: None } => {
@@ -100,6 +101,10 @@ impl World for ProcessWorld {
     #[inline]
     fn ticks_ns(&self) -> u64 {
         clock::monotonic_ns()
+    }
+
+    fn files(&self) -> Files {
+        Files::real()
     }
 
     fn random(&mut self) -> [u8; 20] {
@@ -132,10 +137,11 @@ impl World for ProcessWorld {
         &mut self,
         appender: Appender,
         policy: FsyncPolicy,
-    ) -> io::Result<AppendThread> {
+    ) -> io::Result<Box<dyn AppendLog>> {
         let published = Arc::clone(&self.process.published);
         let notify = Box::new(move || published.notify_one());
-        AppendThread::spawn(appender, policy, Box::new(clock::monotonic_ms), notify)
+        let thread = AppendThread::spawn(appender, policy, Box::new(clock::monotonic_ms), notify)?;
+        Ok(Box::new(thread))
     }
 
     fn stand_still(&mut self, time: Duration) {

@@ -21,11 +21,11 @@
 //! # Source
 //! - `aof.c` of Redis 7.2: records, and when they are fsynced; marks: [`protocol::aof`]
 
+use crate::files::File;
 use bytes::Bytes;
 use journal::Offset;
 use protocol::aof::{BlockMark, FollowsMark, HistoryMark, encode_timestamp};
-use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 
 /// The most slices of one call. Source: `IOV_MAX` of Linux.
 const SLICES_MAX: usize = 1024;
@@ -45,7 +45,7 @@ pub trait Disk: Send {
 /// Opened for appending.
 impl Disk for File {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::writev(&*self, slices)?)
+        self.write_vectored(slices)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -57,7 +57,7 @@ impl Disk for File {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.metadata()?.len)
     }
 }
 

@@ -21,7 +21,7 @@
 //! # Source
 //! - `aof.c` of Redis 7.2: steps of a rewrite, order of the commands
 
-use crate::files::FileError;
+use crate::files::{FileError, Files};
 use crate::snapshot::{SaveOptions, SnapshotMeta, save_commands, save_file};
 use keyspace::db::{Db, EntryRef};
 use keyspace::entry::ValueRef;
@@ -75,6 +75,7 @@ pub struct BaseJob<'a> {
 
 /// Writes a base to `target`, by way of `temporary`.
 pub(crate) fn save_base(
+    files: &Files,
     target: &Path,
     temporary: &Path,
     job: BaseJob<'_>,
@@ -83,9 +84,9 @@ pub(crate) fn save_base(
     let BaseJob { dbs, meta, options, form } = job;
     match form {
         BaseForm::Snapshot => {
-            save_file(target, temporary, dbs, meta, options, progress).map(|_| ())
+            save_file(files, target, temporary, dbs, meta, options, progress).map(|_| ())
         }
-        BaseForm::Commands { timestamp_s } => save_commands(target, temporary, |sink| {
+        BaseForm::Commands { timestamp_s } => save_commands(files, target, temporary, |sink| {
             write_commands(sink, (dbs, meta), options, timestamp_s, progress)
         }),
     }

@@ -22,10 +22,9 @@
 
 use super::AofError;
 use super::base::{BaseJob, save_base};
-use crate::files::{self, FileError, OnPath};
+use crate::files::{File, FileError, Files, OnPath};
 use protocol::aof::{FileEntry, FileKind, FollowsMark, Manifest};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +38,7 @@ const NOTHING_YET: &[u8] = b"# There is no base yet.\n";
 /// An append-only file's directory.
 #[derive(Debug)]
 pub struct AofDir {
+    files: Files,
     /// Where the server's files are.
     dir: PathBuf,
     /// Where the files of the append-only file are.
@@ -66,11 +66,13 @@ impl AofDir {
     /// Looks at what is there, and takes over the single file of an older server. `directory_name` and `prefix` are
     /// plain names (`appenddirname`, `appendfilename`).
     pub fn open(
+        files: &Files,
         dir: &Path,
         directory_name: &OsStr,
         prefix: &OsStr,
     ) -> Result<(Self, Opened), AofError> {
         let mut this = Self {
+            files: files.clone(),
             dir: dir.to_path_buf(),
             directory: dir.join(directory_name),
             prefix: prefix.to_os_string(),
@@ -79,9 +81,9 @@ impl AofDir {
             appended: None,
         };
         let path = this.manifest_path();
-        let found = match files::size(&path)? {
+        let found = match files.size(&path)? {
             Some(_) => {
-                let text = files::read_small(&path, MANIFEST_MAX_BYTES)?;
+                let text = files.read_small(&path, MANIFEST_MAX_BYTES)?;
                 let manifest = Manifest::parse(&text);
                 this.manifest =
                     manifest.map_err(|source| AofError::Manifest { path: path.clone(), source })?;
@@ -89,7 +91,7 @@ impl AofDir {
             }
             None => false,
         };
-        files::remove(&this.temporary_manifest_path())?;
+        this.files.remove(&this.temporary_manifest_path())?;
         // One that names nothing was written while the first files got their names.
         let found = found && this.manifest.files().next().is_some();
         if this.must_upgrade(found)? {
@@ -102,7 +104,7 @@ impl AofDir {
 
     /// Whether a single file is to become the base: also after a start that stopped half-way.
     fn must_upgrade(&self, has_manifest: bool) -> Result<bool, FileError> {
-        if files::size(&self.dir.join(&self.prefix))?.is_none() {
+        if self.files.size(&self.dir.join(&self.prefix))?.is_none() {
             return Ok(false);
         }
         let mut named = self.manifest.files();
@@ -110,31 +112,33 @@ impl AofDir {
             (named.next(), named.next()),
             (Some((FileKind::Base, entry)), None) if entry.name == self.prefix.as_bytes()
         );
-        let there = files::size(&self.directory.join(&self.prefix))?.is_some();
+        let there = self.files.size(&self.directory.join(&self.prefix))?.is_some();
         Ok(!has_manifest || (only_it && !there))
     }
 
     fn upgrade(&mut self, has_manifest: bool) -> Result<(), FileError> {
-        files::create_directory(&self.directory)?;
+        self.files.create_directory(&self.directory)?;
         if !has_manifest {
             let base = FileEntry { name: self.prefix.as_bytes().to_vec(), sequence: 1 };
             self.adopt(Manifest { base: Some(base), ..Manifest::default() })?;
         }
-        files::rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
+        self.files.rename_synced(&self.dir.join(&self.prefix), &self.directory.join(&self.prefix))
     }
 
     /// Files with data that no manifest names, because there is none: it was lost, or not copied with them. A first start
     /// that was stopped half-way leaves base 1 and an empty file at most, and [`Self::finish_switch_on`] a manifest.
     pub fn strays(&self) -> Result<Vec<PathBuf>, FileError> {
-        if !self.directory.is_dir() || files::size(&self.manifest_path())?.is_some() {
+        if !self.files.is_directory(&self.directory)
+            || self.files.size(&self.manifest_path())?.is_some()
+        {
             return Ok(Vec::new());
         }
-        let names = files::list(&self.directory)?.into_iter();
+        let names = self.files.list(&self.directory)?.into_iter();
         let paths =
             names.filter(|name| self.is_of_set(name, 1)).map(|name| self.directory.join(name));
         let mut strays = Vec::new();
         for path in paths {
-            if holds_data(&path)? {
+            if holds_data(&self.files, &path)? {
                 strays.push(path);
             }
         }
@@ -143,15 +147,15 @@ impl AofDir {
 
     /// Whether the directory has files with data, named or not.
     pub fn has_data(&self) -> Result<bool, FileError> {
-        if !self.directory.is_dir() {
+        if !self.files.is_directory(&self.directory) {
             return Ok(false);
         }
         let named: Vec<PathBuf> = self.manifest.files().map(|(_, e)| self.path_of(e)).collect();
-        let all = files::list(&self.directory)?.into_iter();
+        let all = self.files.list(&self.directory)?.into_iter();
         let of_set =
             all.filter(|name| self.is_of_set(name, 0)).map(|name| self.directory.join(name));
         for path in named.into_iter().chain(of_set) {
-            if holds_data(&path)? {
+            if holds_data(&self.files, &path)? {
                 return Ok(true);
             }
         }
@@ -174,38 +178,48 @@ impl AofDir {
 
     /// Which of the files was written last, and when, unix milliseconds. Changes nothing, and takes what cannot be read for
     /// nothing: for who does not load them.
-    pub fn newest(dir: &Path, directory_name: &OsStr, prefix: &OsStr) -> Option<(PathBuf, i64)> {
+    pub fn newest(
+        files: &Files,
+        dir: &Path,
+        directory_name: &OsStr,
+        prefix: &OsStr,
+    ) -> Option<(PathBuf, i64)> {
         let directory = dir.join(directory_name);
         let manifest =
-            files::read_small(&directory.join(join(prefix, ".manifest")), MANIFEST_MAX_BYTES);
+            files.read_small(&directory.join(join(prefix, ".manifest")), MANIFEST_MAX_BYTES);
         let manifest = manifest.ok().and_then(|text| Manifest::parse(&text).ok());
         let manifest = manifest.unwrap_or_default();
         let named = manifest.base.iter().chain(&manifest.incremental);
         let named = named.map(|entry| directory.join(OsStr::from_bytes(&entry.name)));
         let all = named.chain(std::iter::once(dir.join(prefix)));
-        let dated = all.filter_map(|path| files::modified_ms(&path).map(|ms| (path, ms)));
+        let dated = all.filter_map(|path| files.modified_ms(&path).map(|ms| (path, ms)));
         dated.max_by_key(|(_, ms)| *ms)
     }
 
     /// Makes the first set of files. Returns the incremental file, to be appended to.
     pub fn initialize(&mut self, base: BaseJob<'_>) -> Result<File, FileError> {
-        files::create_directory(&self.directory)?;
+        self.files.create_directory(&self.directory)?;
         let mut next = self.next_manifest()?;
         let rdb = base.form.is_rdb();
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, u64::MAX));
         let temporary = self.directory.join(if rdb { "temp-base.rdb" } else { "temp-base.aof" });
-        save_base(&target, &temporary, base, &mut |_| ())?;
+        save_base(&self.files, &target, &temporary, base, &mut |_| ())?;
         let entry = next.add_incremental(self.prefix.as_bytes()).clone();
         let path = self.path_of(&entry);
-        files::create(&path)?;
+        self.files.create(&path)?;
         self.adopt(next)?;
         self.appended = Some(entry.sequence);
-        files::open_append(&path)
+        self.files.open_append(&path)
     }
 
     /// The manifest on disk.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Where its files are.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The directory of the files.
@@ -234,7 +248,7 @@ impl AofDir {
     fn adopt(&mut self, next: Manifest) -> Result<(), FileError> {
         let text = next.to_bytes();
         self.doubtful = true;
-        files::write_whole(&self.manifest_path(), &self.temporary_manifest_path(), &text)?;
+        self.files.write_whole(&self.manifest_path(), &self.temporary_manifest_path(), &text)?;
         self.manifest = next;
         self.doubtful = false;
         Ok(())
@@ -244,16 +258,16 @@ impl AofDir {
     fn next_manifest(&mut self) -> Result<Manifest, FileError> {
         if self.doubtful {
             let path = self.manifest_path();
-            self.manifest = match files::size(&path)? {
+            self.manifest = match self.files.size(&path)? {
                 None => Manifest::default(),
                 Some(_) => {
-                    let text = files::read_small(&path, MANIFEST_MAX_BYTES)?;
+                    let text = self.files.read_small(&path, MANIFEST_MAX_BYTES)?;
                     let wrong = |error| io::Error::new(io::ErrorKind::InvalidData, error);
                     Manifest::parse(&text).map_err(wrong).on("read", &path)?
                 }
             };
             // It is to last before something else goes by it.
-            files::sync_directory(&self.directory)?;
+            self.files.sync_directory(&self.directory)?;
             self.doubtful = false;
         }
         Ok(self.manifest.clone())
@@ -265,7 +279,7 @@ impl AofDir {
             return self.add_incremental().map(|(file, _)| file);
         };
         self.appended = Some(entry.sequence);
-        files::open_append(&self.path_of(entry))
+        self.files.open_append(&self.path_of(entry))
     }
 
     /// The number of the file that is appended to, if the manifest names it: for [`super::Order::Switch`].
@@ -276,7 +290,7 @@ impl AofDir {
     /// What the file of [`Self::open_last`] follows, if nothing is in it yet: the last one before it that is not empty.
     pub fn followed(&self) -> Result<Option<FollowsMark>, FileError> {
         let sized = self.manifest.incremental.iter().rev().map(|entry| {
-            let size = files::size(&self.path_of(entry))?.unwrap_or(0);
+            let size = self.files.size(&self.path_of(entry))?.unwrap_or(0);
             Ok(FollowsMark { sequence: entry.sequence, size, offset: None })
         });
         let written = sized.skip_while(|mark| mark.as_ref().is_ok_and(|mark| mark.size == 0));
@@ -299,16 +313,16 @@ impl AofDir {
             let (path, sequence) = (self.path_of(entry), entry.sequence);
             // An empty file of this name is left from a crash between the two steps below. One with data was named once: the
             // manifest has lost a line, and nobody has loaded it.
-            if !holds_data(&path)? {
+            if !holds_data(&self.files, &path)? {
                 break (next, path, sequence);
             }
             least = sequence;
         };
-        let file = files::create(&path)?;
+        let file = self.files.create(&path)?;
         drop(file);
-        files::sync_directory(&self.directory)?;
+        self.files.sync_directory(&self.directory)?;
         self.adopt(next)?;
-        let file = files::open_append(&path)?;
+        let file = self.files.open_append(&path)?;
         self.appended = Some(sequence);
         Ok((file, sequence))
     }
@@ -322,22 +336,22 @@ impl AofDir {
         first_kept: u64,
     ) -> Result<(), FileError> {
         // Not there yet, if nothing was ever appended.
-        files::create_directory(&self.directory)?;
+        self.files.create_directory(&self.directory)?;
         let mut next = self.next_manifest()?;
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, first_kept));
-        files::replace(temporary, &target)?;
+        self.files.replace(temporary, &target)?;
         self.adopt(next)
     }
 
     /// Switching on at run time: a file for what happens until the first base is there. It is in no manifest.
     pub fn begin_switch_on(&mut self) -> Result<File, FileError> {
-        files::create_directory(&self.directory)?;
+        self.files.create_directory(&self.directory)?;
         let path = self.temporary_incremental_path();
         // Not emptied but made anew: one of an attempt before may still be written to, and its base has all of that.
-        files::remove(&path)?;
-        files::create(&path)?;
+        self.files.remove(&path)?;
+        self.files.create(&path)?;
         self.appended = None;
-        files::open_append(&path)
+        self.files.open_append(&path)
     }
 
     /// The base is there: it and the file of [`Self::begin_switch_on`] become the set, all older files history.
@@ -348,12 +362,12 @@ impl AofDir {
         let incremental = next.add_incremental(prefix).clone();
         let base = self.path_of(next.replace_base(prefix, rdb, incremental.sequence));
         let manifest = self.manifest_path();
-        if files::size(&manifest)?.is_none() {
+        if self.files.size(&manifest)?.is_none() {
             // Tells what a crash leaves before the last step from files whose manifest was lost.
-            files::write_whole(&manifest, &self.temporary_manifest_path(), NOTHING_YET)?;
+            self.files.write_whole(&manifest, &self.temporary_manifest_path(), NOTHING_YET)?;
         }
-        files::replace(temporary, &base)?;
-        files::replace(&self.temporary_incremental_path(), &self.path_of(&incremental))?;
+        self.files.replace(temporary, &base)?;
+        self.files.replace(&self.temporary_incremental_path(), &self.path_of(&incremental))?;
         self.adopt(next)?;
         self.appended = Some(incremental.sequence);
         Ok(())
@@ -361,7 +375,7 @@ impl AofDir {
 
     /// Switching on has failed or was taken back: its file goes.
     pub fn cancel_switch_on(&mut self) -> Result<(), FileError> {
-        files::remove(&self.temporary_incremental_path())
+        self.files.remove(&self.temporary_incremental_path())
     }
 
     /// Deletes what is history, then forgets it. Returns the names of the deleted files.
@@ -372,14 +386,14 @@ impl AofDir {
             return Ok(Vec::new());
         }
         let paths: Vec<PathBuf> = history.iter().map(|entry| self.path_of(entry)).collect();
-        paths.iter().try_for_each(|path| files::remove(path))?;
+        paths.iter().try_for_each(|path| self.files.remove(path))?;
         self.adopt(next)?;
         Ok(paths)
     }
 
     /// The size of the base, and of base and incremental files together.
     pub fn sizes(&self) -> Result<(u64, u64), FileError> {
-        let size = |entry: &FileEntry| Ok(files::size(&self.path_of(entry))?.unwrap_or(0));
+        let size = |entry: &FileEntry| Ok(self.files.size(&self.path_of(entry))?.unwrap_or(0));
         let base = self.manifest.base.as_ref().map_or(Ok(0), size)?;
         let incremental: Result<u64, FileError> = self.manifest.incremental.iter().map(size).sum();
         Ok((base, base + incremental?))
@@ -387,9 +401,9 @@ impl AofDir {
 }
 
 /// Whether it is a file, and not empty.
-fn holds_data(path: &Path) -> Result<bool, FileError> {
-    let is_file = files::Identity::at(path)?.is_some();
-    Ok(is_file && files::size(path)?.is_some_and(|size| size > 0))
+fn holds_data(files: &Files, path: &Path) -> Result<bool, FileError> {
+    let is_file = files.identity_at(path)?.is_some();
+    Ok(is_file && files.size(path)?.is_some_and(|size| size > 0))
 }
 
 fn join(left: &OsStr, right: impl AsRef<OsStr>) -> OsString {

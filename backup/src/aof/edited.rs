@@ -36,13 +36,12 @@
 
 use super::AofError;
 use super::window::Window;
-use crate::files::{self, FileError, OnPath};
+use crate::files::{self, File, FileError, Files, OnPath};
 use protocol::aof::{
     Annotation, BlockMark, FollowsMark, HistoryMark, MAX_ANNOTATION_BYTES, Record, Span,
     parse_record,
 };
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a block that is marked anew, unless a unit has more.
@@ -85,6 +84,7 @@ pub(super) fn shift(mark: &BlockMark, offset: u64) -> i64 {
 /// The lengths inside of it are the last thing to be believed: one that has rotted leads past all that follows. What the
 /// mark says of the block's length is sealed, so the next mark is looked for there first.
 pub(super) fn judge(
+    files: &Files,
     path: &Path,
     (offset, body): (u64, u64),
     mark: &BlockMark,
@@ -93,7 +93,7 @@ pub(super) fn judge(
     let moved = shift(mark, offset);
     let left = end - body;
     if mark.len < left
-        && let Some((at, next)) = next_mark(path, body + mark.len, end)?
+        && let Some((at, next)) = next_mark(files, path, body + mark.len, end)?
         && (mark.place.is_none() || next.place.is_none() || shift(&next, at) == moved)
     {
         // Nothing between the two has become longer or shorter.
@@ -101,7 +101,7 @@ pub(super) fn judge(
     }
     let written =
         mark.place.map(|place| place.saturating_add(body - offset).saturating_add(mark.len));
-    let mut records = Records::open(path, body, end)?;
+    let mut records = Records::open(files, path, body, end)?;
     let mut block_end = None;
     let next = loop {
         let at = records.offset();
@@ -112,7 +112,7 @@ pub(super) fn judge(
             Next::Annotation(Ok(_)) => {}
             Next::Annotation(Err(_)) | Next::Malformed => break None,
             Next::End => {
-                if let Some(swallowed) = find_mark(path, (body, end), written)? {
+                if let Some(swallowed) = find_mark(files, path, (body, end), written)? {
                     return Ok(Verdict::Swallowed { at: swallowed });
                 }
                 if mark.len > left {
@@ -124,10 +124,10 @@ pub(super) fn judge(
         }
     };
     let Some((at, next)) = next else {
-        let torn = mark.len > left && find_mark(path, (body, end), written)?.is_none();
+        let torn = mark.len > left && find_mark(files, path, (body, end), written)?.is_none();
         return Ok(if torn { Verdict::Torn { between: false } } else { Verdict::Rotten });
     };
-    if let Some(swallowed) = find_mark(path, (body, at), written)? {
+    if let Some(swallowed) = find_mark(files, path, (body, at), written)? {
         return Ok(Verdict::Swallowed { at: swallowed });
     }
     let by = match (mark.place, next.place) {
@@ -139,8 +139,13 @@ pub(super) fn judge(
 }
 
 /// The mark that stands at an offset, behind other lines of ours that may go before it.
-fn next_mark(path: &Path, from: u64, end: u64) -> Result<Option<(u64, BlockMark)>, FileError> {
-    let mut records = Records::open(path, from, end)?;
+fn next_mark(
+    files: &Files,
+    path: &Path,
+    from: u64,
+    end: u64,
+) -> Result<Option<(u64, BlockMark)>, FileError> {
+    let mut records = Records::open(files, path, from, end)?;
     loop {
         let at = records.offset();
         match records.next()? {
@@ -154,11 +159,12 @@ fn next_mark(path: &Path, from: u64, end: u64) -> Result<Option<(u64, BlockMark)
 /// Where the first line is that looks like a sealed mark, whatever there is before it. With `written`, only one that was
 /// written at that place of the file or behind it: a value may have all the lines of another file.
 pub(super) fn find_mark(
+    files: &Files,
     path: &Path,
     (from, end): (u64, u64),
     written: Option<u64>,
 ) -> Result<Option<u64>, FileError> {
-    let mut file = files::open(path)?;
+    let mut file = files.open(path)?;
     file.seek(SeekFrom::Start(from)).on("seek in", path)?;
     let mut input = BufReader::new(file.take(end - from));
     let (mut at, mut line) = (from, Vec::new());
@@ -205,17 +211,17 @@ fn temporary_name(path: &Path) -> PathBuf {
 }
 
 /// Puts what [`write_anew`] has written in the place of the old file.
-pub(super) fn replace_by_new(path: &Path) -> Result<(), FileError> {
-    files::replace(&temporary_name(path), path)
+pub(super) fn replace_by_new(files: &Files, path: &Path) -> Result<(), FileError> {
+    files.replace(&temporary_name(path), path)
 }
 
 /// Writes a file with new marks, beside the old one. Returns how large it is.
-pub(super) fn write_anew(job: &Remark<'_>) -> Result<u64, AofError> {
+pub(super) fn write_anew(files: &Files, job: &Remark<'_>) -> Result<u64, AofError> {
     let Remark { path, from, history, start, follows } = *job;
-    let size = files::size(path)?.unwrap_or(0);
+    let size = files.size(path)?.unwrap_or(0);
     let temporary = temporary_name(path);
     let mut out = Marked {
-        file: files::create(&temporary)?,
+        file: files.create(&temporary)?,
         path: &temporary,
         bytes: 0,
         offset: start,
@@ -224,8 +230,8 @@ pub(super) fn write_anew(job: &Remark<'_>) -> Result<u64, AofError> {
         follows,
         history: Some(history),
     };
-    out.copy_before(path, from)?;
-    let mut records = Records::open(path, from, size)?;
+    out.copy_before(files, path, from)?;
+    let mut records = Records::open(files, path, from, size)?;
     let mut in_transaction = false;
     loop {
         let offset = records.offset();
@@ -284,9 +290,9 @@ struct Marked<'a> {
 
 impl Marked<'_> {
     /// Copies what is no record: the snapshot at the beginning of an old single file.
-    fn copy_before(&mut self, source: &Path, len: u64) -> Result<(), FileError> {
-        let mut input = files::open(source)?.take(len);
-        std::io::copy(&mut input, &mut self.file).on("copy to", self.path)?;
+    fn copy_before(&mut self, files: &Files, source: &Path, len: u64) -> Result<(), FileError> {
+        let mut input = files.open(source)?.take(len);
+        files::copy(&mut input, &mut self.file).on("copy to", self.path)?;
         self.bytes = len;
         Ok(())
     }
@@ -305,8 +311,8 @@ impl Marked<'_> {
         let end = self.offset + self.block.len() as u64;
         let place = self.bytes + lines.len() as u64;
         BlockMark::of(self.offset, end, &self.block).at(place).encode(&mut lines);
-        files::write_all(&mut self.file, &lines).on("write", self.path)?;
-        files::write_all(&mut self.file, &self.block).on("write", self.path)?;
+        self.file.write_all(&lines).on("write", self.path)?;
+        self.file.write_all(&self.block).on("write", self.path)?;
         self.bytes += (lines.len() + self.block.len()) as u64;
         self.offset = end;
         self.block.clear();
@@ -335,8 +341,13 @@ pub(super) enum Next {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn open(path: &'a Path, from: u64, end: u64) -> Result<Self, FileError> {
-        let mut file = files::open(path)?;
+    pub(super) fn open(
+        files: &Files,
+        path: &'a Path,
+        from: u64,
+        end: u64,
+    ) -> Result<Self, FileError> {
+        let mut file = files.open(path)?;
         file.seek(SeekFrom::Start(from)).on("seek in", path)?;
         let window = Window::new(file, Vec::new(), from, end);
         Ok(Self { path, window, at: 0, len: 0, spans: Vec::new() })

@@ -32,14 +32,13 @@ use super::repair::{Cut, cut_tail, end_without_zeros};
 use super::scan::{BETWEEN, CommandRefused, Handler, Progress, Tolerance, is_snapshot, scan_file};
 use super::tie::{Before, check_history};
 use super::{AofError, ScanSummary};
-use crate::files::{self, OnPath};
+use crate::files::{File, Files, OnPath};
 use crate::snapshot::{FileLoadError, FileSource, LoadError, LoadOptions, LoadedMeta, load_values};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use protocol::aof::{FollowsMark, HistoryMark, REPLICATION_ID_BYTES};
 use protocol::rdb::{ReadError, Reader};
 use protocol::resp::Batch;
-use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -135,13 +134,21 @@ fn load_up_to(
     apply: &mut dyn Apply,
     end: Option<(&Path, u64)>,
 ) -> Result<Loaded, AofError> {
-    let files = existing_files(dir)?;
-    let last = files.iter().rposition(|file| file.size > 0);
+    let present = existing_files(dir)?;
+    let last = present.iter().rposition(|file| file.size > 0);
     let loaded = Loaded::default();
     let before = Before::default();
-    let mut loading =
-        Loading { options, apply, loaded, end, edited: None, begins: Vec::new(), before };
-    for (index, file) in files.iter().enumerate() {
+    let mut loading = Loading {
+        files: dir.files(),
+        options,
+        apply,
+        loaded,
+        end,
+        edited: None,
+        begins: Vec::new(),
+        before,
+    };
+    for (index, file) in present.iter().enumerate() {
         // Empty files behind it do not matter: the process died before anything was written to them.
         let may_be_cut = Some(index) == last;
         loading.file(file, may_be_cut)?;
@@ -157,9 +164,9 @@ fn load_up_to(
         check_history(dir, None)?;
     }
     if let (Some(first), Some(id)) = (loading.edited, options.edited) {
-        mark_all_anew(&files, first, &loading.begins, id)?;
+        mark_all_anew(dir.files(), &present, first, &loading.begins, id)?;
         if let Some(edited) = &mut loading.loaded.edited {
-            edited.files = files.len() - first;
+            edited.files = present.len() - first;
         }
         loading.loaded.position = None;
     }
@@ -168,7 +175,8 @@ fn load_up_to(
 
 /// Marks files anew from the first one on, which gets its place at the end: until that is done it says itself that it was edited.
 fn mark_all_anew(
-    files: &[LoadFile],
+    files: &Files,
+    all: &[LoadFile],
     first: usize,
     begins: &[u64],
     id: [u8; REPLICATION_ID_BYTES],
@@ -176,12 +184,12 @@ fn mark_all_anew(
     let none = [b'0'; REPLICATION_ID_BYTES];
     let history = HistoryMark { id, second_id: none, second_offset: -1 };
     let (mut start, mut follows) = (0, None);
-    for (index, file) in files.iter().enumerate() {
-        let mut size = files::size(&file.path)?.unwrap_or(0);
+    for (index, file) in all.iter().enumerate() {
+        let mut size = files.size(&file.path)?.unwrap_or(0);
         if index >= first {
             let path = &file.path;
             let job = Remark { path, from: begins[index], history, start, follows };
-            size = write_anew(&job)?;
+            size = write_anew(files, &job)?;
             // The commands of a file are fewer bytes than it has, so offsets only go on.
             start += size;
         }
@@ -189,7 +197,7 @@ fn mark_all_anew(
             follows = Some(FollowsMark { sequence, size, offset: Some(start) });
         }
     }
-    files[first..].iter().rev().try_for_each(|file| replace_by_new(&file.path))?;
+    all[first..].iter().rev().try_for_each(|file| replace_by_new(files, &file.path))?;
     Ok(())
 }
 
@@ -208,7 +216,7 @@ fn existing_files(dir: &AofDir) -> Result<Vec<LoadFile>, AofError> {
     let incremental = manifest.incremental.iter().map(|entry| (entry, Some(entry.sequence)));
     let sized = base.chain(incremental).map(|(entry, sequence)| {
         let path = dir.path_of(entry);
-        match files::size(&path)? {
+        match dir.files().size(&path)? {
             Some(size) => Ok(LoadFile { path, size, sequence }),
             None => Err(AofError::Missing { path }),
         }
@@ -217,6 +225,7 @@ fn existing_files(dir: &AofDir) -> Result<Vec<LoadFile>, AofError> {
 }
 
 struct Loading<'a, 'b> {
+    files: &'b Files,
     options: LoadLimits<'a>,
     apply: &'b mut dyn Apply,
     loaded: Loaded,
@@ -233,12 +242,12 @@ struct Loading<'a, 'b> {
 impl Loading<'_, '_> {
     fn file(&mut self, file: &LoadFile, may_be_cut: bool) -> Result<(), AofError> {
         let LoadFile { ref path, size, sequence } = *file;
-        let mut file = files::open(path)?;
+        let mut file = self.files.open(path)?;
         let (history, position) = (self.loaded.history, self.loaded.position);
         let mut from = Progress { history, position, ..Progress::default() };
         let mut read_ahead = Vec::new();
         if sequence.is_none() && is_snapshot(&mut file, path)? {
-            let (meta, ahead, position) = self.snapshot(path, &file)?;
+            let (meta, ahead, position) = self.snapshot(path, &mut file)?;
             (from, read_ahead) = (position, ahead);
             self.loaded.selected_db = meta.replication.map_or(0, |point| point.stream_db);
             self.loaded.base = Some(meta);
@@ -256,7 +265,8 @@ impl Loading<'_, '_> {
         let mut handler = ApplyCommands { apply: self.apply, before: self.loaded.bytes };
         let tolerance = Tolerance { torn: cuttable, edited: self.options.edited.is_some() };
         let from = (sequence.map(|_| &self.before), from);
-        let summary = scan_file((path, file), read_ahead, from, end, tolerance, &mut handler)?;
+        let summary =
+            scan_file(self.files, (path, file), read_ahead, from, end, tolerance, &mut handler)?;
         if let Some(sequence) = sequence {
             self.before.files.push((sequence, size));
         }
@@ -276,8 +286,8 @@ impl Loading<'_, '_> {
             if !cuttable {
                 return Err(torn(path, &summary, reason, may_be_cut));
             }
-            Self::nothing_follows(path, &known, size)?;
-            let (cut, after) = cut_tail(path, known, reason)?;
+            self.nothing_follows(path, &known, size)?;
+            let (cut, after) = cut_tail(self.files, path, known, reason)?;
             self.loaded.cut = Some(cut);
             known = after;
         }
@@ -294,8 +304,8 @@ impl Loading<'_, '_> {
 
     /// A file that is torn has nothing behind the tear. Where marks follow, a length has led over them, and what they
     /// speak of must not be cut.
-    fn nothing_follows(path: &Path, known: &Progress, size: u64) -> Result<(), AofError> {
-        let Some(at) = find_mark(path, (known.offset, size), known.last_end)? else {
+    fn nothing_follows(&self, path: &Path, known: &Progress, size: u64) -> Result<(), AofError> {
+        let Some(at) = find_mark(self.files, path, (known.offset, size), known.last_end)? else {
             return Ok(());
         };
         let reason = format!(
@@ -309,12 +319,10 @@ impl Loading<'_, '_> {
     fn snapshot(
         &mut self,
         path: &Path,
-        file: &File,
+        file: &mut File,
     ) -> Result<(LoadedMeta, Vec<u8>, Progress), AofError> {
         let at = |error: LoadError<io::Error>| FileLoadError::at(path, error);
-        let cloned = file.try_clone().on("open", path)?;
-        let mut reader =
-            Reader::new(FileSource(cloned)).map_err(|error| at(header_error(error)))?;
+        let mut reader = Reader::new(FileSource(file)).map_err(|error| at(header_error(error)))?;
         let LoadLimits { limits, snapshot, .. } = self.options;
         let (dbs, progress) = self.apply.databases();
         let meta = load_values(&mut reader, dbs, limits, snapshot, progress).map_err(at)?;

@@ -16,7 +16,8 @@
 //! - [`load`] (`load`): a whole directory into an [`Apply`]; `scan` reads one file, `window` its bytes, `repair` cuts
 //!   a torn tail, `edited` judges and marks anew what a person has edited, `tie` tells whether the files belong together
 //! - [`BaseForm`] (`base`): the base as a snapshot or as commands
-//! - [`Appender`] (`append`): one file and its marks; [`AppendThread`] (`thread`): policy, group commit, retries
+//! - [`Appender`] (`append`): one file and its marks; [`AppendWorker`] (`worker`): policy, group commit, retries;
+//!   [`AppendLog`]: how it is told, whether [`AppendThread`] (`thread`) drives it or, in a simulation, [`SteppedWorker`] (`stepped`)
 //!
 //! # Invariants
 //! - a file is cut only at its end, only if nothing was written after it, and never before what is cut is kept aside
@@ -32,11 +33,13 @@ mod edited;
 mod load;
 mod repair;
 mod scan;
+mod stepped;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod tie;
 mod window;
+mod worker;
 
 pub use append::{Appender, Block, Disk};
 pub use base::{BaseForm, BaseJob};
@@ -45,7 +48,9 @@ pub use edited::Edited;
 pub use load::{Apply, LoadLimits, Loaded, load};
 pub use repair::Cut;
 pub use scan::{CommandRefused, Progress, ScanSummary};
-pub use thread::{AppendStatus, AppendThread, FsyncPolicy, Order};
+pub use stepped::SteppedWorker;
+pub use thread::AppendThread;
+pub use worker::{AppendLog, AppendStatus, AppendWorker, FsyncPolicy, Order, Work};
 
 pub(crate) use base::save_base;
 pub(crate) use repair::cut_offset;

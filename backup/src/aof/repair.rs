@@ -18,10 +18,9 @@
 //! - nothing is cut that is not on disk elsewhere; no file with cut bytes is ever overwritten
 
 use super::scan::Progress;
-use crate::files::{self, FileError, OnPath};
+use crate::files::{File, FileError, Files, OnPath};
 use protocol::aof::BlockMark;
 use protocol::crc64::journal_crc;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -50,21 +49,22 @@ pub(crate) fn cut_offset(committed: &Progress) -> u64 {
 
 /// Cuts the file behind what is whole, and returns what is known of its new end.
 pub(super) fn cut_tail(
+    files: &Files,
     path: &Path,
     committed: Progress,
     reason: &'static str,
 ) -> Result<(Cut, Progress), FileError> {
     let offset = cut_offset(&committed);
-    let aside = unused_name(path, offset)?;
-    let bytes = files::copy_aside(path, offset, &aside)?;
-    files::cut(path, offset)?;
+    let aside = unused_name(files, path, offset)?;
+    let bytes = files.copy_aside(path, offset, &aside)?;
+    files.cut(path, offset)?;
     let mut now = Progress { offset, block: None, ..committed };
     if let Some(block) = committed.block {
         if offset == block.mark_offset {
             now.position = Some(block.mark.start);
         } else {
-            let (line, position) = shorter_mark(path, offset, committed, bytes == 0)?;
-            files::overwrite(path, block.mark_offset, &line)?;
+            let (line, position) = shorter_mark(files, path, offset, committed, bytes == 0)?;
+            files.overwrite(path, block.mark_offset, &line)?;
             now.position = position;
         }
     }
@@ -74,6 +74,7 @@ pub(super) fn cut_tail(
 /// What takes the place of the mark, and the replication offset at the end of what is left. `between`: the file ended
 /// between two commands.
 fn shorter_mark(
+    files: &Files,
     path: &Path,
     end: u64,
     committed: Progress,
@@ -86,7 +87,7 @@ fn shorter_mark(
     let position = counts.then(|| block.mark.start + (end - block.body_offset));
     match position {
         Some(position) => {
-            let kept = read_range(path, block.body_offset, end)?;
+            let kept = read_range(files, path, block.body_offset, end)?;
             let crc = journal_crc(&kept);
             let len = kept.len() as u64;
             // It stays where it is.
@@ -101,15 +102,15 @@ fn shorter_mark(
     Ok((line, position))
 }
 
-fn read_range(path: &Path, start: u64, end: u64) -> Result<Vec<u8>, FileError> {
-    let mut file = files::open(path)?;
+fn read_range(files: &Files, path: &Path, start: u64, end: u64) -> Result<Vec<u8>, FileError> {
+    let mut file = files.open(path)?;
     file.seek(SeekFrom::Start(start)).on("seek in", path)?;
     let mut bytes = Vec::new();
     file.take(end - start).read_to_end(&mut bytes).on("read", path)?;
     Ok(bytes)
 }
 
-fn unused_name(path: &Path, offset: u64) -> Result<PathBuf, FileError> {
+fn unused_name(files: &Files, path: &Path, offset: u64) -> Result<PathBuf, FileError> {
     let mut number = 1;
     loop {
         let mut name = path.file_name().expect("a file has a name").to_os_string();
@@ -118,7 +119,7 @@ fn unused_name(path: &Path, offset: u64) -> Result<PathBuf, FileError> {
             name.push(format!(".{number}"));
         }
         let aside = path.with_file_name(name);
-        if files::size(&aside)?.is_none() {
+        if files.size(&aside)?.is_none() {
             return Ok(aside);
         }
         number += 1;

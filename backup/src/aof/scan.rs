@@ -27,12 +27,11 @@ use super::AofError;
 use super::edited::{Verdict, judge, shift};
 use super::tie::{Before, Fit, fit, goes_on};
 use super::window::Window;
-use crate::files::{FileError, OnPath};
+use crate::files::{File, FileError, Files, OnPath};
 use protocol::aof::{Annotation, BlockMark, FollowsMark, HistoryMark, Record, Span, parse_record};
 use protocol::number::parse_i64;
 use protocol::resp::Batch;
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -148,6 +147,7 @@ pub(crate) fn is_snapshot(file: &mut File, path: &Path) -> Result<bool, FileErro
 /// Reads a file from `from.offset` on, of which `read_ahead` has been read already, up to `end`. `before` are the files that it is to
 /// fit behind, if it is one that follows others.
 pub(crate) fn scan_file(
+    files: &Files,
     (path, file): (&Path, File),
     read_ahead: Vec<u8>,
     (before, from): (Option<&Before>, Progress),
@@ -156,6 +156,7 @@ pub(crate) fn scan_file(
     handler: &mut dyn Handler,
 ) -> Result<ScanSummary, AofError> {
     let mut scan = Scan {
+        files,
         path,
         before,
         window: Window::new(file, read_ahead, from.offset, end),
@@ -176,6 +177,7 @@ pub(crate) fn scan_file(
 }
 
 struct Scan<'a> {
+    files: &'a Files,
     path: &'a Path,
     before: Option<&'a Before>,
     window: Window,
@@ -499,7 +501,7 @@ impl Scan<'_> {
 
     fn judge(&self, line: usize, mark: &BlockMark) -> Result<Verdict, FileError> {
         let offset = self.now.offset;
-        judge(self.path, (offset, offset + line as u64), mark, self.end)
+        judge(self.files, self.path, (offset, offset + line as u64), mark, self.end)
     }
 
     /// The file was edited: an error, unless that is allowed.

@@ -1,8 +1,8 @@
 //! Directories are opened, upgraded, rewritten; files are loaded, torn at every place, and damaged.
 
 use super::*;
-use crate::files;
-use crate::files::fault::{FAULTS, arm, disarm};
+use crate::files::fault::{FAULTS, Faulty};
+use crate::files::{File, Files};
 use crate::snapshot::{LoadOptions, LoadedMeta, ReplicationPoint, SaveOptions, SnapshotMeta};
 use bytes::Bytes;
 use journal::Offset;
@@ -11,6 +11,7 @@ use keyspace::limits::Limits;
 use protocol::aof::{BlockMark, HistoryMark};
 use protocol::rdb::KeyMeta;
 use protocol::resp::Batch;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -132,8 +133,21 @@ fn meta() -> SnapshotMeta {
     }
 }
 
+fn open_in(files: &Files, folder: &Path) -> Result<(AofDir, Opened), AofError> {
+    AofDir::open(files, folder, "appendonlydir".as_ref(), "P".as_ref())
+}
+
 fn open(folder: &Path) -> (AofDir, Opened) {
-    AofDir::open(folder, "appendonlydir".as_ref(), "P".as_ref()).expect("opened")
+    open_in(&Files::real(), folder).expect("opened")
+}
+
+/// The names in a folder, sorted.
+fn list(folder: &Path) -> Vec<OsString> {
+    Files::real().list(folder).expect("listed")
+}
+
+fn open_append(path: &Path) -> File {
+    Files::real().open_append(path).expect("a file")
 }
 
 /// A directory with these incremental files.
@@ -175,7 +189,7 @@ fn from_nothing_to_files_and_back() {
     dir.initialize(base).expect("initialized");
     let (mut dir, opened) = open(folder.path());
     assert_eq!(opened, Opened::Files);
-    let names = files::list(dir.directory()).expect("listed");
+    let names = list(dir.directory());
     assert_eq!(names, ["P.1.base.rdb", "P.1.incr.aof", "P.manifest"]);
     let mut appender = Appender::new(dir.open_last().expect("opened")).expect("appendable");
     let bytes = vec![Bytes::from(commands(&["SELECT 3", "SET k v"]))];
@@ -212,14 +226,22 @@ fn a_rewrite_replaces_everything_before_it() {
     let point = ReplicationPoint { id: [b'a'; 40], offset: 77, stream_db: 5 };
     let meta = SnapshotMeta { replication: Some(point), ..meta() };
     let (scratch, saved) = (folder.path().join("t"), SaveOptions::default());
-    crate::snapshot::save_file(&temporary, &scratch, &[db], &meta, saved, &mut |_| ())
-        .expect("saved");
+    crate::snapshot::save_file(
+        &Files::real(),
+        &temporary,
+        &scratch,
+        &[db],
+        &meta,
+        saved,
+        &mut |_| (),
+    )
+    .expect("saved");
     dir.finish_rewrite(&temporary, true, first_kept).expect("finished");
     let (_, host) = try_load(&open(folder.path()).0, true).expect("a set at every step");
     assert_eq!((host.commands, host.loaded), (vec!["SET new 1".to_string()], vec![1]));
     assert_eq!(dir.delete_history().expect("deleted").len(), 2);
     assert_eq!(dir.delete_history().expect("nothing left").len(), 0);
-    let names = files::list(dir.directory()).expect("listed");
+    let names = list(dir.directory());
     assert_eq!(names, ["P.2.base.rdb", "P.2.incr.aof", "P.manifest"]);
 
     // With nothing behind it, the base's position is the position; unmarked commands lose it.
@@ -254,7 +276,7 @@ fn switching_on_at_run_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut dir = directory(folder.path(), &[&command("SET off 1")]);
     dir.begin_switch_on().expect("begun");
-    let names = files::list(dir.directory()).expect("listed");
+    let names = list(dir.directory());
     assert_eq!(names, ["P.1.incr.aof", "P.manifest", "temp-P.incr"]);
     fs::write(dir.directory().join("temp-P.incr"), command("SET on 1")).expect("written");
     let temporary = folder.path().join("temp-base");
@@ -265,7 +287,7 @@ fn switching_on_at_run_time() {
     assert_eq!(host.commands, ["SET base 1", "SET on 1"]);
     dir.begin_switch_on().expect("begun");
     dir.cancel_switch_on().expect("cancelled");
-    let names = files::list(dir.directory()).expect("listed");
+    let names = list(dir.directory());
     assert_eq!(names, ["P.1.base.aof", "P.2.incr.aof", "P.manifest"]);
 }
 
@@ -299,15 +321,16 @@ fn files_with_data_and_no_manifest_are_named_and_what_a_first_start_leaves_is_no
     for fault in FAULTS {
         for at in 0.. {
             fs::remove_dir_all(&directory).expect("removed");
-            let mut dir = open(folder.path()).0;
+            let (files, faulty) = Faulty::new();
+            let mut dir = open_in(&files, folder.path()).expect("opened").0;
             dir.begin_switch_on().expect("begun");
             assert!(!dir.has_data().expect("looked at"));
             fs::write(directory.join("temp-P.incr"), b"*1\r\n$4\r\nPING\r\n").expect("written");
             let temporary = folder.path().join("temp-base");
             fs::write(&temporary, b"").expect("written");
-            arm(at, fault);
+            faulty.arm(at, fault);
             let done = dir.finish_switch_on(&temporary, false);
-            let fired = disarm();
+            let fired = faulty.disarm();
             assert_eq!(strays(), 0, "{fault:?} at {at}: {done:?}");
             if !fired {
                 assert!(
@@ -339,7 +362,7 @@ fn an_old_single_file_is_taken_over_whatever_step_was_the_last() {
         assert!(!single.exists());
         dir.open_last().expect("a new file");
         assert_eq!(open(folder.path()).1, Opened::Files);
-        let names = files::list(&directory).expect("listed");
+        let names = list(&directory);
         assert_eq!(names, ["P", "P.1.incr.aof", "P.manifest"]);
     }
 }
@@ -352,7 +375,7 @@ fn a_missing_file_and_a_bad_manifest_are_fatal() {
     fs::remove_file(dir.directory().join("P.2.incr.aof")).expect("removed");
     assert!(refused(&dir, true).contains("P.2.incr.aof is named in the manifest"));
     fs::write(dir.directory().join("P.manifest"), b"").expect("written");
-    let error = AofDir::open(folder.path(), "appendonlydir".as_ref(), "P".as_ref());
+    let error = open_in(&Files::real(), folder.path());
     assert!(error.expect_err("empty").to_string().contains("P.manifest: manifest, line 1"));
 }
 
@@ -457,7 +480,7 @@ fn rot_in_the_middle_is_never_cut() {
 fn whole_blocks_that_are_missing_doubled_or_out_of_order_are_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
-    let file = fs::File::options().create(true).append(true).open(&path).expect("a file");
+    let file = open_append(&path);
     let mut appender = Appender::new(file).expect("appendable");
     let id = [b'a'; 40];
     appender.set_history(HistoryMark { id, second_id: id, second_offset: -1 });
@@ -510,7 +533,7 @@ fn whole_blocks_that_are_missing_doubled_or_out_of_order_are_told() {
 fn a_file_that_is_cut_at_any_time_that_it_says_is_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("f");
-    let file = fs::File::options().create(true).append(true).open(&path).expect("a file");
+    let file = open_append(&path);
     let mut appender = Appender::new(file).expect("appendable");
     appender.set_history(HistoryMark { id: [b'a'; 40], second_id: [b'0'; 40], second_offset: -1 });
     let blocks: Vec<Block> = (0..6)
@@ -609,9 +632,8 @@ fn an_old_preamble_file_torn_in_its_first_command_keeps_the_preamble() {
 fn histories_are_written_before_the_first_block_of_each_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = directory(folder.path(), &[b"", b""]);
-    let [first, second] = [1, 2].map(|number| {
-        files::open_append(&dir.directory().join(format!("P.{number}.incr.aof"))).expect("opened")
-    });
+    let [first, second] =
+        [1, 2].map(|number| open_append(&dir.directory().join(format!("P.{number}.incr.aof"))));
     let history = HistoryMark { id: [b'a'; 40], second_id: [b'b'; 40], second_offset: 9 };
     let mut appender = Appender::new(first).expect("appendable");
     appender.set_history(history);
@@ -666,7 +688,7 @@ fn records_longer_than_the_window_are_seen_whole() {
 fn a_block_does_not_reach_from_one_history_into_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("f");
-    let file = fs::File::options().create(true).append(true).open(path).expect("a file");
+    let file = open_append(&path);
     let mut appender = Appender::new(file).expect("appendable");
     let [start, end] = [100, 50].map(|number| Offset::from_wire(number).expect("small"));
     let bytes = vec![Bytes::from(command("SET a 1"))];

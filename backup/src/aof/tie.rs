@@ -30,7 +30,7 @@
 use super::AofError;
 use super::dir::AofDir;
 use super::edited::{Next, Records};
-use crate::files::{self, FileError};
+use crate::files::{FileError, Files};
 use protocol::aof::{Annotation, FileEntry, FollowsMark, HistoryMark};
 use std::path::Path;
 
@@ -122,10 +122,10 @@ pub(super) fn check_history(
             continue;
         }
         let path = dir.path_of(entry);
-        if files::size(&path)?.is_none_or(|size| size == 0) {
+        if dir.files().size(&path)?.is_none_or(|size| size == 0) {
             continue;
         }
-        let Some((history, start)) = first_mark(&path)? else { continue };
+        let Some((history, start)) = first_mark(dir.files(), &path)? else { continue };
         let comes_after = match (base, history) {
             (None, _) | (_, None) => alone,
             (Some((of, at)), Some(history)) if of.id == history.id => {
@@ -147,9 +147,9 @@ fn is_incremental(entry: &FileEntry) -> bool {
 }
 
 /// The first mark of a file that begins with one: in which history, and from which offset on.
-fn first_mark(path: &Path) -> Result<Option<(Option<HistoryMark>, u64)>, FileError> {
-    let end = files::size(path)?.unwrap_or(0);
-    let mut records = Records::open(path, 0, end)?;
+fn first_mark(files: &Files, path: &Path) -> Result<Option<(Option<HistoryMark>, u64)>, FileError> {
+    let end = files.size(path)?.unwrap_or(0);
+    let mut records = Records::open(files, path, 0, end)?;
     let mut history = None;
     loop {
         match records.next()? {

@@ -8,7 +8,7 @@
 //! # Invariants
 //! - the window grows only while the file has bytes to fill it with, whatever lengths the file announces
 
-use std::fs::File;
+use crate::files::File;
 use std::io::{self, Read};
 
 /// What is read at once, and where the window begins.

@@ -20,12 +20,11 @@
 //! - what is removed was kept by this rule, and as many younger ones are still there
 //! - a snapshot that cannot be kept is not replaced
 
-use super::{FileError, OnPath, call, list, parent, remove, rename_synced, sync_directory};
+use super::system::{File, FileType, Metadata, Taken};
+use super::{FileError, Files, OnPath, parent};
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The most files that a process remembers as its own. One forgotten is kept instead of overwritten.
@@ -46,25 +45,9 @@ impl Identity {
         file.metadata().map(|metadata| Self::from_metadata(&metadata))
     }
 
-    /// That of the file of this name; `None` if there is none.
-    pub(crate) fn at(path: &Path) -> Result<Option<Self>, FileError> {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_file() => Ok(Some(Self::from_metadata(&metadata))),
-            // What is no file is no snapshot.
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(FileError::new("look at", path, error)),
-        }
-    }
-
     fn from_metadata(metadata: &Metadata) -> Self {
-        let seconds = i128::from(metadata.mtime());
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified_ns: seconds * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
-        }
+        let Metadata { device, inode, len, modified_ns, .. } = *metadata;
+        Self { device, inode, size: len, modified_ns }
     }
 
     /// As words, for the report of a child.
@@ -133,100 +116,127 @@ impl Replaced {
     }
 }
 
-/// Puts a snapshot, complete and fsynced, in the place of `target`.
-pub fn replace_snapshot(
-    temporary: &Path,
-    target: &Path,
-    rule: &KeepRule,
-) -> Result<Replaced, FileError> {
-    let file =
-        File::open(temporary).and_then(|file| Identity::of(&file)).on("look at", temporary)?;
-    let kept = match Identity::at(target)? {
-        Some(there) if rule.most > 0 && !rule.own.0.contains(&there) => {
-            Some(keep(target, there, rule.now_ms)?)
-        }
-        _ => None,
-    };
-    rename_synced(temporary, target)?;
-    let trimmed = match &kept {
-        Some(_) => remove_oldest(target, rule.most),
-        None => Ok(()),
-    };
-    Ok(Replaced { file, kept, not_removed: trimmed.err() })
-}
+impl Files {
+    /// Which file has this name; `None` if none has.
+    pub(crate) fn identity_at(&self, path: &Path) -> Result<Option<Identity>, FileError> {
+        let metadata = self.metadata(path)?;
+        // What is no file is no snapshot.
+        let file = metadata.filter(|metadata| metadata.file_type == FileType::File);
+        Ok(file.map(|metadata| Identity::from_metadata(&metadata)))
+    }
 
-/// Gives a file a second name, which lasts when this returns. An attempt that got no further may have done so before.
-fn keep(target: &Path, file: Identity, now_ms: i64) -> Result<PathBuf, FileError> {
-    let kept = kept_of(target)?;
-    for path in &kept {
-        if Identity::at(path)? == Some(file) {
-            return sync_directory(parent(target)).map(|()| path.clone());
+    /// Puts a snapshot, complete and fsynced, in the place of `target`.
+    pub fn replace_snapshot(
+        &self,
+        temporary: &Path,
+        target: &Path,
+        rule: &KeepRule,
+    ) -> Result<Replaced, FileError> {
+        let file = Identity::of(&self.open(temporary)?).on("look at", temporary)?;
+        let kept = match self.identity_at(target)? {
+            Some(there) if rule.most > 0 && !rule.own.0.contains(&there) => {
+                Some(self.keep(target, there, rule.now_ms)?)
+            }
+            _ => None,
+        };
+        self.rename_synced(temporary, target)?;
+        let trimmed = match &kept {
+            Some(_) => self.remove_oldest(target, rule.most),
+            None => Ok(()),
+        };
+        Ok(Replaced { file, kept, not_removed: trimmed.err() })
+    }
+
+    /// Gives a file a second name, which lasts when this returns. An attempt that got no further may have done so before.
+    fn keep(&self, target: &Path, file: Identity, now_ms: i64) -> Result<PathBuf, FileError> {
+        let kept = self.kept_of(target)?;
+        for path in &kept {
+            if self.identity_at(path)? == Some(file) {
+                return self.sync_directory(parent(target)).map(|()| path.clone());
+            }
+        }
+        // Behind all that are there, also if the clock was set back: the oldest is the one that goes first.
+        let last_ms = kept.last().and_then(|path| kept_ms(path));
+        let mut ms = last_ms.map_or(now_ms, |last_ms| now_ms.max(last_ms + 1));
+        loop {
+            let path = kept_name(target, ms);
+            let mut result = self.system().hard_link(target, &path);
+            let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+            // What an error says need not be so.
+            if result.as_ref().is_err_and(|error| !is_taken(error))
+                && self.identity_at(&path)?.is_none()
+            {
+                // A file system without links, or a file of another user.
+                result = self.system().rename(target, &path, Taken::Refuse);
+            }
+            match result {
+                Err(error) if self.identity_at(&path)? != Some(file) => {
+                    if !is_taken(&error) {
+                        return Err(FileError::new("keep", target, error));
+                    }
+                    ms += 1;
+                }
+                _ => return self.sync_directory(parent(target)).map(|()| path),
+            }
         }
     }
-    // Behind all that are there, also if the clock was set back: the oldest is the one that goes first.
-    let last_ms = kept.last().and_then(|path| kept_ms(path));
-    let mut ms = last_ms.map_or(now_ms, |last_ms| now_ms.max(last_ms + 1));
-    loop {
-        let path = kept_name(target, ms);
-        let mut result = call(|| fs::hard_link(target, &path));
-        let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
-        // What an error says need not be so.
-        if result.as_ref().is_err_and(|error| !is_taken(error)) && Identity::at(&path)?.is_none() {
-            // A file system without links, or a file of another user.
-            result = rename_unless_taken(target, &path);
-        }
-        match result {
-            Err(error) if Identity::at(&path)? != Some(file) => {
-                if !is_taken(&error) {
+
+    /// Which directory something is; `None` if there is none.
+    pub fn directory_id(&self, path: &Path) -> Option<(u64, u64)> {
+        let metadata = self.system().metadata(path).ok().filter(Metadata::is_directory)?;
+        Some((metadata.device, metadata.inode))
+    }
+
+    /// Keeps a whole directory: it is renamed like a snapshot, and those beyond `most` are removed, the oldest first. Returns its new
+    /// name, and why others could not be removed.
+    pub fn keep_directory(
+        &self,
+        target: &Path,
+        most: usize,
+        now_ms: i64,
+    ) -> Result<(PathBuf, Option<FileError>), FileError> {
+        let last_ms = self.kept_of(target)?.last().and_then(|path| kept_ms(path));
+        let mut ms = last_ms.map_or(now_ms, |last_ms| now_ms.max(last_ms + 1));
+        let path = loop {
+            let path = kept_name(target, ms);
+            match self.system().rename(target, &path, Taken::Refuse) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => ms += 1,
+                // What an error says need not be so.
+                Err(error) if self.directory_id(&path).is_none() => {
                     return Err(FileError::new("keep", target, error));
                 }
-                ms += 1;
+                _ => break path,
             }
-            _ => return sync_directory(parent(target)).map(|()| path),
-        }
+        };
+        self.sync_directory(parent(target))?;
+        let all = self.kept_of(target)?.into_iter();
+        let kept: Vec<PathBuf> = all.filter(|path| self.is_directory(path)).collect();
+        let surplus = kept.len().saturating_sub(most);
+        let removed = kept[..surplus].iter().try_for_each(|path| {
+            let removed = self.system().remove_directory_all(path);
+            removed.map_err(|error| FileError::new("remove", path, error))
+        });
+        Ok((path, removed.err()))
     }
-}
 
-/// Which directory something is; `None` if there is none.
-pub fn directory_id(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(path).ok().filter(Metadata::is_dir)?;
-    Some((metadata.dev(), metadata.ino()))
-}
+    /// The snapshots that were kept of this name, the oldest first.
+    pub fn kept_of(&self, target: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let mut prefix = target.file_name().unwrap_or_default().to_os_string();
+        prefix.push(".");
+        let is_kept = |name: &OsString| {
+            let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+            rest.is_some_and(is_compact_time)
+        };
+        // In the order of their names, which is that of their times.
+        let names = self.list(parent(target))?.into_iter().filter(is_kept);
+        Ok(names.map(|name| target.with_file_name(name)).collect())
+    }
 
-/// Keeps a whole directory: it is renamed like a snapshot, and those beyond `most` are removed, the oldest first. Returns its new name,
-/// and why others could not be removed.
-pub fn keep_directory(
-    target: &Path,
-    most: usize,
-    now_ms: i64,
-) -> Result<(PathBuf, Option<FileError>), FileError> {
-    let last_ms = kept_of(target)?.last().and_then(|path| kept_ms(path));
-    let mut ms = last_ms.map_or(now_ms, |last_ms| now_ms.max(last_ms + 1));
-    let path = loop {
-        let path = kept_name(target, ms);
-        match rename_unless_taken(target, &path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => ms += 1,
-            // What an error says need not be so.
-            Err(error) if directory_id(&path).is_none() => {
-                return Err(FileError::new("keep", target, error));
-            }
-            _ => break path,
-        }
-    };
-    sync_directory(parent(target))?;
-    let kept: Vec<PathBuf> =
-        kept_of(target)?.into_iter().filter(|path| directory_id(path).is_some()).collect();
-    let surplus = kept.len().saturating_sub(most);
-    let removed = kept[..surplus].iter().try_for_each(|path| {
-        call(|| fs::remove_dir_all(path)).map_err(|error| FileError::new("remove", path, error))
-    });
-    Ok((path, removed.err()))
-}
-
-/// Renames a file, but never over another.
-fn rename_unless_taken(source: &Path, target: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    call(|| Ok(renameat_with(CWD, source, CWD, target, RenameFlags::NOREPLACE)?))
+    fn remove_oldest(&self, target: &Path, most: usize) -> Result<(), FileError> {
+        let kept = self.kept_of(target)?;
+        let surplus = kept.len().saturating_sub(most);
+        kept[..surplus].iter().try_for_each(|path| self.remove(path))
+    }
 }
 
 fn kept_name(target: &Path, unix_ms: i64) -> PathBuf {
@@ -246,25 +256,6 @@ fn kept_ms(path: &Path) -> Option<i64> {
     let days = days((number(0, 4), number(4, 6), number(6, 8)));
     let minutes = (days * 24 + number(9, 11)) * 60 + number(11, 13);
     Some((minutes * 60 + number(13, 15)) * 1000 + number(16, 19))
-}
-
-/// The snapshots that were kept of this name, the oldest first.
-pub fn kept_of(target: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let mut prefix = target.file_name().unwrap_or_default().to_os_string();
-    prefix.push(".");
-    let is_kept = |name: &OsString| {
-        let rest = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
-        rest.is_some_and(is_compact_time)
-    };
-    // In the order of their names, which is that of their times.
-    let names = list(parent(target))?.into_iter().filter(is_kept);
-    Ok(names.map(|name| target.with_file_name(name)).collect())
-}
-
-fn remove_oldest(target: &Path, most: usize) -> Result<(), FileError> {
-    let kept = kept_of(target)?;
-    let surplus = kept.len().saturating_sub(most);
-    kept[..surplus].iter().try_for_each(|path| remove(path))
 }
 
 /// `20261120T140312.345Z`: a time that sorts, in UTC.
@@ -312,8 +303,9 @@ fn days((year, month, day): (i64, i64, i64)) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::{FAULTS, arm, disarm};
+    use super::super::fault::{FAULTS, Faulty};
     use super::*;
+    use std::fs;
 
     const NOW_MS: i64 = 1_795_183_392_345;
 
@@ -325,7 +317,8 @@ mod tests {
     fn save(target: &Path, contents: &str, own: &mut OwnFiles, most: usize) -> Option<PathBuf> {
         let temporary = target.with_file_name("temp-1.rdb");
         fs::write(&temporary, contents).expect("written");
-        let done = replace_snapshot(&temporary, target, &rule(own, most)).expect("replaced");
+        let done = Files::real().replace_snapshot(&temporary, target, &rule(own, most));
+        let done = done.expect("replaced");
         assert!(done.not_removed.is_none());
         own.note(done.file);
         assert_eq!(fs::read_to_string(target).expect("read"), contents);
@@ -353,9 +346,12 @@ mod tests {
         assert!(save(&target, "fourth", &mut own, 3).is_some());
         let mut other = OwnFiles::default();
         assert!(save(&target, "fifth", &mut other, 3).is_some());
-        assert_eq!(contents(&kept_of(&target).expect("listed")), ["theirs", "edited", "fourth"]);
+        assert_eq!(
+            contents(&Files::real().kept_of(&target).expect("listed")),
+            ["theirs", "edited", "fourth"]
+        );
         // What was loaded is ours as well, under any name; and one that we wrote earlier.
-        let file = File::open(&target).expect("opened");
+        let file = Files::real().open(&target).expect("opened");
         own.note(Identity::of(&file).expect("looked at"));
         let renamed = folder.path().join("other.rdb");
         fs::hard_link(&target, &renamed).expect("linked");
@@ -372,11 +368,11 @@ mod tests {
         for number in 0..5 {
             save(&target, &number.to_string(), &mut OwnFiles::default(), 2);
         }
-        assert_eq!(contents(&kept_of(&target).expect("listed")), ["2", "3"]);
+        assert_eq!(contents(&Files::real().kept_of(&target).expect("listed")), ["2", "3"]);
         assert!(others.iter().all(|name| folder.path().join(name).exists()));
         // None is kept: as Redis does.
         assert_eq!(save(&target, "last", &mut OwnFiles::default(), 0), None);
-        assert_eq!(contents(&kept_of(&target).expect("listed")), ["2", "3"]);
+        assert_eq!(contents(&Files::real().kept_of(&target).expect("listed")), ["2", "3"]);
     }
 
     #[test]
@@ -384,14 +380,17 @@ mod tests {
         for fault in FAULTS {
             for at in 0.. {
                 let folder = tempfile::tempdir().expect("a folder");
+                let (files, faulty) = Faulty::new();
                 let (target, temporary) =
                     (folder.path().join("dump.rdb"), folder.path().join("temp-1.rdb"));
                 fs::write(&target, "theirs").expect("written");
                 fs::write(&temporary, "ours").expect("written");
-                arm(at, fault);
-                let result = replace_snapshot(&temporary, &target, &rule(&OwnFiles::default(), 2));
-                let fired = disarm();
-                let all: Vec<String> = list(folder.path())
+                faulty.arm(at, fault);
+                let rule = || rule(&OwnFiles::default(), 2);
+                let result = files.replace_snapshot(&temporary, &target, &rule());
+                let fired = faulty.disarm();
+                let all: Vec<String> = files
+                    .list(folder.path())
                     .expect("listed")
                     .iter()
                     .map(|name| fs::read_to_string(folder.path().join(name)).expect("read"))
@@ -400,13 +399,13 @@ mod tests {
                 match &result {
                     Ok(done) => assert!(done.kept.is_some()),
                     Err(_) if temporary.exists() => {
-                        let again = rule(&OwnFiles::default(), 2);
-                        replace_snapshot(&temporary, &target, &again).expect("the next attempt");
+                        let again = files.replace_snapshot(&temporary, &target, &rule());
+                        again.expect("the next attempt");
                     }
                     Err(_) => {}
                 }
                 assert_eq!(fs::read_to_string(&target).expect("read"), "ours");
-                let kept = contents(&kept_of(&target).expect("listed"));
+                let kept = contents(&Files::real().kept_of(&target).expect("listed"));
                 assert_eq!(kept, ["theirs"], "once: {fault:?} at {at}");
                 if !fired {
                     assert!(result.is_ok() && at > 3);
@@ -426,14 +425,15 @@ mod tests {
         for number in 0..4 {
             fs::create_dir(&target).expect("a folder");
             fs::write(target.join("f"), number.to_string()).expect("written");
-            let (kept, not_removed) = keep_directory(&target, 2, NOW_MS).expect("kept");
+            let (kept, not_removed) =
+                Files::real().keep_directory(&target, 2, NOW_MS).expect("kept");
             assert!(not_removed.is_none() && !target.exists());
             assert_eq!(fs::read_to_string(kept.join("f")).expect("read"), number.to_string());
         }
-        let kept = kept_of(&target).expect("listed");
+        let kept = Files::real().kept_of(&target).expect("listed");
         assert_eq!((kept.len(), &kept[0]), (3, &file));
         assert_eq!(fs::read_to_string(kept[1].join("f")).expect("read"), "2");
-        assert!(keep_directory(&target, 2, NOW_MS).is_err(), "there is none");
+        assert!(Files::real().keep_directory(&target, 2, NOW_MS).is_err(), "there is none");
     }
 
     #[test]
@@ -450,7 +450,8 @@ mod tests {
 
     #[test]
     fn an_identity_travels_as_text() {
-        let file = tempfile::tempfile().expect("a file");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = Files::real().create(&folder.path().join("f")).expect("a file");
         let identity = Identity::of(&file).expect("looked at");
         assert_eq!(Identity::from_text(&identity.to_text()), Some(identity));
         assert_eq!(Identity::from_text("1 2 3"), None);

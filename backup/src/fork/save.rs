@@ -8,7 +8,7 @@
 
 use super::{Child, Reporter, fork_child};
 use crate::aof::{BaseJob, save_base};
-use crate::files::{self, KeepRule};
+use crate::files::{self, Files, KeepRule};
 use crate::snapshot::{SaveOptions, SnapshotMeta, save_file, save_snapshot, write_snapshot};
 use keyspace::db::Db;
 use protocol::rdb::Sink;
@@ -33,23 +33,29 @@ pub struct SaveJob<'a> {
 /// Forks a child that saves the snapshot `target`, by way of [`temporary_name`] in the same directory; one in its place
 /// that is not our own is kept as `rule` says. Its result is [`Replaced::to_text`](files::Replaced::to_text). A child that
 /// is killed leaves the temporary file: the parent removes it.
-pub fn save_snapshot_child(job: SaveJob<'_>, target: &Path, rule: &KeepRule) -> io::Result<Child> {
+pub fn save_snapshot_child(
+    files: &Files,
+    job: SaveJob<'_>,
+    target: &Path,
+    rule: &KeepRule,
+) -> io::Result<Child> {
     fork_child(&[], job.clock_ms, |reporter| {
         let pid = std::process::id() as i32;
         let temporary = files::parent(target).join(temporary_name(pid));
         let (data, mut progress) = ((job.dbs, job.meta), |keys| reporter.progress(keys));
-        let saved = save_snapshot(target, &temporary, data, job.options, rule, &mut progress);
+        let saved =
+            save_snapshot(files, target, &temporary, data, job.options, rule, &mut progress);
         saved.map(|replaced| replaced.to_text()).map_err(|error| error.to_string())
     })
 }
 
 /// The same for a file that is not the snapshot, and nobody else's.
-pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
+pub fn save_to_file_child(files: &Files, job: SaveJob<'_>, target: &Path) -> io::Result<Child> {
     fork_child(&[], job.clock_ms, |reporter| {
         let pid = std::process::id() as i32;
         let temporary = files::parent(target).join(temporary_name(pid));
         let mut progress = |keys| reporter.progress(keys);
-        save_file(target, &temporary, job.dbs, job.meta, job.options, &mut progress)
+        save_file(files, target, &temporary, job.dbs, job.meta, job.options, &mut progress)
             .map(|_| String::new())
             .map_err(|error| error.to_string())
     })
@@ -57,11 +63,16 @@ pub fn save_to_file_child(job: SaveJob<'_>, target: &Path) -> io::Result<Child> 
 
 /// Forks a child that writes the base of a rewrite into `dir`, under the first of [`rewrite_names`], and renames it to
 /// the second when it is complete. The parent moves that one into the append-only file's directory.
-pub fn rewrite_child(job: BaseJob<'_>, clock_ms: fn() -> u64, dir: &Path) -> io::Result<Child> {
+pub fn rewrite_child(
+    files: &Files,
+    job: BaseJob<'_>,
+    clock_ms: fn() -> u64,
+    dir: &Path,
+) -> io::Result<Child> {
     fork_child(&[], clock_ms, |reporter| {
         let (temporary, complete) = rewrite_names(std::process::id() as i32);
         let mut progress = |keys| reporter.progress(keys);
-        save_base(&dir.join(complete), &dir.join(temporary), job, &mut progress)
+        save_base(files, &dir.join(complete), &dir.join(temporary), job, &mut progress)
             .map(|()| String::new())
             .map_err(|error| error.to_string())
     })

@@ -1,6 +1,7 @@
 //! Children of the test process: what they report, save and leave alone.
 
 use super::*;
+use crate::files::Files;
 use crate::snapshot::{LoadOptions, SaveOptions, SnapshotMeta, load_file, load_snapshot};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
@@ -128,19 +129,20 @@ fn a_child_saves_the_moment_of_its_fork_to_a_file() {
     let mut dbs = [sample()];
     let meta = meta();
     let job = SaveJob { dbs: &dbs, meta: &meta, options: SaveOptions::default(), clock_ms: clock };
-    let child = save_to_file_child(job, &target).expect("forked");
+    let child = save_to_file_child(&Files::real(), job, &target).expect("forked");
     dbs[0] = Db::new();
     let (told, exit) = reports(&child);
     assert_eq!(exit, Exit::Code(0), "{told:?}");
     assert!(matches!(told.last(), Some(Report::Succeeded { keys: 5000, .. })), "{told:?}");
-    assert_eq!(crate::files::list(folder.path()).expect("listed"), ["dump.rdb"]);
+    assert_eq!(Files::real().list(folder.path()).expect("listed"), ["dump.rdb"]);
     let loaded =
-        load_file(&target, &mut dbs, &Limits::DEFAULT, load_options(), &mut |_| ()).expect("loads");
+        load_file(&Files::real(), &target, &mut dbs, &Limits::DEFAULT, load_options(), &mut |_| ())
+            .expect("loads");
     assert_eq!(loaded.keys_loaded, 5000);
 
     let nowhere = folder.path().join("none").join("dump.rdb");
     let job = SaveJob { dbs: &dbs, ..job_of(&meta) };
-    let (told, _) = reports(&save_to_file_child(job, &nowhere).expect("forked"));
+    let (told, _) = reports(&save_to_file_child(&Files::real(), job, &nowhere).expect("forked"));
     assert!(matches!(&told[..], [Report::Failed { reason, .. }] if reason.contains("create")));
 }
 
@@ -152,11 +154,11 @@ fn a_child_keeps_the_snapshot_of_somebody_else_and_tells_where() {
     std::fs::write(&target, "theirs").expect("written");
     let meta = meta();
     let rule = KeepRule { own: OwnFiles::default(), most: 3, now_ms: 0 };
-    let child = save_snapshot_child(job_of(&meta), &target, &rule).expect("forked");
+    let child = save_snapshot_child(&Files::real(), job_of(&meta), &target, &rule).expect("forked");
     let (told, exit) = reports(&child);
     let [.., Report::Succeeded { result, .. }] = &told[..] else { panic!("{told:?}, {exit:?}") };
     let lines: Vec<&str> = result.split('\n').collect();
-    let file = std::fs::File::open(&target).expect("opened");
+    let file = Files::real().open(&target).expect("opened");
     assert_eq!(Identity::from_text(lines[0]), Some(Identity::of(&file).expect("looked at")));
     assert_eq!(std::fs::read(lines[1]).expect("kept"), b"theirs");
     assert_eq!(lines[2..], [""]);

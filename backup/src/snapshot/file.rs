@@ -5,12 +5,11 @@
 
 use super::load::{LoadError, LoadOptions, LoadedMeta, load_snapshot};
 use super::save::{SaveOptions, SaveStats, SnapshotMeta, write_snapshot};
-use crate::files::{self, FileError, KeepRule, OnPath, Replaced};
+use crate::files::{File, FileError, Files, KeepRule, OnPath, Replaced};
 use keyspace::db::Db;
 use keyspace::limits::Limits;
 use protocol::rdb::{Item, Reader, Sink, Source};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -51,7 +50,7 @@ impl FileSink {
     }
 
     /// Makes everything last and gives back the file.
-    pub fn finish(self) -> io::Result<File> {
+    pub fn finish(mut self) -> io::Result<File> {
         self.file.sync_all()?;
         Ok(self.file)
     }
@@ -61,7 +60,7 @@ impl Sink for FileSink {
     type Error = io::Error;
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        files::write_all(&mut self.file, bytes)?;
+        self.file.write_all(bytes)?;
         self.unsynced += bytes.len() as u64;
         if self.incremental_sync && self.unsynced >= SYNC_BYTES {
             self.file.sync_data()?;
@@ -74,6 +73,7 @@ impl Sink for FileSink {
 /// Saves as the snapshot `target`, by way of `temporary`, which is removed if that fails. What SAVE does. One in its place
 /// that is not our own is kept as `rule` says.
 pub fn save_snapshot(
+    files: &Files,
     target: &Path,
     temporary: &Path,
     (dbs, meta): (&[Db], &SnapshotMeta),
@@ -82,12 +82,13 @@ pub fn save_snapshot(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replaced, FileError> {
     let write = |sink: &mut FileSink| write_snapshot(sink, dbs, meta, options, progress);
-    let place = || files::replace_snapshot(temporary, target, rule);
-    save_and(temporary, write, place).map(|(_, replaced)| replaced)
+    let place = || files.replace_snapshot(temporary, target, rule);
+    save_and(files, temporary, write, place).map(|(_, replaced)| replaced)
 }
 
 /// Saves to `target`, which is nobody else's, by way of `temporary`, which is removed if that fails.
 pub fn save_file(
+    files: &Files,
     target: &Path,
     temporary: &Path,
     dbs: &[Db],
@@ -96,42 +97,45 @@ pub fn save_file(
     progress: &mut dyn FnMut(u64),
 ) -> Result<SaveStats, FileError> {
     let write = |sink: &mut FileSink| write_snapshot(sink, dbs, meta, options, progress);
-    let place = || files::rename_synced(temporary, target);
-    save_and(temporary, write, place).map(|(stats, ())| stats)
+    let place = || files.rename_synced(temporary, target);
+    save_and(files, temporary, write, place).map(|(stats, ())| stats)
 }
 
 /// The same for what is not a snapshot.
 pub(crate) fn save_commands(
+    files: &Files,
     target: &Path,
     temporary: &Path,
     write: impl FnOnce(&mut FileSink) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    save_and(temporary, write, || files::rename_synced(temporary, target)).map(|_| ())
+    let place = || files.rename_synced(temporary, target);
+    save_and(files, temporary, write, place).map(|_| ())
 }
 
 /// Saves to `temporary`, and lets `place` do the rest when that is on disk.
 fn save_and<T, P>(
+    files: &Files,
     temporary: &Path,
     write: impl FnOnce(&mut FileSink) -> io::Result<T>,
     place: impl FnOnce() -> Result<P, FileError>,
 ) -> Result<(T, P), FileError> {
     let save = || {
-        let sink = &mut FileSink::new(files::create(temporary)?, true);
+        let sink = &mut FileSink::new(files.create(temporary)?, true);
         let written = write(sink).on("write", temporary)?;
-        files::sync(&sink.file).on("fsync", temporary)?;
+        sink.file.sync_all().on("fsync", temporary)?;
         Ok((written, place()?))
     };
     let result = save();
     if result.is_err() {
         // The error that matters is the first one.
-        let _ = files::remove(temporary);
+        let _ = files.remove(temporary);
     }
     result
 }
 
 /// Whether a snapshot has a key; `None` if that cannot be read. Reads no further than the first one.
-pub fn has_keys(path: &Path) -> Option<bool> {
-    let mut reader = Reader::new(FileSource(File::open(path).ok()?)).ok()?;
+pub fn has_keys(files: &Files, path: &Path) -> Option<bool> {
+    let mut reader = Reader::new(FileSource(files.open(path).ok()?)).ok()?;
     loop {
         match reader.next().ok()? {
             Item::Key { .. } => return Some(true),
@@ -169,13 +173,14 @@ impl FileLoadError {
 
 /// Loads a file. Bytes after its checksum are not looked at, as with peers.
 pub fn load_file(
+    files: &Files,
     path: &Path,
     dbs: &mut [Db],
     limits: &Limits,
     options: LoadOptions<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<LoadedMeta, FileLoadError> {
-    load_opened(path, files::open(path)?, dbs, limits, options, progress)
+    load_opened(path, files.open(path)?, dbs, limits, options, progress)
 }
 
 /// The same of a file that is open already: whatever has its name by now.

@@ -1,6 +1,7 @@
 //! What is saved is loaded; what other servers wrote is loaded; damage is refused with key, offset and reason.
 
 use super::*;
+use crate::files::Files;
 use keyspace::db::Db;
 use keyspace::entry::{Value, ValueRef};
 use keyspace::hash::Hash;
@@ -466,16 +467,24 @@ fn files_are_replaced_and_named_in_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let (target, temporary) = (folder.path().join("dump.rdb"), folder.path().join("temp-1.rdb"));
     let dbs = samples();
-    let stats = save_file(&target, &temporary, &dbs, &meta(), SaveOptions::default(), &mut |_| ());
+    let stats = save_file(
+        &Files::real(),
+        &target,
+        &temporary,
+        &dbs,
+        &meta(),
+        SaveOptions::default(),
+        &mut |_| (),
+    );
     assert_eq!(stats.expect("saved").keys, 24);
-    assert_eq!(crate::files::list(folder.path()).expect("listed"), ["dump.rdb"]);
+    assert_eq!(Files::real().list(folder.path()).expect("listed"), ["dump.rdb"]);
     let load = |path: &std::path::Path| {
         let mut dbs = databases(3);
         let mut progress = 0;
-        load_file(path, &mut dbs, &LIMITS, options(), &mut |bytes| progress = bytes)
+        load_file(&Files::real(), path, &mut dbs, &LIMITS, options(), &mut |bytes| progress = bytes)
             .map(|_| (digest(&dbs), progress))
     };
-    let size = crate::files::size(&target).expect("there").expect("there");
+    let size = Files::real().size(&target).expect("there").expect("there");
     assert_eq!(load(&target).expect("loaded"), (digest(&dbs), size));
     let bytes = std::fs::read(&target).expect("read");
     std::fs::write(&target, &bytes[..bytes.len() - 1]).expect("written");

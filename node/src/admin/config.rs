@@ -2,11 +2,15 @@
 
 use crate::config::{Caller, Row, SetError, Settings};
 use crate::node::Outside;
+use backup::files::Files;
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
 use protocol::resp::Args;
 use std::path::Path;
+
+/// The longest configuration file that is rewritten, in bytes.
+const CONFIG_MAX: u64 = 64 << 20;
 
 /// Answers CONFIG's subcommands.
 pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -129,29 +133,29 @@ pub fn rewrite(host: &mut Outside, contents: fn(&Settings, &str) -> String) -> R
     if let Some(dir) = host.world.folder() {
         settings.dir = dir.display().to_string();
     }
-    write_rewritten(&path, host.world.pid(), |original| contents(&settings, original)).map_err(
-        |error| {
+    write_rewritten(&host.files, &path, host.world.pid(), |original| contents(&settings, original))
+        .map_err(|error| {
             tracing::warn!("CONFIG REWRITE failed: {error}");
             Refusal::new(format!("ERR Rewriting config file: {}", crate::text::plain(&error)))
-        },
-    )?;
+        })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())
 }
 
 fn write_rewritten(
+    files: &Files,
     path: &Path,
     pid: u32,
     rewrite: impl FnOnce(&str) -> String,
 ) -> Result<(), String> {
-    let original = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+    let original = match files.read_small(path, CONFIG_MAX) {
+        Ok(text) => String::from_utf8(text).map_err(|error| error.to_string())?,
+        Err(error) if error.is_missing() => String::new(),
         Err(error) => return Err(error.to_string()),
     };
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", pid));
+    temporary.push(format!(".{pid}.tmp"));
     let contents = rewrite(&original);
-    backup::files::write_whole(path, Path::new(&temporary), contents.as_bytes())
+    (files.write_whole(path, Path::new(&temporary), contents.as_bytes()))
         .map_err(|error| error.to_string())
 }

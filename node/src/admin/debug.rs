@@ -93,7 +93,7 @@ fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(
         host.save_here(ctx.engine)
             .map_err(|_| Refusal::fixed("ERR Error trying to save the DB, check server logs"))?;
     }
-    let loaded = Node::reload_in_place(ctx.engine, ctx.session, &host.settings, None);
+    let loaded = Node::reload_in_place(ctx.engine, ctx.session, &host.files, &host.settings, None);
     let file = loaded.map_err(|error| {
         tracing::warn!("DEBUG RELOAD: {error}");
         Refusal::fixed("ERR Error trying to load the RDB dump, check server logs")
@@ -116,7 +116,8 @@ fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
     if opened == Opened::Nothing {
         return Err(failed("there are no files".into()));
     }
-    Node::reload_in_place(ctx.engine, ctx.session, &host.settings, Some(dir)).map_err(failed)?;
+    Node::reload_in_place(ctx.engine, ctx.session, &host.files, &host.settings, Some(dir))
+        .map_err(failed)?;
     // What is there now is what the files say.
     ctx.engine.dirty = 0;
     tracing::warn!("Append Only File loaded by DEBUG LOADAOF");

@@ -25,10 +25,13 @@ use std::path::{Path, PathBuf};
 
 use super::table::{Row, Settings};
 use crate::version::REDIS_VERSION;
+use backup::files::{FileError, Files};
 use engine::names::{Names, Renamed};
 
 /// How deep files may include each other; a file that includes itself ends here.
 const MAX_INCLUDE_DEPTH: usize = 16;
+/// The longest file that is read, in bytes.
+const FILE_MAX: u64 = 64 << 20;
 
 /// What a file and a command line say.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,20 +108,24 @@ impl ConfigError {
 
 impl Settings {
     /// Reads a whole command line without the program's name: `[FILE] [--name value …]`.
-    pub fn from_command_line(args: &[String]) -> Result<Loaded, ConfigError> {
+    pub fn from_command_line(files: &Files, args: &[String]) -> Result<Loaded, ConfigError> {
         let (file, options) = file_and_options(args);
-        Settings::load(file, options)
+        Settings::load(files, file, options)
     }
 
     /// Reads the file, if there is one, and then the options after it on the command line.
-    pub fn load(file: Option<&Path>, args: &[String]) -> Result<Loaded, ConfigError> {
-        Reader::default().all(file, args)
+    pub fn load(
+        files: &Files,
+        file: Option<&Path>,
+        args: &[String],
+    ) -> Result<Loaded, ConfigError> {
+        Reader::new(files).all(file, args)
     }
 
     /// The same without stopping at what is wrong: what the rest says, and all that is wrong, in order.
-    pub fn examine(args: &[String]) -> (Loaded, Vec<ConfigError>) {
+    pub fn examine(files: &Files, args: &[String]) -> (Loaded, Vec<ConfigError>) {
         let (file, options) = file_and_options(args);
-        let mut reader = Reader { wrong: Some(Vec::new()), ..Reader::default() };
+        let mut reader = Reader { wrong: Some(Vec::new()), ..Reader::new(files) };
         let loaded = reader.all(file, options).expect("what is wrong is kept");
         (loaded, reader.wrong.unwrap_or_default())
     }
@@ -133,8 +140,8 @@ fn file_and_options(args: &[String]) -> (Option<&Path>, &[String]) {
 }
 
 /// What has been read so far.
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    files: &'a Files,
     settings: Settings,
     /// The directives that were set, by their names in the table.
     seen: BTreeSet<&'static str>,
@@ -171,13 +178,22 @@ impl From<&str> for Refusal {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
+    fn new(files: &Files) -> Reader<'_> {
+        Reader {
+            files,
+            settings: Settings::default(),
+            seen: BTreeSet::new(),
+            users: Vec::new(),
+            names: None,
+            advice: Vec::new(),
+            wrong: None,
+        }
+    }
+
     fn all(&mut self, file: Option<&Path>, args: &[String]) -> Result<Loaded, ConfigError> {
-        let mut absolute = None;
         if let Some(path) = file {
             self.file(path, 0)?;
-            let failed = |error| ConfigError::Read { path: path.into(), error };
-            absolute = Some(std::path::absolute(path).map_err(failed)?);
         }
         for (index, line) in option_lines(args).iter().enumerate() {
             let done = self.line(line.as_bytes(), 0);
@@ -185,7 +201,7 @@ impl Reader {
         }
         let (settings, users) = (self.settings.clone(), std::mem::take(&mut self.users));
         let (names, advice) = (self.names.take(), std::mem::take(&mut self.advice));
-        Ok(Loaded { settings, file: absolute, users, names, advice })
+        Ok(Loaded { settings, file: file.map(Path::to_path_buf), users, names, advice })
     }
 
     /// Keeps what is wrong if reading goes on behind it.
@@ -198,8 +214,8 @@ impl Reader {
     }
 
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), ConfigError> {
-        let text = std::fs::read(path);
-        let text = match text.map_err(|error| ConfigError::Read { path: path.into(), error }) {
+        let text = self.files.read_small(path, FILE_MAX);
+        let text = match text.map_err(|error| unread(path, error)) {
             Ok(text) => text,
             Err(error) => return self.note(Err(error)),
         };
@@ -273,7 +289,7 @@ impl Reader {
             let text = format!("files include each other more than {MAX_INCLUDE_DEPTH} deep");
             return Err(Refusal::Here(text));
         }
-        for path in expand(Path::new(path)).map_err(Refusal::Included)? {
+        for path in expand(self.files, Path::new(path)).map_err(Refusal::Included)? {
             self.file(&path, depth).map_err(Refusal::Included)?;
         }
         Ok(())
@@ -281,17 +297,15 @@ impl Reader {
 }
 
 /// The existing files that match a path with `*` or `?` in its last part; any other path itself.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+fn expand(files: &Files, path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let Some(pattern) = pattern.filter(|name| name.contains(['*', '?'])) else {
         return Ok(vec![path.into()]);
     };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    let failed = |error| ConfigError::Read { path: path.into(), error };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(parent).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
+    for name in files.list(parent).map_err(|error| unread(path, error))? {
         let text = name.to_string_lossy();
         let hidden = text.starts_with('.') && !pattern.starts_with('.');
         if !hidden && wildcard(pattern.as_bytes(), text.as_bytes()) {
@@ -300,6 +314,10 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     }
     found.sort();
     Ok(found)
+}
+
+fn unread(path: &Path, error: FileError) -> ConfigError {
+    ConfigError::Read { path: path.into(), error: error.source }
 }
 
 /// Whether `text` matches a pattern of `*`, `?` and plain bytes.

@@ -25,11 +25,15 @@ fn words(list: &[&str]) -> Vec<String> {
 }
 
 fn started(args: &[&str]) -> Settings {
-    Settings::load(None, &words(args)).expect("the options are right").settings
+    Settings::load(&backup::files::Files::real(), None, &words(args))
+        .expect("the options are right")
+        .settings
 }
 
 fn refused(args: &[&str]) -> String {
-    Settings::from_command_line(&words(args)).expect_err("the options are wrong").to_string()
+    Settings::from_command_line(&backup::files::Files::real(), &words(args))
+        .expect_err("the options are wrong")
+        .to_string()
 }
 
 fn get(settings: &Settings, name: &str) -> String {
@@ -63,7 +67,8 @@ impl Files {
 
     fn load(&self, args: &[&str]) -> Result<Loaded, String> {
         let file = self.0.join("main.conf");
-        Settings::load(Some(&file), &words(args)).map_err(|error| error.to_string())
+        Settings::load(&backup::files::Files::real(), Some(&file), &words(args))
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -472,7 +477,7 @@ fn options_come_after_the_file_which_is_remembered_with_its_whole_path() {
     assert_eq!(loaded.users, [words(&["alice", "on", ">x", "~*"])]);
     let path = files.0.join("main.conf").display().to_string();
     let args = words(&[&path, "--timeout", "5"]);
-    let loaded = Settings::from_command_line(&args).unwrap();
+    let loaded = Settings::from_command_line(&backup::files::Files::real(), &args).unwrap();
     assert_eq!((loaded.settings.port, loaded.settings.timeout), (7000, 5));
 }
 

@@ -122,7 +122,12 @@ fn writes_are_refused_while_the_disk_fails() {
 fn writers_wait_while_the_append_queue_is_full_and_go_on_when_it_is_not() {
     on_node(|node, slot| {
         let folder = tempfile::tempdir().expect("a folder");
-        let opened = AofDir::open(folder.path(), OsStr::new("dir"), OsStr::new("aof"));
+        let opened = AofDir::open(
+            &backup::files::Files::real(),
+            folder.path(),
+            OsStr::new("dir"),
+            OsStr::new("aof"),
+        );
         let (mut dir, _) = opened.expect("opened");
         let file = dir.begin_switch_on().expect("a file");
         node.host.start_appending(dir, file).expect("appending");

@@ -7,7 +7,7 @@
 //! - what is done with it: [`super::append`]
 
 use super::queue::AppendQueue;
-use backup::aof::{AofDir, AppendThread, FsyncPolicy};
+use backup::aof::{AofDir, AppendLog, FsyncPolicy};
 use journal::release::OnDisk;
 use journal::{CursorId, Offset, Position, Receipt};
 use protocol::aof::HistoryMark;
@@ -33,7 +33,7 @@ pub enum Rewriting {
 /// The append-only file.
 pub struct Aof {
     /// The thread that writes.
-    pub thread: AppendThread,
+    pub thread: Box<dyn AppendLog>,
     /// When it fsyncs, and so when replies leave.
     pub policy: FsyncPolicy,
     /// The size of the base.

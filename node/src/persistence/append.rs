@@ -20,7 +20,8 @@ use crate::child::duties::all_keys;
 use crate::child::{Kind as ChildKind, Leave, Purpose, WhoIsThere};
 use crate::node::{Node, Outside};
 use crate::world::ChildJob;
-use backup::aof::{AofDir, AppendThread, Appender, BaseForm, BaseJob, Order};
+use backup::aof::{AofDir, AppendLog, Appender, BaseForm, BaseJob, Order};
+use backup::files::File;
 use backup::fork::rewrite_names;
 use bytes::Bytes;
 use engine::Engine;
@@ -30,7 +31,6 @@ use journal::release::OnDisk;
 use journal::{Class, Receipt};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,7 @@ const RESTART_MS: (u64, u64) = (1000, 60_000);
 fn open_dir(host: &Outside) -> Result<(AofDir, backup::aof::Opened), String> {
     let settings = &host.settings;
     AofDir::open(
+        &host.files,
         Path::new("."),
         OsStr::new(&settings.appenddirname),
         OsStr::new(&settings.appendfilename),
@@ -378,7 +379,7 @@ impl Outside {
     }
 
     /// Nothing is appended any more. The thread that is given back still has to write what was.
-    fn end_aof(&mut self) -> Option<AppendThread> {
+    fn end_aof(&mut self) -> Option<Box<dyn AppendLog>> {
         self.journal.seal();
         self.ship_to_disk();
         let mut aof = self.persistence.aof.take()?;
@@ -553,7 +554,7 @@ impl Node {
                 done
             }
             // It was switched off or on meanwhile: this base is of another time.
-            _ => backup::files::remove(&base),
+            _ => self.host.files.remove(&base),
         }
         .map_err(|error| error.to_string())?;
         if let Ok((base, all)) = aof.dir.sizes() {
@@ -582,8 +583,9 @@ impl Node {
         };
         if result.is_err() {
             let (temporary, complete) = rewrite_names(pid);
-            let _ = backup::files::remove(Path::new(&temporary));
-            let _ = backup::files::remove(Path::new(&complete));
+            let files = &self.host.files;
+            let _ = files.remove(Path::new(&temporary));
+            let _ = files.remove(Path::new(&complete));
         }
         match result {
             Ok(()) => {

@@ -21,15 +21,15 @@
 //! `aof-ignore-dump yes` leaves the dump and such files unread, as Redis does.
 //!
 //! # Not here
-//! - what is not loaded is not overwritten either: `backup::files::replace_snapshot`
+//! - what is not loaded is not overwritten either: `backup::files::Files::replace_snapshot`
 
 use super::loader::Outcome;
 use crate::config::Settings;
 use crate::node::{Node, Outside};
 use backup::aof::{AofDir, BaseForm, BaseJob};
+use backup::files::{File, Files};
 use backup::snapshot::{SaveOptions, SnapshotMeta};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Says that nothing can be loaded, and what can be done.
@@ -64,9 +64,9 @@ pub fn refuse_strays(dir: &AofDir, settings: &Settings) -> Result<(), String> {
 }
 
 /// The snapshot that is to become the base of an append-only file that does not exist yet.
-pub fn dump_for_base(settings: &Settings) -> Result<Option<(PathBuf, u64)>, String> {
+pub fn dump_for_base(files: &Files, settings: &Settings) -> Result<Option<(PathBuf, u64)>, String> {
     let path = PathBuf::from(&settings.dbfilename);
-    let size = backup::files::size(&path).map_err(|error| error.to_string())?;
+    let size = files.size(&path).map_err(|error| error.to_string())?;
     if size.is_some() && settings.aof_ignore_dump {
         tracing::warn!(
             "{} is not loaded, because the append only file is on and aof-ignore-dump is set: starting without data",
@@ -84,12 +84,12 @@ fn age(modified_ms: i64, now_ms: i64) -> String {
 }
 
 /// With `appendonly no`: whether an append-only file is there that is younger than the snapshot. It is only said.
-pub fn warn_of_younger_aof(settings: &Settings, now_ms: i64) {
+pub fn warn_of_younger_aof(files: &Files, settings: &Settings, now_ms: i64) {
     let (directory, name) = (&settings.appenddirname, &settings.appendfilename);
-    let newest = AofDir::newest(Path::new("."), OsStr::new(directory), OsStr::new(name));
+    let newest = AofDir::newest(files, Path::new("."), OsStr::new(directory), OsStr::new(name));
     let Some((aof, aof_ms)) = newest else { return };
     let dump = Path::new(&settings.dbfilename);
-    let loaded = match backup::files::modified_ms(dump) {
+    let loaded = match files.modified_ms(dump) {
         Some(dump_ms) if dump_ms >= aof_ms => return,
         Some(dump_ms) => format!("{} ({}) is loaded", dump.display(), age(dump_ms, now_ms)),
         None => format!("there is no {} to load", dump.display()),
@@ -104,12 +104,12 @@ pub fn warn_of_younger_aof(settings: &Settings, now_ms: i64) {
 
 /// With `appendonly yes`: the append-only file was loaded and gave no key, and there is a snapshot that has some, or that
 /// nobody can read.
-pub fn warn_of_empty_aof(settings: &Settings, now_ms: i64) {
+pub fn warn_of_empty_aof(files: &Files, settings: &Settings, now_ms: i64) {
     let dump = Path::new(&settings.dbfilename);
-    if backup::snapshot::has_keys(dump) == Some(false) {
+    if backup::snapshot::has_keys(files, dump) == Some(false) {
         return;
     }
-    let Some(dump_ms) = backup::files::modified_ms(dump) else { return };
+    let Some(dump_ms) = files.modified_ms(dump) else { return };
     tracing::warn!(
         "The append only file in {} has no keys. {} ({}) is beside it and is not loaded. If its data are wanted, stop this \
          server by SHUTDOWN NOSAVE, move {} elsewhere and start it again",
@@ -160,7 +160,7 @@ impl Outside {
     /// This process has loaded or written the append-only file that is there.
     pub(super) fn note_own_folder(&mut self) {
         let folder = Path::new(&self.settings.appenddirname);
-        self.persistence.own_folder = backup::files::directory_id(folder);
+        self.persistence.own_folder = self.files.directory_id(folder);
     }
 
     /// Another append-only file is to take the place of the one that is there: one that this process has neither loaded nor
@@ -168,13 +168,13 @@ impl Outside {
     pub(super) fn keep_other_folder(&mut self) -> Result<(), String> {
         let folder = Path::new(&self.settings.appenddirname).to_path_buf();
         let most = self.settings.aof_keep_replaced as usize;
-        let is_own = backup::files::directory_id(&folder) == self.persistence.own_folder;
+        let is_own = self.files.directory_id(&folder) == self.persistence.own_folder;
         // Opening it takes over the single file of an older server, which then is in it.
         let (dir, _) = self.aof_to_load()?;
         if most == 0 || is_own || !dir.has_data().map_err(|error| error.to_string())? {
             return Ok(());
         }
-        let kept = backup::files::keep_directory(&folder, most, self.now.unix_ms);
+        let kept = self.files.keep_directory(&folder, most, self.now.unix_ms);
         let (path, not_removed) = kept.map_err(|error| error.to_string())?;
         self.persistence.figures.folders_kept += 1;
         tracing::warn!(

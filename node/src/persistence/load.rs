@@ -13,12 +13,11 @@ use crate::node::{Node, Outside};
 use crate::time::Now;
 use crate::world::Report;
 use backup::aof::{AofDir, Opened};
-use backup::files::Identity;
+use backup::files::{File, Files, Identity};
 use backup::snapshot::LoadedMeta;
 use engine::Engine;
 use engine::session::Session;
 use journal::{Offset, ReplicationId};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +34,7 @@ fn prepare(host: &Outside, job: Job) -> Result<Prepared, String> {
         let (dir, opened) = host.aof_to_load()?;
         if opened == Opened::Nothing {
             beside::refuse_strays(&dir, settings)?;
-            return Ok(match beside::dump_for_base(settings)? {
+            return Ok(match beside::dump_for_base(&host.files, settings)? {
                 None => (Box::new(|| Ok(None)), 0),
                 Some((path, size)) => {
                     let refused = |path: &Path, error: String| beside::refused_dump(path, &error);
@@ -47,9 +46,9 @@ fn prepare(host: &Outside, job: Job) -> Result<Prepared, String> {
         let total = dir.sizes().map_or(0, |(_, all)| all);
         return Ok((Box::new(move || load_aof(&job, dir).map(Some)), total));
     }
-    beside::warn_of_younger_aof(settings, host.now.unix_ms);
+    beside::warn_of_younger_aof(&host.files, settings, host.now.unix_ms);
     let path = PathBuf::from(&settings.dbfilename);
-    match backup::files::size(&path).map_err(|error| error.to_string())? {
+    match host.files.size(&path).map_err(|error| error.to_string())? {
         None => Ok((Box::new(|| Ok(None)), 0)),
         Some(size) => Ok((Box::new(move || load_rdb(&job, &path).map(Some)), size)),
     }
@@ -59,7 +58,13 @@ fn prepare(host: &Outside, job: Job) -> Result<Prepared, String> {
 pub fn snapshot_loader(
     node: &Node,
 ) -> impl FnOnce(&Path) -> Result<Outcome, String> + Send + use<> {
-    let job = job(&node.engine, &node.host.settings, &Arc::default(), ReplicationId::NONE);
+    let job = job(
+        &node.engine,
+        &node.host.files,
+        &node.host.settings,
+        &Arc::default(),
+        ReplicationId::NONE,
+    );
     let job = job.of_a_transfer();
     move |path| load_rdb(&job, path)
 }
@@ -70,7 +75,7 @@ impl Node {
     pub(crate) fn load_at_start(&mut self) {
         let progress = Arc::new(AtomicU64::new(0));
         let new_history = self.host.new_replication_id();
-        let job = job(&self.engine, &self.host.settings, &progress, new_history);
+        let job = job(&self.engine, &self.host.files, &self.host.settings, &progress, new_history);
         let (task, total_bytes) = match prepare(&self.host, job) {
             Ok(prepared) => prepared,
             Err(error) => return self.cannot_load(error),
@@ -186,7 +191,11 @@ impl Node {
         }
         if self.host.settings.appendonly {
             if outcome.loaded == 0 {
-                beside::warn_of_empty_aof(&self.host.settings, self.host.now.unix_ms);
+                beside::warn_of_empty_aof(
+                    &self.host.files,
+                    &self.host.settings,
+                    self.host.now.unix_ms,
+                );
             }
             self.host.open_aof(&self.engine, outcome.aof)?;
         }
@@ -236,10 +245,11 @@ impl Node {
     pub fn reload_in_place(
         engine: &mut Engine,
         executing: &Session,
+        files: &Files,
         settings: &Settings,
         aof: Option<AofDir>,
     ) -> Result<Option<Identity>, String> {
-        let job = job(engine, settings, &Arc::default(), ReplicationId::NONE);
+        let job = job(engine, files, settings, &Arc::default(), ReplicationId::NONE);
         let job = job.in_place();
         let outcome = match aof {
             Some(dir) => load_aof(&job, dir)?,

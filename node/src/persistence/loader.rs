@@ -5,7 +5,7 @@
 
 use crate::config::Settings;
 use backup::aof::{AofDir, Apply, CommandRefused, LoadLimits};
-use backup::files::Identity;
+use backup::files::{Files, Identity};
 use backup::snapshot::{LoadOptions, LoadedMeta, load_opened};
 use engine::Engine;
 use engine::arguments::is;
@@ -222,6 +222,7 @@ impl Apply for Loader<'_> {
 pub struct Job {
     /// The moment at which it was begun, unix milliseconds.
     now_ms: i64,
+    files: Files,
     databases: usize,
     /// What clients may call commands: Redis writes what was typed.
     names: Option<Arc<Names>>,
@@ -358,7 +359,7 @@ pub(super) fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
         clock: &access,
     };
     let mut progress = |bytes| job.progress.store(bytes, Ordering::Relaxed);
-    let opened = backup::files::open(path).map_err(|error| error.to_string())?;
+    let opened = job.files.open(path).map_err(|error| error.to_string())?;
     let file = Identity::of(&opened).map_err(|error| format!("{}: {error}", path.display()))?;
     let meta = load_opened(path, opened, &mut dbs, &job.limits, options, &mut progress)
         .map_err(|error| error.to_string())?;
@@ -377,12 +378,14 @@ pub(super) fn load_rdb(job: &Job, path: &Path) -> Result<Outcome, String> {
 
 pub(super) fn job(
     engine: &Engine,
+    files: &Files,
     settings: &Settings,
     progress: &Arc<AtomicU64>,
     new_history: ReplicationId,
 ) -> Job {
     Job {
         now_ms: engine.now_ms,
+        files: files.clone(),
         databases: engine.dbs.len(),
         names: engine.names.clone(),
         limits: engine.limits,

@@ -140,7 +140,8 @@ impl Outside {
         let target = PathBuf::from(&self.settings.dbfilename);
         let options = self.save_options();
         let (data, rule) = ((&engine.dbs[..], &meta), self.keep_rule());
-        let saved = save_snapshot(&target, &temporary, data, options, &rule, &mut |_| ());
+        let saved =
+            save_snapshot(&self.files, &target, &temporary, data, options, &rule, &mut |_| ());
         match saved {
             Ok(replaced) => {
                 self.note_replaced(&replaced);
@@ -245,7 +246,7 @@ impl Node {
                 persistence.figures.saves += 1;
             }
             Err(error) => {
-                let _ = backup::files::remove(Path::new(&temporary_name(pid)));
+                let _ = self.host.files.remove(Path::new(&temporary_name(pid)));
                 if killed {
                     tracing::warn!("Background saving terminated by signal 9");
                 } else {

@@ -301,7 +301,7 @@ impl Outside {
             let temporary = killed.map(|pid| PathBuf::from(backup::fork::temporary_name(pid)));
             let file = self.replication.sync.as_ref().and_then(|sync| sync.file.as_ref());
             for path in temporary.iter().chain(file) {
-                let _ = backup::files::remove(path);
+                let _ = self.files.remove(path);
             }
         }
         if self.persistence.lacks_base() {
@@ -315,7 +315,7 @@ impl Outside {
             if let Some(pid) = self.kill_child(Kind::Rewrite) {
                 let (temporary, complete) = backup::fork::rewrite_names(pid);
                 for name in [temporary, complete] {
-                    let _ = backup::files::remove(Path::new(&name));
+                    let _ = self.files.remove(Path::new(&name));
                 }
             }
         }

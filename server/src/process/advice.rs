@@ -4,6 +4,7 @@
 //! for the same reasons and says the same of what has no effect.
 
 use super::places;
+use backup::files::Files;
 use node::config::{Loaded, Settings};
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ pub fn log(loaded: &Loaded) {
 
 /// `--check-config [FILE] [--name value …]`: prints what there is to say. True if the server would take it.
 pub fn check(args: &[String]) -> bool {
-    let (loaded, wrong) = Settings::examine(args);
+    let (loaded, wrong) = Settings::examine(&Files::real(), args);
     let settings = &loaded.settings;
     let mut errors: Vec<String> = wrong.iter().map(|error| error.brief()).collect();
     errors.extend(obstacle(&loaded));

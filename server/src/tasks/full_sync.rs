@@ -58,7 +58,7 @@ pub fn start_file(shell: Weak<RefCell<Shell>>, child: Child, path: PathBuf, numb
     tokio::task::spawn_local(async move {
         let Some(sync) = Sync::new(&shell, number) else { return };
         let result = sync.pump_file(child, &path).await;
-        let _ = backup::files::remove(&path);
+        let _ = backup::files::Files::real().remove(&path);
         child::turn(&shell, Event::SyncEnded(number, result));
     });
     pid

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::net::handle::Handle;
 use crate::net::stream::tcp_addresses;
 use crate::shell::{Shared, Signals};
+use backup::files::Files;
 use journal::{Offset, ReplicationId};
 use node::Node;
 use node::child;
@@ -262,8 +263,8 @@ async fn receive(shell: &Shared, wire: &mut Wire) -> Result<Temporary, Failure> 
         ),
     }
     let name = format!("temp-{}.{}.rdb", clock::unix_ms() / 1000, std::process::id());
-    let temporary = Temporary(PathBuf::from(name));
-    let mut file = backup::files::create(&temporary.0).map_err(|error| {
+    let temporary = Temporary(Files::real(), PathBuf::from(name));
+    let mut file = Files::real().create(&temporary.1).map_err(|error| {
         Failure::repeating(format!(
             "Opening the temp file needed for MASTER <-> REPLICA synchronization: {error}"
         ))
@@ -303,7 +304,7 @@ async fn load(
         node.begin_loading();
         snapshot_loader(node)
     });
-    let file = snapshot.0.clone();
+    let file = snapshot.1.clone();
     let loaded = wire.while_busy(move || loader(&file)).await?.and_then(|outcome| {
         let (selected, databases) = (outcome.selected(), outcome.dbs.len());
         match selected < databases {
@@ -324,7 +325,7 @@ async fn load(
         (PathBuf::from(&node.host.settings.dbfilename), node.host.keep_rule())
     });
     let replaced =
-        wire.while_busy(move || backup::files::replace_snapshot(&snapshot.0, &target, &rule));
+        wire.while_busy(move || Files::real().replace_snapshot(&snapshot.1, &target, &rule));
     let replaced = replaced.await?.map_err(|error| {
         Failure::repeating(format!(
             "Failed trying to rename the temp DB into the DB file in MASTER <-> REPLICA synchronization: {error}"

@@ -120,18 +120,7 @@ pub const BANS: &[Ban] = &[
     in_libraries(&["RandomState"], ORDER),
     in_libraries(&["DefaultHasher"], ORDER),
     // The outside.
-    Ban {
-        words: &["std", "::", "fs"],
-        place: Place::BelowWithoutTests(&[
-            "protocol/src/",
-            "keyspace/src/",
-            "journal/src/",
-            "engine/src/",
-            "replica/src/",
-        ]),
-        except: &[],
-        instead: OUTSIDE,
-    },
+    in_pure(&["std", "::", "fs"]),
     in_pure(&["std", "::", "net"]),
     in_pure(&["std", "::", "thread"]),
     in_pure(&["std", "::", "process"]),
@@ -142,13 +131,14 @@ pub const BANS: &[Ban] = &[
     in_pure(&["tokio"]),
     in_pure(&["libc"]),
     in_pure(&["rustix"]),
+    in_pure(&["std", "::", "fs"]),
     // Clocks and renames: clippy knows the calls, here is who may say that they are meant.
     Ban {
         words: &["disallowed_methods"],
         place: Place::Everywhere,
         except: &[
             ("server/src/clock.rs", "the clock"),
-            ("backup/src/files.rs", "renames"),
+            ("backup/src/files/real.rs", "renames"),
             ("tests/integration/src/wait.rs", "limits of waits"),
             ("tests/integration/tests/stream.rs", "a peer's clock"),
         ],

@@ -41,7 +41,7 @@ impl Sample {
 fn sample(blocks: &[Vec<String>], start: u64) -> Sample {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("f");
-    let file = fs::File::options().create(true).append(true).open(&path).expect("a file");
+    let file = open_append(&path);
     let mut appender = Appender::new(file).expect("appendable");
     appender.set_history(HistoryMark { id: OLD, second_id: [b'0'; 40], second_offset: -1 });
     let mut start = start;
@@ -223,10 +223,12 @@ fn whatever_call_of_marking_anew_fails_the_next_start_does_it_again() {
     for fault in FAULTS {
         for at in 0.. {
             let folder = tempfile::tempdir().expect("a folder");
-            let dir = directory(folder.path(), &[&edited, &second.bytes]);
-            arm(at, fault);
+            directory(folder.path(), &[&edited, &second.bytes]);
+            let (files, faulty) = Faulty::new();
+            let dir = open_in(&files, folder.path()).expect("opened").0;
+            faulty.arm(at, fault);
             let first = load_as(&dir, true);
-            let fired = disarm();
+            let fired = faulty.disarm();
             assert_eq!(first.is_err(), fired, "{fault:?} at {at}");
             match load_as(&dir, false) {
                 Err(error) => assert!(matches!(error, AofError::Edited { .. }), "{error}"),

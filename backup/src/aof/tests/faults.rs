@@ -2,34 +2,45 @@
 //! would load then, or after a crash before any of the calls that follow, is exactly what was appended.
 
 use super::*;
-use crate::files::fault::{Fault, look_before_calls};
-use std::cell::RefCell;
+use crate::files::FileError;
+use crate::files::fault::Fault;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A server, as far as its append-only file goes.
 struct Server {
     folder: PathBuf,
+    files: Files,
+    faulty: Faulty,
     dir: AofDir,
     /// Where commands go.
     file: Option<File>,
     /// All that was executed.
     executed: Vec<String>,
     /// What a start may load: one state, or two while a step may or may not have been done.
-    loadable: Rc<RefCell<Vec<Vec<String>>>>,
+    loadable: Arc<Mutex<Vec<Vec<String>>>>,
     /// How many steps failed.
     failures: u32,
 }
 
 impl Server {
     fn start(folder: &Path) -> Server {
-        let dir = AofDir::open(folder, "appendonlydir".as_ref(), "P".as_ref()).expect("a folder").0;
+        let (files, faulty) = Faulty::new();
+        let dir = open_in(&files, folder).expect("a folder").0;
         let folder = folder.to_path_buf();
-        let loadable = Rc::new(RefCell::new(vec![Vec::new()]));
-        Server { folder, dir, file: None, executed: Vec::new(), loadable, failures: 0 }
+        let loadable = Arc::new(Mutex::new(vec![Vec::new()]));
+        Server {
+            folder,
+            files,
+            faulty,
+            dir,
+            file: None,
+            executed: Vec::new(),
+            loadable,
+            failures: 0,
+        }
     }
 
     /// Does a step until it succeeds.
@@ -49,9 +60,10 @@ impl Server {
     fn execute(&mut self) {
         let line = format!("SET k {}", self.executed.len());
         if let Some(file) = &mut self.file {
-            file.write_all(&command(&line)).expect("no calls of the files fail here");
+            let written = self.faulty.unharmed(|| file.write_all(&command(&line)));
+            written.expect("no calls of the files fail here");
         }
-        let loadable = &mut *self.loadable.borrow_mut();
+        let mut loadable = self.loadable.lock().expect("not poisoned");
         let counts = *loadable == [self.executed.clone()];
         self.executed.push(line);
         if counts && self.file.is_some() {
@@ -59,14 +71,18 @@ impl Server {
         }
     }
 
+    fn loadable(&self) -> MutexGuard<'_, Vec<Vec<String>>> {
+        self.loadable.lock().expect("not poisoned")
+    }
+
     fn may_load(&self, states: Vec<Vec<String>>) {
-        *self.loadable.borrow_mut() = states;
+        *self.loadable() = states;
     }
 
     fn initialize(&mut self) {
         let file = self.step(|server| {
             // A start that fails is followed by another.
-            let found = AofDir::open(&server.folder, "appendonlydir".as_ref(), "P".as_ref());
+            let found = open_in(&server.files, &server.folder);
             let (dir, opened) = match found {
                 Ok(found) => found,
                 Err(AofError::File(error)) => return Err(error),
@@ -123,7 +139,7 @@ impl Server {
             server.execute();
             let base = server.base(&before);
             // From here on it may be that it was done, also if an error says that it was not.
-            server.loadable.borrow_mut().push(server.executed.clone());
+            server.loadable().push(server.executed.clone());
             server.dir.finish_switch_on(&base, false)
         });
         self.may_load(vec![self.executed.clone()]);
@@ -133,7 +149,7 @@ impl Server {
     /// Ends in order and starts again.
     fn restart(&mut self) {
         let file = self.step(|server| {
-            let opened = AofDir::open(&server.folder, "appendonlydir".as_ref(), "P".as_ref());
+            let opened = open_in(&server.files, &server.folder);
             server.dir = match opened {
                 Ok((dir, _)) => dir,
                 Err(AofError::File(error)) => return Err(error),
@@ -153,11 +169,11 @@ fn check(folder: &Path, loadable: &[Vec<String>]) {
     if from.is_dir() {
         let to = copy.path().join("appendonlydir");
         fs::create_dir(&to).expect("a folder");
-        for name in files::list(&from).expect("listed") {
+        for name in list(&from) {
             fs::hard_link(from.join(&name), to.join(&name)).expect("linked");
         }
     }
-    let opened = AofDir::open(copy.path(), "appendonlydir".as_ref(), "P".as_ref());
+    let opened = open_in(&Files::real(), copy.path());
     let (dir, found) = opened.expect("a start");
     let loaded = match found {
         Opened::Nothing => Vec::new(),
@@ -170,9 +186,10 @@ fn check(folder: &Path, loadable: &[Vec<String>]) {
 fn live(at: u64, fault: Fault) -> (bool, u32) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start(folder.path());
-    arm(at, fault);
-    let (path, loadable) = (folder.path().to_path_buf(), Rc::clone(&server.loadable));
-    look_before_calls(Box::new(move || check(&path, &loadable.borrow())));
+    server.faulty.arm(at, fault);
+    let (path, loadable) = (folder.path().to_path_buf(), Arc::clone(&server.loadable));
+    let look = move || check(&path, &loadable.lock().expect("not poisoned"));
+    server.faulty.look_before_calls(look);
     server.initialize();
     server.execute();
     server.rewrite();
@@ -185,13 +202,12 @@ fn live(at: u64, fault: Fault) -> (bool, u32) {
     server.delete_history();
     server.rewrite();
     server.restart();
-    let fired = disarm();
-    check(folder.path(), &server.loadable.borrow());
+    let fired = server.faulty.disarm();
+    check(folder.path(), &server.loadable());
     // Nothing is left over for ever: one more round leaves what the manifest names, and files of its steps at most.
     server.rewrite();
     server.delete_history();
-    let names: BTreeSet<_> =
-        files::list(server.dir.directory()).expect("listed").into_iter().collect();
+    let names: BTreeSet<_> = list(server.dir.directory()).into_iter().collect();
     for (_, entry) in server.dir.manifest().files() {
         let path = server.dir.path_of(entry);
         assert!(names.contains(path.file_name().expect("a name")), "{} is there", path.display());
@@ -229,18 +245,33 @@ fn whatever_call_fails_a_snapshot_takes_its_place_as_a_whole_or_not_at_all() {
             let folder = tempfile::tempdir().expect("a folder");
             let (target, temporary) =
                 (folder.path().join("dump.rdb"), folder.path().join("temp-1.rdb"));
+            let (files, faulty) = Faulty::new();
             let save = |dbs: &[Db]| {
                 let saved = SaveOptions::default();
-                crate::snapshot::save_file(&target, &temporary, dbs, &meta(), saved, &mut |_| ())
+                crate::snapshot::save_file(
+                    &files,
+                    &target,
+                    &temporary,
+                    dbs,
+                    &meta(),
+                    saved,
+                    &mut |_| (),
+                )
             };
             save(&[Db::new()]).expect("saved");
-            arm(at, fault);
+            faulty.arm(at, fault);
             let result = save(&new);
-            let fired = disarm();
+            let fired = faulty.disarm();
             let mut dbs = [Db::new()];
             let snapshot = options(true).snapshot;
-            let loaded =
-                crate::snapshot::load_file(&target, &mut dbs, &LIMITS, snapshot, &mut |_| ());
+            let loaded = crate::snapshot::load_file(
+                &files,
+                &target,
+                &mut dbs,
+                &LIMITS,
+                snapshot,
+                &mut |_| (),
+            );
             let keys = loaded.expect("a whole file").keys_loaded;
             assert!([0, 2000].contains(&keys) && (result.is_err() || keys == 2000));
             assert!(!temporary.exists(), "{fault:?} at {at}");
@@ -263,7 +294,7 @@ fn whatever_call_fails_the_base_of_a_dump_is_there_as_a_whole_or_the_dump_is_loa
     let dbs = [db];
     // What a start finds: nothing, so that it loads the dump, or all of it.
     let looked = |folder: &Path| {
-        let opened = AofDir::open(folder, "appendonlydir".as_ref(), "P".as_ref());
+        let opened = open_in(&Files::real(), folder);
         let (dir, found) = opened.expect("a start");
         if found != Opened::Nothing {
             assert_eq!(try_load(&dir, false).expect("whole").1.loaded, [3]);
@@ -273,20 +304,21 @@ fn whatever_call_fails_the_base_of_a_dump_is_there_as_a_whole_or_the_dump_is_loa
     for fault in FAULTS {
         for at in 0.. {
             let folder = tempfile::tempdir().expect("a folder");
-            let mut dir = open(folder.path()).0;
+            let (files, faulty) = Faulty::new();
+            let mut dir = open_in(&files, folder.path()).expect("opened").0;
             let base = BaseJob {
                 dbs: &dbs,
                 meta: &meta(),
                 options: SaveOptions::default(),
                 form: BaseForm::Snapshot,
             };
-            arm(at, fault);
+            faulty.arm(at, fault);
             let path = folder.path().to_path_buf();
-            look_before_calls(Box::new(move || {
+            faulty.look_before_calls(move || {
                 looked(&path);
-            }));
+            });
             let result = dir.initialize(base);
-            let fired = disarm();
+            let fired = faulty.disarm();
             if looked(folder.path()) == Opened::Nothing {
                 assert!(result.is_err());
                 let mut dir = open(folder.path()).0;
@@ -316,10 +348,12 @@ fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
         for fault in FAULTS {
             for at in 0.. {
                 let folder = tempfile::tempdir().expect("a folder");
-                let dir = directory(folder.path(), &[torn]);
-                arm(at, fault);
+                directory(folder.path(), &[torn]);
+                let (files, faulty) = Faulty::new();
+                let dir = open_in(&files, folder.path()).expect("opened").0;
+                faulty.arm(at, fault);
                 let first = try_load(&dir, true);
-                let fired = disarm();
+                let fired = faulty.disarm();
                 assert_eq!(first.is_err(), fired, "{fault:?} at {at}");
                 let again = try_load(&dir, true);
                 let (loaded, again) =
@@ -333,7 +367,7 @@ fn whatever_call_of_a_repair_fails_the_next_start_loads_the_same() {
                 );
                 // All that was cut is kept somewhere.
                 let kept = fs::read(dir.directory().join("P.1.incr.aof")).expect("read").len();
-                let aside = files::list(dir.directory()).expect("listed").into_iter().any(|name| {
+                let aside = list(dir.directory()).into_iter().any(|name| {
                     let bytes = fs::read(dir.directory().join(name)).expect("read");
                     bytes == torn[kept..]
                 });

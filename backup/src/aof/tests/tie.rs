@@ -17,7 +17,7 @@ const HISTORY: HistoryMark = HistoryMark { id: OLD, second_id: [b'0'; 40], secon
 fn written(start: u64, files: &[&[&[&str]]]) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |number: usize| folder.path().join(number.to_string());
-    let new = |number: usize| files::open_append(&path(number)).expect("a file");
+    let new = |number: usize| open_append(&path(number));
     let mut appender = Appender::new(new(0)).expect("appendable").begin_at(at(start), None);
     appender.set_history(HISTORY);
     let mut start = start;
@@ -353,7 +353,7 @@ fn check_bits(files: &[(&str, &[u8])], manifest: &str, expected: &[String], rots
             fs::write(&path, &rotten).expect("written");
             // What is refused where edited files are loaded is refused elsewhere too.
             for edited in [true, false] {
-                let found = AofDir::open(folder.path(), "appendonlydir".as_ref(), "P".as_ref());
+                let found = open_in(&Files::real(), folder.path());
                 let loaded = found.and_then(|(dir, opened)| {
                     assert_eq!(opened, Opened::Files, "{name} {bit}");
                     load_as(&dir, edited)

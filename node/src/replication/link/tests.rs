@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing;
 use backup::aof::AofDir;
+use backup::files::Files;
 use std::ffi::OsStr;
 
 fn id(byte: u8) -> ReplicationId {
@@ -17,7 +18,7 @@ fn at(number: u64) -> Offset {
 fn what_was_journaled_before_another_history_is_on_disk_under_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut node = testing::node();
-    let opened = AofDir::open(folder.path(), OsStr::new("dir"), OsStr::new("aof"));
+    let opened = AofDir::open(&Files::real(), folder.path(), OsStr::new("dir"), OsStr::new("aof"));
     let (mut dir, _) = opened.expect("opened");
     let file = dir.begin_switch_on().expect("a file");
     node.host.journal.history = History::new(id(1));

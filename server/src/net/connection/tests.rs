@@ -4,6 +4,7 @@ use super::*;
 use crate::memory::own;
 use crate::process::supervisor::Supervisor;
 use crate::world::Process;
+use backup::files::Files;
 use node::config::Settings;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +19,7 @@ fn on_node<F: Future<Output = ()>>(test: impl FnOnce(Shared) -> F) {
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .expect("a runtime");
-    let loaded = Settings::from_command_line(&[]).expect("defaults");
+    let loaded = Settings::from_command_line(&Files::real(), &[]).expect("defaults");
     let process =
         Process { title: None, supervisor: Supervisor::Nobody, published: Arc::default() };
     runtime.block_on(test(Shell::start(loaded, |shell| process.of(shell))));

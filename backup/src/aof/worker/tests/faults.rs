@@ -104,27 +104,24 @@ fn numbers(bytes: &[u8]) -> Vec<u64> {
 struct Life {
     first: Counted,
     second: Counted,
-    now: Arc<AtomicU64>,
-    worker: Worker<Counted>,
+    now_ms: u64,
+    worker: AppendWorker<Counted>,
     ordered: u64,
 }
 
 impl Life {
     fn begin(policy: FsyncPolicy) -> Life {
-        let (first, now) = (Counted::default(), Arc::new(AtomicU64::new(5000)));
-        let clock = Arc::clone(&now);
-        let clock = Box::new(move || clock.load(Ordering::Relaxed));
+        let (first, now_ms) = (Counted::default(), 5000);
         let appender = Appender::new(first.clone()).expect("not failing yet");
-        let worker = Worker::new(appender, policy, clock, Arc::default());
-        Life { first, second: Counted::default(), now, worker, ordered: 0 }
+        let worker = AppendWorker::new(appender, policy, now_ms);
+        Life { first, second: Counted::default(), now_ms, worker, ordered: 0 }
     }
 
     fn append(&mut self) {
         self.ordered += 1;
         let bytes = vec![Bytes::from(format!("{:>200}\r\n", self.ordered))];
-        self.worker.status.queued_bytes.fetch_add(202, Ordering::Relaxed);
         let (start, position) = (offset(self.ordered * 202), position(self.ordered));
-        self.worker.pending.push_back(Order::Append {
+        self.worker.push(Order::Append {
             bytes,
             start,
             end: start.after(202),
@@ -135,8 +132,8 @@ impl Life {
 
     /// Lets the thread work, as it would after so long, and compares what it says with what is there.
     fn work(&mut self, ms: u64) {
-        self.now.fetch_add(ms, Ordering::Relaxed);
-        self.worker.work();
+        self.now_ms += ms;
+        drive(&mut self.worker, self.now_ms);
         let status = &self.worker.status;
         let on = |disk: &Counted, synced: bool| {
             let bytes = disk.with(|disk| {
@@ -151,7 +148,7 @@ impl Life {
         assert!((1..=durable).all(|number| synced.contains(&number)), "{durable} of {synced:?}");
         assert_eq!(status.queued_bytes(), (self.ordered - up_to) * 202);
         assert_eq!(status.failed(), status.error().is_some());
-        let retries = self.worker.patience_ms();
+        let retries = self.worker.next_ms();
         assert!(!status.failed() || retries.is_some(), "what failed is tried again");
     }
 }
@@ -165,7 +162,7 @@ fn live(policy: FsyncPolicy, on_second: bool, failing: Option<(u64, u64, Fault)>
     for round in 0..6 {
         (0..3).for_each(|_| life.append());
         if round == 3 {
-            life.worker.pending.push_back(Order::Switch(life.second.clone(), Some(1)));
+            life.worker.push(Order::Switch(life.second.clone(), Some(1)));
             life.append();
         }
         life.work(400);
