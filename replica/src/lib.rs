@@ -30,4 +30,6 @@ pub mod stream;
 pub mod transfer;
 
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod told;
