@@ -9,6 +9,8 @@
 //! - [`stream`]: where a replica is in the command stream: offset, database, open transaction
 //! - [`intake`]: the command stream itself: requests executed, units passed on
 //! - [`retry`]: when a replica tries again
+//! - [`link`]: a replica's whole side, from dialling to the stream, as one machine of these
+//! - [`primary`]: a primary's whole side: its replicas, their full syncs, what each gets and when it is given up
 //!
 //! # Not here
 //! - the bytes of the log and who has read them: `journal`
@@ -21,6 +23,13 @@ pub mod decision;
 pub mod feed;
 pub mod handshake;
 pub mod intake;
+pub mod link;
+pub mod primary;
 pub mod retry;
 pub mod stream;
 pub mod transfer;
+
+#[cfg(test)]
+mod together;
+#[cfg(test)]
+mod told;
