@@ -31,8 +31,12 @@ pub struct Actions {
     pub sync_room: bool,
     /// There is room again for what our primary sends.
     pub link_room: bool,
-    /// The link is another one, or none.
-    pub link_changed: bool,
+    /// What the link to our primary wants done, in order: dial, send, close.
+    pub link: Vec<replica::link::Action>,
+    /// The child of the full sync has written its file: it is to be opened, and read.
+    pub open_sync_file: bool,
+    /// The full sync is over: what comes of its pipe or file is not wanted any more.
+    pub sync_ended: bool,
     /// [`crate::Event::LookAtEnd`] is wanted at once.
     pub end: bool,
     /// The end can come: [`crate::Event::End`] is wanted when what was flushed is on its way.
@@ -47,17 +51,18 @@ impl Actions {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         let Actions { wake, close, flush, react, alarm, sync_room, link_room, .. } = self;
-        let Actions { link_changed, end, end_is_there, ready, exit, .. } = self;
+        let Actions { link, open_sync_file, sync_ended, end, end_is_there, ready, exit, .. } = self;
         let flags = *flush
             | react
             | alarm
             | sync_room
             | link_room
-            | link_changed
+            | open_sync_file
+            | sync_ended
             | end
             | end_is_there
             | ready;
-        wake.is_empty() && close.is_empty() && !flags && exit.is_none()
+        wake.is_empty() && close.is_empty() && link.is_empty() && !flags && exit.is_none()
     }
 
     /// A session is to get a turn.

@@ -5,12 +5,14 @@ use crate::child::Progress;
 use crate::config::PrimaryAddress;
 use crate::jobs::JobDone;
 use crate::node::Node;
+use crate::persistence::loader::Outcome;
 use crate::shutdown::Asking;
 use crate::time::Now;
-use bytes::Bytes;
+use replica::link::{Attempt, Event as LinkEvent};
+use replica::primary::SyncEvent;
 
 /// What has happened.
-pub enum Event {
+pub enum Event<'a> {
     /// The process is there: what is on disk is to be loaded.
     Start,
     /// The configuration names a primary, and what is on disk is loaded.
@@ -29,8 +31,6 @@ pub enum Event {
     Gone(usize),
     /// The child at work reports.
     ChildReported(Progress),
-    /// The child's process has ended, and what it made is still on its way to replicas.
-    ChildExited,
     /// A child that wrote a file has ended, with the result of its job.
     ChildEnded {
         /// Its number.
@@ -38,12 +38,13 @@ pub enum Event {
         /// What it said at its end, or why it failed.
         result: Result<String, String>,
     },
-    /// The snapshot of a full sync begins: with its length, where that is known.
-    SyncBegins(u64, Option<u64>),
-    /// A piece of it.
-    SyncPiece(u64, Bytes),
-    /// It has ended, and so has its child.
-    SyncEnded(u64, Result<(), String>),
+    /// Something happened to the full sync of this number. Pieces only while [`Node::wants_sync_piece`].
+    Sync(u64, SyncEvent),
+    /// Something happened to an attempt of the link to our primary.
+    Link(Attempt, Box<LinkEvent<Outcome>>),
+    /// Something came on it. What is left in the buffer stays there, and new bytes come behind it; how many:
+    /// [`Node::link_read_size`].
+    LinkBytes(Attempt, &'a mut Vec<u8>),
     /// A job is done.
     JobDone(JobDone),
     /// A signal asks for the end.
@@ -56,7 +57,7 @@ pub enum Event {
 
 impl Node {
     /// One turn: something has happened, and what is to be done is put into `actions`.
-    pub fn turn(&mut self, event: Event, now: Now, actions: &mut Actions) {
+    pub fn turn(&mut self, event: Event<'_>, now: Now, actions: &mut Actions) {
         self.begin_turn(now);
         match event {
             Event::Start => self.load_at_start(),
@@ -68,11 +69,10 @@ impl Node {
             Event::Disk => self.disk_progress(),
             Event::Gone(slot) => self.forget_client(slot),
             Event::ChildReported(progress) => self.host.child.note(progress),
-            Event::ChildExited => self.child_exited(),
             Event::ChildEnded { pid, result } => self.child_ended(pid, result),
-            Event::SyncBegins(number, len) => self.begin_sync(number, len),
-            Event::SyncPiece(number, bytes) => self.spread(number, &bytes),
-            Event::SyncEnded(number, result) => self.end_sync(number, result),
+            Event::Sync(number, event) => self.sync_happened(number, event),
+            Event::Link(attempt, event) => self.link_happened(attempt, *event),
+            Event::LinkBytes(attempt, buffer) => self.link_bytes(attempt, buffer),
             Event::JobDone(done) => self.job_done(done),
             Event::Signal(asking) => self.signal(asking),
             Event::LookAtEnd => self.look_at_end(),
@@ -93,6 +93,8 @@ impl Node {
         match done {
             JobDone::Loaded(outcome) => self.loaded(*outcome),
             JobDone::FirstFiles(made) => self.first_files_made(*made),
+            JobDone::Link(attempt, event) => self.link_happened(attempt, *event),
+            JobDone::SnapshotPlaced(attempt, result) => self.snapshot_placed(attempt, result),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::persistence::loader::Outcome;
 use backup::aof::AofDir;
-use backup::files::{File, Files};
+use backup::files::{File, Files, Replaced};
+use replica::link::{Attempt, Event as LinkEvent};
 use std::path::PathBuf;
 
 /// Something to do on another thread.
@@ -17,6 +18,10 @@ pub enum JobDone {
     Loaded(Box<Result<Option<Outcome>, String>>),
     /// The first files of the append-only file, made of a dump that was loaded.
     FirstFiles(Box<Result<Made, String>>),
+    /// What an attempt of the link waits for.
+    Link(Attempt, Box<LinkEvent<Outcome>>),
+    /// A snapshot of our primary took the place of our own, or could not: for an attempt of the link.
+    SnapshotPlaced(Attempt, Result<Replaced, String>),
 }
 
 /// A file that is removed unless it was renamed.

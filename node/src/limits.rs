@@ -3,7 +3,7 @@
 use crate::admin::client;
 use crate::clients::InputBytes;
 use crate::config::OutputLimit;
-use crate::node::Node;
+use crate::node::{Node, Outside};
 use engine::session::{OutboxLimits, Peer};
 
 /// The most that waits for a client that has not proven who it is: one piece of replies and a kilobyte. Source: Redis 7.2.8
@@ -76,15 +76,9 @@ impl Node {
     fn output_limit(&self, slot: usize) -> Option<OutputLimit> {
         let session = self.engine.session(slot)?;
         let limits = &self.host.settings.client_output_buffer_limit;
-        if session.peer == engine::session::Peer::Replica {
-            // It gets what is in the backlog anyway.
-            let least = self.host.settings.repl_backlog_size;
-            let at_least = |bytes: u64| if bytes > 0 { bytes.max(least) } else { 0 };
-            return Some(OutputLimit {
-                hard_bytes: at_least(limits.replica.hard_bytes),
-                soft_bytes: at_least(limits.replica.soft_bytes),
-                ..limits.replica
-            });
+        if session.peer == Peer::Replica {
+            // What waits for replicas has limits of its own: `replica::primary`.
+            return None;
         }
         if !session.authenticated {
             return Some(STRANGERS_LIMIT);
@@ -138,21 +132,23 @@ impl Node {
             false
         };
         if over(limit.hard_bytes) || too_long {
-            self.close_for_output(slot);
+            self.host.close_for_output(slot);
         }
     }
+}
 
+impl Outside {
     /// Closes a client for which too much waits.
     pub fn close_for_output(&mut self, slot: usize) {
-        let Some(client) = self.host.clients.get(slot) else { return };
+        let Some(client) = self.clients.get(slot) else { return };
         if !client.is_killed {
             tracing::warn!(
                 "Client id={} addr={} closed for overcoming of output buffer limits.",
                 client.id,
                 client.address
             );
-            self.host.kill(slot);
-            self.host.stats.output_buffer_limit_disconnections += 1;
+            self.kill(slot);
+            self.stats.output_buffer_limit_disconnections += 1;
         }
     }
 }

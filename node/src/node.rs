@@ -25,7 +25,6 @@ use engine::engine::Pause;
 use journal::release::OnDisk;
 use journal::{Journal, Kind, Receipt, ReplicationId};
 use protocol::resp::ProtocolError;
-use replica::feed::Feed;
 use std::collections::VecDeque;
 
 /// Bytes of the stream that are not shipped yet after which replicas get a turn before clients go on: less than a socket takes.
@@ -397,7 +396,8 @@ impl Outside {
             true => self.settings.repl_backlog_size as usize,
             false => 0,
         };
-        let sending: usize = self.replication.replicas.values().map(Feed::held_bytes).sum();
+        let feeds = self.replication.primary.feeds();
+        let sending: usize = feeds.map(|(_, feed)| feed.held_bytes()).sum();
         self.journal.memory_bytes().saturating_sub(backlog) + sending
     }
 
@@ -485,9 +485,9 @@ impl Outside {
             Some(NewRole::ReplicaOf(host, port)) => {
                 Some(crate::config::PrimaryAddress { host: host.clone(), port: *port })
             }
-            None => self.replication.link().map(|link| crate::config::PrimaryAddress {
-                host: link.host.clone(),
-                port: link.port,
+            None => self.replication.following().map(|following| crate::config::PrimaryAddress {
+                host: following.host.clone(),
+                port: following.port,
             }),
         }
     }
@@ -512,10 +512,8 @@ impl Outside {
             client.active = true;
         }
         // Also a newline of a replica that loads is a sign of life.
-        if !self.replication.replicas.is_empty()
-            && let Some(replica) = self.replication.replicas.get_mut(&slot)
-        {
-            replica.hear(self.now.steady_ms());
+        if !self.replication.primary.is_empty() {
+            self.replication.primary.heard(slot, self.now.steady_ms());
         }
     }
 
@@ -549,7 +547,7 @@ impl Outside {
     #[inline]
     pub fn feeds_come_first(&self) -> bool {
         self.journal.end().since(self.shipped.offset) > FEED_BYTES
-            && !self.replication.replicas.is_empty()
+            && !self.replication.primary.is_empty()
     }
 
     /// The journal was shipped.

@@ -3,7 +3,6 @@
 use crate::node::Outside;
 use crate::world::Memory;
 use engine::{Engine, Session};
-use replica::feed::Feed;
 
 /// Bytes of an expiry inside a key's block.
 const EXPIRY_BYTES: usize = 8;
@@ -54,8 +53,9 @@ impl Overhead {
     pub fn of(host: &Outside, engine: &Engine, executing: &Session) -> Overhead {
         let figures = host.world.memory();
         let held = host.journal.memory_bytes();
-        let replica_count = host.replication.replicas.len();
-        let sending: usize = host.replication.replicas.values().map(Feed::held_bytes).sum();
+        let replica_count = host.replication.primary.feeds().count();
+        let sending: usize =
+            host.replication.primary.feeds().map(|(_, feed)| feed.held_bytes()).sum();
         let backlog = match replica_count {
             0 => held,
             _ => held.min(host.settings.repl_backlog_size as usize),
@@ -67,7 +67,7 @@ impl Overhead {
                 false => engine.session(slot),
             };
             if let Some(session) = session
-                && !host.replication.replicas.contains_key(&slot)
+                && host.replication.primary.feed(slot).is_none()
             {
                 clients = (clients.0 + 1, clients.1 + client.memory_bytes(session));
             }

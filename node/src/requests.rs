@@ -56,14 +56,14 @@ impl Node {
             self.host.paused.push(slot);
         }
         let receipt = session.receipt;
-        let mut delay_ms = 0;
-        if self.host.replication.slow_ms > 0 && receipt != before && session.peer == Peer::Client {
+        let (mut delay_ms, slow_ms) = (0, self.host.replication.primary.slow_ms());
+        if slow_ms > 0 && receipt != before && session.peer == Peer::Client {
             self.host.replication.slowed += 1;
-            delay_ms = self.host.replication.slow_ms;
+            delay_ms = slow_ms;
         }
         if session.outbox_overrun {
             out.clear();
-            self.close_for_output(slot);
+            self.host.close_for_output(slot);
         }
         self.engine.return_session(session);
         self.end_turn();
@@ -84,7 +84,7 @@ impl Node {
             messages = Some((queue, self.host.recall(carried)));
         }
         if overrun {
-            self.close_for_output(slot);
+            self.host.close_for_output(slot);
         }
         (messages, closes)
     }

@@ -1,6 +1,6 @@
 //! What happens by itself: ten times a second, once a second, and when something was put off until a certain moment.
 
-use crate::node::Node;
+use crate::node::{Node, Outside};
 use engine::engine::Pause;
 
 /// Milliseconds between two ticks.
@@ -35,7 +35,6 @@ impl Node {
         self.start_full_sync();
         self.check_clients(each_second);
         if each_second {
-            self.keep_waiting_replicas();
             self.host.world.close_idle_connections();
             self.host.measure_rates(&self.engine);
         }
@@ -57,8 +56,9 @@ impl Node {
         self.host.note_shipped();
         self.limit_replicas();
         self.look_at_append_queue();
-        let fed = self.host.replication.replicas.iter().filter(|(_, r)| r.is_online());
-        self.host.actions.wake.extend(fed.map(|(slot, _)| *slot));
+        let Outside { replication, actions, .. } = &mut self.host;
+        let fed = replication.primary.feeds().filter(|(_, feed)| feed.is_online());
+        actions.wake.extend(fed.map(|(slot, _)| slot));
     }
 
     /// Ends waits and pauses at their moment.
@@ -66,6 +66,7 @@ impl Node {
         if std::mem::take(&mut self.host.pause_changed) {
             self.resume_paused();
         }
+        self.link_timer();
         self.check_waits();
         self.engine.end_overdue_waits();
         let until = self.host.pause_until_ms;
@@ -93,7 +94,9 @@ impl Node {
     pub fn next_alarm_ms(&self) -> Option<i64> {
         let waits = self.host.replication.waits.iter().filter_map(|wait| wait.until_ms);
         let pause = Some(self.host.pause_until_ms).filter(|until| *until > 0);
-        waits.chain(pause).chain(self.engine.next_deadline_ms()).min()
+        let link = self.host.replication.link().and_then(|link| link.next_timer_ms());
+        let link = link.map(|at| at as i64);
+        waits.chain(pause).chain(link).chain(self.engine.next_deadline_ms()).min()
     }
 
     /// Notes who was active; once a second closes who is idle or does not read its replies.

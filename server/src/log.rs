@@ -219,7 +219,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let mut found = Vec::new();
         for crate_name in
-            ["protocol", "keyspace", "journal", "engine", "backup", "replica", "server"]
+            ["protocol", "keyspace", "journal", "engine", "backup", "replica", "node", "server"]
         {
             sources(&root.join(crate_name).join("src"), &mut found);
         }

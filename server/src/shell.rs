@@ -14,7 +14,9 @@ use node::clients::Arrival;
 use node::config::Loaded;
 use node::{Actions, Event, Exit, Node, World};
 use protocol::resp::Batch;
+use replica::link::Action as LinkAction;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -58,8 +60,10 @@ pub struct Signals {
     pub sync_room: Notify,
     /// The stream of our primary may go on.
     pub link_room: Notify,
-    /// The link to our primary is another one, or none.
-    pub link_changed: Notify,
+    /// The link to our primary wants something done.
+    pub link: Notify,
+    /// The child of a full sync has written its file, or the full sync is over.
+    pub sync: Notify,
     /// The end is asked for.
     pub end: Notify,
     /// Data are loaded.
@@ -85,6 +89,10 @@ pub struct Shell {
     pub exit: Option<Exit>,
     /// What was found when the end was looked for: it can come.
     pub end_is_there: bool,
+    /// What the link to our primary wants done.
+    pub link_actions: VecDeque<LinkAction>,
+    /// The file of the full sync is to be opened.
+    pub open_sync_file: bool,
     actions: Actions,
     /// The connections, by slot.
     handles: Vec<Option<Rc<Handle>>>,
@@ -106,6 +114,8 @@ impl Shell {
                 signals: Rc::default(),
                 exit: None,
                 end_is_there: false,
+                link_actions: VecDeque::new(),
+                open_sync_file: false,
                 actions: Actions::default(),
                 handles: Vec::new(),
             })
@@ -113,7 +123,7 @@ impl Shell {
     }
 
     /// Something has happened.
-    pub fn turn(&mut self, event: Event) {
+    pub fn turn(&mut self, event: Event<'_>) {
         self.node.turn(event, clock::instant(), &mut self.actions);
         eventloop::note_turn(self.node.engine.stats.commands);
         self.do_actions();
@@ -147,7 +157,6 @@ impl Shell {
             (&mut actions.react, &signals.react),
             (&mut actions.alarm, &signals.alarm),
             (&mut actions.sync_room, &signals.sync_room),
-            (&mut actions.link_changed, &signals.link_changed),
             (&mut actions.end, &signals.end),
             (&mut actions.ready, &signals.ready),
         ];
@@ -156,8 +165,16 @@ impl Shell {
                 signal.notify_one();
             }
         }
+        if !actions.link.is_empty() {
+            self.link_actions.extend(actions.link.drain(..));
+            signals.link.notify_one();
+        }
         if std::mem::take(&mut actions.link_room) {
             signals.link_room.notify_waiters();
+        }
+        self.open_sync_file |= std::mem::take(&mut actions.open_sync_file);
+        if self.open_sync_file || std::mem::take(&mut actions.sync_ended) {
+            signals.sync.notify_one();
         }
         self.end_is_there |= std::mem::take(&mut actions.end_is_there);
         if let Some(exit) = actions.exit.take() {

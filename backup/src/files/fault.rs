@@ -52,7 +52,7 @@ pub(crate) struct Faulty(Arc<Mutex<State>>);
 
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with(|state| write!(f, "Faulty({}, {:?})", state.calls, state.plan))
+        self.with(|state| f.debug_tuple("Faulty").field(&state.calls).field(&state.plan).finish())
     }
 }
 

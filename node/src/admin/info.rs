@@ -7,7 +7,7 @@ use crate::child::{Kind, Progress, Running};
 use crate::node::Outside;
 use crate::overhead::Overhead;
 use crate::persistence::LoadProgress;
-use crate::replication::link_state::{Link, LinkState};
+use crate::replication::Following;
 use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::world::Whose;
 use engine::context::{Context, Done};
@@ -16,6 +16,7 @@ use engine::statistics::Stats;
 use engine::{Engine, Session};
 use protocol::resp::Args;
 use replica::feed::Feed;
+use replica::link::TransferProgress;
 use std::fmt::Write;
 
 type Section = fn(&Outside, &Engine, &Session, &mut String);
@@ -131,7 +132,7 @@ fn listeners(host: &Outside, out: &mut String) {
 }
 
 fn clients(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
-    let replicas = host.replication.replicas.len();
+    let replicas = host.replication.primary.feeds().count();
     line(out, "connected_clients", host.clients.count().saturating_sub(replicas));
     line(out, "cluster_connections", 0);
     line(out, "maxclients", host.settings.maxclients);
@@ -439,13 +440,13 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let state = &host.replication;
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
-    if let Some(link) = state.link() {
-        link_lines(host, link, engine.steady_ms as u64, out);
+    if let Some(following) = state.following() {
+        link_lines(host, following, engine.steady_ms as u64, out);
     }
-    let shown: Vec<&Feed> = state.replicas.values().filter(|r| r.is_shown()).collect();
+    let shown: Vec<&Feed> = host.shown_replicas().collect();
     line(out, "connected_slaves", shown.len());
     if host.settings.min_replicas_to_write > 0 && host.settings.min_replicas_max_lag > 0 {
-        line(out, "min_slaves_good_slaves", host.good_replicas(engine.steady_ms));
+        line(out, "min_slaves_good_slaves", host.good_replicas());
     }
     for (index, replica) in shown.iter().enumerate() {
         let (address, port) = replica.address();
@@ -461,7 +462,7 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
             ),
         );
     }
-    line(out, "repl_backpressure_delay_ms", state.slow_ms);
+    line(out, "repl_backpressure_delay_ms", state.primary.slow_ms());
     line(out, "repl_backpressure_delays", state.slowed);
     line(out, "master_failover_state", "no-failover");
     line(out, "master_replid", journal.history.id);
@@ -476,39 +477,38 @@ fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "repl_backlog_histlen", if active { len } else { 0 });
 }
 
-fn link_lines(host: &Outside, link: &Link, now: u64, out: &mut String) {
-    let applied = host.journal.end();
-    line(out, "master_host", &link.host);
-    line(out, "master_port", link.port);
-    line(out, "master_link_status", if link.is_up() { "up" } else { "down" });
-    let io = if link.is_up() { (now.saturating_sub(link.last_io_ms) / 1000) as i64 } else { -1 };
+fn transfer_lines(transfer: &TransferProgress, now: u64, out: &mut String) {
+    let total = transfer.total.unwrap_or(0);
+    line(out, "master_sync_total_bytes", total);
+    line(out, "master_sync_read_bytes", transfer.received);
+    let left = transfer.total.map_or(-1, |total| total as i64 - transfer.received as i64);
+    line(out, "master_sync_left_bytes", left);
+    let share = transfer.received as f64 * 100.0 / total.max(1) as f64;
+    line(out, "master_sync_perc", format!("{:.2}", if total > 0 { share } else { 0.0 }));
+    let silent_ms = now.saturating_sub(transfer.last_io_ms);
+    line(out, "master_sync_last_io_seconds_ago", silent_ms / 1000);
+}
+
+fn link_lines(host: &Outside, following: &Following, now: u64, out: &mut String) {
+    let Some(link) = host.replication.link() else { return };
+    let (applied, is_up, figures) = (host.journal.end(), link.is_up(), link.figures());
+    line(out, "master_host", &following.host);
+    line(out, "master_port", following.port);
+    line(out, "master_link_status", if is_up { "up" } else { "down" });
+    let io = if is_up { (now.saturating_sub(figures.last_io_ms) / 1000) as i64 } else { -1 };
     line(out, "master_last_io_seconds_ago", io);
-    let syncing = *link.state == LinkState::Sync;
+    let syncing = following.stage.is_sync();
     line(out, "master_sync_in_progress", flag(syncing));
-    line(out, "slave_read_repl_offset", if link.is_up() { link.received } else { applied });
+    line(out, "slave_read_repl_offset", if is_up { figures.received } else { applied });
     line(out, "slave_repl_offset", applied);
-    if let Some(transfer) = link.transfer.filter(|_| syncing) {
-        let total = transfer.total.unwrap_or(0);
-        line(out, "master_sync_total_bytes", total);
-        line(out, "master_sync_read_bytes", transfer.received);
-        let left = transfer.total.map_or(-1, |total| total as i64 - transfer.received as i64);
-        line(out, "master_sync_left_bytes", left);
-        let share = transfer.received as f64 * 100.0 / total.max(1) as f64;
-        line(out, "master_sync_perc", format!("{:.2}", if total > 0 { share } else { 0.0 }));
-        line(
-            out,
-            "master_sync_last_io_seconds_ago",
-            now.saturating_sub(transfer.last_io_ms) / 1000,
-        );
+    if let Some(transfer) = figures.transfer.filter(|_| syncing) {
+        transfer_lines(&transfer, now, out);
     }
-    if !link.is_up() {
-        line(
-            out,
-            "master_link_down_reason",
-            crate::text::plain(link.reason.as_deref().unwrap_or("")),
-        );
-        line(out, "master_link_failed_attempts", link.failed_attempts);
-        let down = link.down_since_ms.filter(|_| link.was_up);
+    if !is_up {
+        let reason = figures.reason.as_deref().unwrap_or("");
+        line(out, "master_link_down_reason", crate::text::plain(reason));
+        line(out, "master_link_failed_attempts", figures.failed_attempts);
+        let down = figures.down_since_ms.filter(|_| figures.was_up);
         let down = down.map_or(-1, |at| (now.saturating_sub(at) / 1000) as i64);
         line(out, "master_link_down_since_seconds", down);
     }
@@ -564,17 +564,16 @@ fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
 pub fn role(host: &Outside, ctx: &mut Context<'_>) -> Result<Done, Refusal> {
     let end = host.journal.end().get() as i64;
     let reply = &mut ctx.reply;
-    if let Some(link) = host.replication.link() {
+    if let Some(following) = host.replication.following() {
         reply.array(5);
         reply.bulk(b"slave");
-        reply.bulk(link.host.as_bytes());
-        reply.int(link.port as i64);
-        reply.bulk(link.state.name().as_bytes());
-        reply.int(if link.is_up() { end } else { -1 });
+        reply.bulk(following.host.as_bytes());
+        reply.int(following.port as i64);
+        reply.bulk(following.stage.name().as_bytes());
+        reply.int(if host.replication.link_is_up() { end } else { -1 });
         return Ok(Done::NOTHING);
     }
-    let online: Vec<&Feed> =
-        host.replication.replicas.values().filter(|replica| replica.is_online()).collect();
+    let online: Vec<&Feed> = host.shown_replicas().filter(|feed| feed.is_online()).collect();
     reply.array(3);
     reply.bulk(b"master");
     reply.int(end);

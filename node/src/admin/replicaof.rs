@@ -28,7 +28,7 @@ pub fn replicaof(
     let port = parse_i64(args.at(2)).and_then(|port| u16::try_from(port).ok());
     let port = port.ok_or(Refusal::fixed("ERR Invalid master port"))?;
     let name = String::from_utf8_lossy(args.at(1)).into_owned();
-    let same = host.replication.link().is_some_and(|l| l.host == name && l.port == port);
+    let same = host.replication.following().is_some_and(|l| l.host == name && l.port == port);
     if same {
         ctx.reply.simple("OK Already connected to specified master");
         return Ok(Done::NOTHING);

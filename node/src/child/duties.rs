@@ -33,6 +33,20 @@ impl Outside {
         engine.set_memory_shared(self.child.shares_memory());
     }
 
+    /// The child at work has ended. Replicas that wait are looked at as soon as this turn is over.
+    pub fn end_child(&mut self, engine: &mut Engine, kind: Kind) -> Option<Ended> {
+        let ended = self.child.end(kind, engine.steady_ms);
+        engine.set_memory_shared(self.child.shares_memory());
+        self.actions.react = true;
+        ended
+    }
+
+    /// The process of the child at work has ended, before what it made is used up.
+    pub fn child_exited(&mut self, engine: &mut Engine) {
+        self.child.exited();
+        engine.set_memory_shared(self.child.shares_memory());
+    }
+
     /// Ends the child at work if it is of this kind; what it did is thrown away. Returns its process if it had to be killed.
     pub fn kill_child(&mut self, kind: Kind) -> Option<i32> {
         let pid = self.child.kill(kind)?;
@@ -49,7 +63,9 @@ impl Node {
     /// A child that wrote for the disk has ended: what waited for that begins.
     pub(crate) fn child_ended(&mut self, pid: i32, result: Result<String, String>) {
         let Some(running) = self.host.child.running() else { return };
-        let Some(ended) = self.end_child(running.purpose.kind()) else { return };
+        let Some(ended) = self.host.end_child(&mut self.engine, running.purpose.kind()) else {
+            return;
+        };
         match ended.purpose {
             Purpose::Save { dirty } => self.end_bgsave(pid, dirty, ended.killed, result),
             Purpose::Rewrite { rewriting, is_rdb } => {
@@ -58,20 +74,6 @@ impl Node {
             Purpose::FullSync { .. } => unreachable!("its end is that of what it made"),
         }
         self.run_scheduled();
-    }
-
-    /// The child at work has ended. Replicas that wait are looked at as soon as this turn is over.
-    pub fn end_child(&mut self, kind: Kind) -> Option<Ended> {
-        let ended = self.host.child.end(kind, self.engine.steady_ms);
-        self.engine.set_memory_shared(self.host.child.shares_memory());
-        self.host.actions.react = true;
-        ended
-    }
-
-    /// The process of the child at work has ended, before what it made is used up.
-    pub fn child_exited(&mut self) {
-        self.host.child.exited();
-        self.engine.set_memory_shared(self.host.child.shares_memory());
     }
 
     /// Begins what waited for a child to end.

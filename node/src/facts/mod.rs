@@ -56,9 +56,8 @@ impl Outside {
         conditions.loading = self.persistence.is_loading() || self.replication.is_loading();
         conditions.disk_error = self.persistence.refusal(&self.settings);
         let least = self.settings.min_replicas_to_write as usize;
-        conditions.too_few_replicas = least > 0
-            && self.settings.min_replicas_max_lag > 0
-            && self.good_replicas(engine.steady_ms) < least;
+        conditions.too_few_replicas =
+            least > 0 && self.settings.min_replicas_max_lag > 0 && self.good_replicas() < least;
         // Where writes are refused they need not wait; a replica does not refuse those that it may take.
         let is_full = self.persistence.append_queue_is_full();
         let is_late = is_full && (is_replica || conditions.disk_error.is_none());

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::persistence::{LoadProgress, MissingAof};
-use crate::replication::link_state::LinkState;
 use crate::testing::{self, later, run};
 use backup::aof::AofDir;
 use engine::session::Peer;
 use journal::Class;
+use replica::link::{Follower, Stage};
 use std::cell::Cell;
 use std::ffi::OsStr;
 
@@ -42,9 +42,7 @@ fn what_a_replica_may_do_follows_from_its_link() {
         run(node, slot, &["REPLICAOF 127.0.0.1 1"]);
         node.begin_turn(node.host.now);
         assert!(node.engine.is_replica && node.engine.conditions.read_only);
-        let link = |node: &mut Node, state| {
-            node.host.replication.link_mut().expect("it follows").state.update(state);
-        };
+        let at = |node: &mut Node, stage| Follower::entered(node, stage);
         flips(
             node,
             |engine| !engine.conditions.read_only,
@@ -57,17 +55,12 @@ fn what_a_replica_may_do_follows_from_its_link() {
         flips(
             node,
             |engine| !engine.conditions.stale,
-            [&mut |node| link(node, LinkState::Connected), &mut |node| {
-                link(node, LinkState::Connect)
-            }],
+            [&mut |node| at(node, Stage::Connected), &mut |node| at(node, Stage::Connect)],
         );
-        let loading = |node: &mut Node, loads| {
-            node.host.replication.link_mut().expect("it follows").loading.update(loads);
-        };
         flips(
             node,
             |engine| engine.conditions.loading,
-            [&mut |node| loading(node, true), &mut |node| loading(node, false)],
+            [&mut |node| at(node, Stage::Load), &mut |node| at(node, Stage::Transfer)],
         );
         run(node, slot, &["REPLICAOF NO ONE"]);
         node.begin_turn(node.host.now);

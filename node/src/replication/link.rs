@@ -1,180 +1,225 @@
-//! Following a primary: a task that connects, introduces itself, takes a snapshot if it must, and then the stream.
+//! Following a primary: what `replica::link` asks of the node it belongs to, and how it gets its turns.
 //!
 //! ```text
-//! Connect ─► Connecting ─► Handshake ─► Transfer ─► Loading ─► Connected
-//!    ▲                         └── +CONTINUE ───────────────────► │
-//!    └──── any error: logged once, then again, ever more seldom ──┘
+//! Event::Link, LinkBytes, Alarm ─► Link (taken out of the node for the call) ─► Follower: the node
+//!                                    ╰─► actions: dial, send, close ─► the outside;  jobs ─► another thread
 //! ```
 //!
-//! The stream is executed batch by batch and journaled verbatim, so offsets stay equal down a chain. A snapshot goes to a
-//! file first and is loaded by another thread into databases of its own: until it is complete and good, the old data stays.
-//!
 //! # Invariants
-//! - the journal's end is the applied offset: between turns they are equal
-//! - one task per link; a link that was replaced does nothing any more
+//! - the machine of a link that was replaced gets no turn any more
+//!
+//! # Not here
+//! - what is said, when it tries again, what becomes of a snapshot: `replica::link`
 
-use super::link_state::{LinkState, TransferProgress};
+use super::Incoming;
+use crate::child::Kind as ChildKind;
 use crate::clients::{Arrival, Client};
+use crate::jobs::{JobDone, Temporary};
 use crate::node::{Node, Outside};
-use crate::persistence::loader;
+use crate::persistence::load::snapshot_loader;
+use crate::persistence::loader::{self, Outcome};
+use crate::world::Report;
+use backup::files::Replaced;
 use engine::session::Peer;
 use journal::{History, Kind, Offset, ReplicationId};
-use protocol::resp::{Batch, encode};
-use replica::handshake::{HandshakeError, Introduction};
-use replica::intake::{Executed, StreamError, Target};
-use replica::retry::{Cause, Retry, SETTLED_MS};
+use protocol::resp::Batch;
+use replica::handshake::Introduction;
+use replica::intake::{Executed, Target};
+use replica::link::{Action, Attempt, Event, Follower, Job, Link, Stage, Turn};
 use replica::stream::StreamPoint;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Why an attempt ended.
-pub struct Failure {
-    /// A line for the log and for INFO.
-    pub text: String,
-    /// Which kind of reason.
-    pub cause: Cause,
-    /// What came is no stream, or the data is at no position of it: the next attempt asks for everything.
-    pub loses_position: bool,
-    /// The data is at no position of the stream any more.
-    pub torn: bool,
-}
-
-impl Failure {
-    /// The network, or the primary, did not do what it should.
-    pub fn network(text: impl Into<String>) -> Failure {
-        Failure { text: text.into(), cause: Cause::Network, loses_position: false, torn: false }
+impl Node {
+    /// Gives the link's machine a turn, if there is one.
+    fn with_link(&mut self, act: impl FnOnce(&mut Link<Outcome>, &mut Turn<'_, Node>)) {
+        let Some(mut link) = self.host.replication.link.take() else { return };
+        let number = self.host.replication.following().map(|following| following.number);
+        let (mut actions, now_ms) = (Vec::new(), self.host.now.steady_ms());
+        act(&mut link, &mut Turn { follower: self, now_ms, actions: &mut actions });
+        // It may have ended the role that it belongs to.
+        if self.host.replication.following().map(|following| following.number) == number {
+            self.host.replication.link = Some(link);
+        }
+        self.do_link_actions(actions);
+        self.host.actions.alarm = true;
+        self.host.actions.link_room = true;
     }
 
-    /// The next attempt will fail as well.
-    pub fn repeating(text: impl Into<String>) -> Failure {
-        Failure { cause: Cause::Repeating, ..Failure::network(text) }
-    }
-}
-
-impl From<StreamError> for Failure {
-    fn from(error: StreamError) -> Failure {
-        let (loses_position, torn) = (error.loses_position(), error.is_torn());
-        Failure { loses_position, torn, ..Failure::repeating(error.to_string()) }
-    }
-}
-
-impl From<HandshakeError> for Failure {
-    fn from(error: HandshakeError) -> Failure {
-        match error {
-            // It takes our question for none: another one may do, as Redis tries SYNC then.
-            HandshakeError::Refused { to: "PSYNC", .. } => {
-                Failure { loses_position: true, ..Failure::network(error.to_string()) }
+    fn do_link_actions(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(attempt, job) => self.start_link_job(attempt, job),
+                action => self.host.actions.link.push(action),
             }
-            HandshakeError::Refused { .. } => Failure::network(error.to_string()),
-            _ => Failure::repeating(error.to_string()),
         }
     }
-}
 
-impl Node {
-    /// Ends an attempt. Returns after how many milliseconds the next one may begin; `None` if there is no link any more.
-    pub fn attempt_failed(&mut self, retry: &mut Retry, failure: Failure) -> Option<u64> {
-        let now = self.host.now.steady_ms();
-        let link = self.host.replication.link.as_mut()?;
-        self.host.clients.remove(link.slot);
-        if let Some(session) = self.engine.session_mut(link.slot) {
-            // What came of a transaction without its end comes again.
-            session.multi = None;
-        }
-        let up_ms = link.up_since_ms.take().map(|since| now.saturating_sub(since));
-        link.state.update(LinkState::Connect);
-        link.transfer = None;
-        link.loading.update(false);
-        link.failed_attempts += 1;
-        if up_ms.is_some() {
-            link.down_since_ms = Some(now);
-            tracing::info!("Connection with master lost.");
-        }
-        if failure.loses_position {
-            link.starts_over = true;
-        } else if up_ms.is_some() {
-            tracing::info!("Caching the disconnected master state.");
-        }
-        if up_ms.is_some_and(|up| up >= SETTLED_MS) {
-            // What failed before the link worked for so long is another story.
-            link.reason = None;
-        }
-        // Each reason once: what repeats is counted.
-        if link.reason.as_ref() != Some(&failure.text) {
-            tracing::warn!("{}", failure.text);
-            link.reason = Some(failure.text);
-        }
-        if failure.torn {
-            self.leave_history();
-        }
-        Some(retry.after(failure.cause, up_ms))
+    /// Ends the link, if there is one.
+    pub(super) fn stop_link(&mut self) {
+        self.with_link(|link, turn| link.stop(turn));
+        self.host.replication.link = None;
     }
-}
 
-impl Node {
+    /// Something happened to an attempt.
+    pub(crate) fn link_happened(&mut self, attempt: Attempt, event: Event<Outcome>) {
+        self.with_link(|link, turn| link.happened(attempt, event, turn));
+    }
+
+    /// Something came.
+    pub(crate) fn link_bytes(&mut self, attempt: Attempt, buffer: &mut Vec<u8>) {
+        self.with_link(|link, turn| link.bytes(attempt, buffer, turn));
+    }
+
+    /// Time has passed.
+    pub(crate) fn link_timer(&mut self) {
+        let due = self.host.replication.link.as_ref().and_then(Link::next_timer_ms);
+        if due.is_some_and(|due| due <= self.host.now.steady_ms()) {
+            self.with_link(|link, turn| link.timer(turn));
+        }
+    }
+
+    /// How many bytes should be read now from our primary, behind those that were left in the buffer.
+    pub fn link_read_size(&self, have: usize) -> usize {
+        self.host.replication.link().map_or(0, |link| link.read_size(have, self))
+    }
+
     /// Lets CLIENT LIST and CLIENT KILL know of the connection to our primary. Returns its slot.
     pub fn register_link(&mut self, arrival: Arrival) -> Option<usize> {
-        let link = self.host.replication.link.as_ref()?;
-        let id = self.engine.session(link.slot).map_or(0, |session| session.id);
+        let slot = self.host.replication.following()?.slot;
+        let id = self.engine.session(slot).map_or(0, |session| session.id);
         let client = Client::new(id, arrival, self.host.now.steady_ms() as i64);
-        self.host.clients.add(link.slot, client);
-        Some(link.slot)
+        self.host.clients.remove(slot);
+        self.host.clients.add(slot, client);
+        Some(slot)
     }
 
-    /// The link is so far now.
-    pub fn set_link_state(&mut self, state: LinkState) {
-        let now = self.host.now.steady_ms();
-        if let Some(link) = &mut self.host.replication.link {
-            link.state.update(state);
-            link.last_io_ms = now;
+    fn start_link_job(&mut self, attempt: Attempt, job: Job) {
+        let Some(incoming) = &mut self.host.replication.incoming else {
+            panic!("a job is about a snapshot that has come")
+        };
+        let path = Arc::clone(&incoming.path);
+        let job: crate::jobs::Job = match job {
+            Job::Sync => {
+                let mut file = incoming.file.take().expect("it is written once");
+                Box::new(move || {
+                    let result = file.sync_all().map_err(|error| error.to_string());
+                    drop(path);
+                    JobDone::Link(attempt, Box::new(Event::Synced(result)))
+                })
+            }
+            Job::Load => {
+                let load = snapshot_loader(self);
+                Box::new(move || {
+                    let loaded = load(&path.1).and_then(in_a_database_of_ours);
+                    drop(path);
+                    JobDone::Link(attempt, Box::new(Event::Loaded(loaded)))
+                })
+            }
+            Job::Replace => {
+                let files = self.host.files.clone();
+                let target = PathBuf::from(&self.host.settings.dbfilename);
+                let rule = self.host.keep_rule();
+                Box::new(move || {
+                    let replaced = files.replace_snapshot(&path.1, &target, &rule);
+                    drop(path);
+                    JobDone::SnapshotPlaced(attempt, replaced.map_err(|error| error.to_string()))
+                })
+            }
+        };
+        self.host.world.start_job(job);
+    }
+
+    /// A snapshot has taken the place of our own, whoever still wants it.
+    pub(crate) fn snapshot_placed(&mut self, attempt: Attempt, result: Result<Replaced, String>) {
+        if let Ok(replaced) = &result {
+            self.host.note_replaced(replaced);
         }
+        self.link_happened(attempt, Event::Replaced(result.map(|_| ())));
+    }
+}
+
+/// What stands in a database that is not there is not good.
+fn in_a_database_of_ours(outcome: Outcome) -> Result<Outcome, String> {
+    let (selected, databases) = (outcome.selected(), outcome.dbs.len());
+    match selected < databases {
+        true => Ok(outcome),
+        false => Err(format!("its stream stands in database {selected}, there are {databases}")),
+    }
+}
+
+impl Follower for Node {
+    type Loaded = Outcome;
+
+    fn timeout_ms(&self) -> u64 {
+        self.host.settings.repl_timeout as u64 * 1000
     }
 
-    /// A part of a snapshot came.
-    pub fn note_transfer(&mut self, total: Option<u64>, received: u64) {
-        let now = self.host.now.steady_ms();
-        if let Some(link) = &mut self.host.replication.link {
-            link.last_io_ms = now;
-            link.transfer = Some(TransferProgress { total, received, last_io_ms: now });
-        }
-    }
-
-    /// A part of the stream came.
-    pub fn note_stream(&mut self, bytes: usize) {
-        let now = self.host.now.steady_ms();
-        self.host.stats.note_link_input(bytes);
-        if let Some(link) = &mut self.host.replication.link {
-            link.last_io_ms = now;
-            link.received = link.received.after(bytes as u64);
-        }
-    }
-
-    /// A snapshot is being loaded.
-    pub fn begin_loading(&mut self) {
-        if let Some(link) = &mut self.host.replication.link {
-            link.transfer = None;
-            link.loading.update(true);
-        }
-    }
-
-    /// How we introduce ourselves.
-    pub fn introduction(&self) -> Introduction {
+    fn introduction(&self) -> Introduction {
         let settings = &self.host.settings;
         let announced = settings.replica_announce_port;
         let port = if announced > 0 { announced } else { settings.port };
         let address = &settings.replica_announce_ip;
         let journal = &self.host.journal;
-        let starts_over = self.host.replication.link.as_ref().is_some_and(|link| link.starts_over);
         Introduction {
             listening_port: port,
             address: (!address.is_empty()).then(|| address.clone()),
             credentials: (!settings.masterauth.is_empty())
                 .then(|| (settings.masteruser.clone(), settings.masterauth.clone())),
-            position: (journal.has_readers() && !starts_over)
-                .then(|| (journal.history.id, journal.end())),
+            position: (journal.has_readers()).then(|| (journal.history.id, journal.end())),
         }
     }
 
-    /// The primary continues our history, perhaps under a new name.
-    pub fn continue_history(&mut self, id: Option<ReplicationId>) {
+    fn entered(&mut self, stage: Stage) {
+        let Some(following) = &mut *self.host.replication.following else { return };
+        following.stage = stage;
+        if stage == Stage::Connected {
+            // Commands are let in again: those that waited for what the data has now can be served.
+            self.see_facts();
+            self.engine.serve_waiters(&mut self.host);
+            self.end_turn();
+        }
+    }
+
+    fn note_input(&mut self, bytes: usize) {
+        self.host.stats.note_link_input(bytes);
+    }
+
+    fn begin_file(&mut self) -> io::Result<()> {
+        let (now_s, pid) = (self.host.now.unix_ms / 1000, self.host.world.pid());
+        let path = PathBuf::from(format!("temp-{now_s}.{pid}.rdb"));
+        let file = self.host.files.create(&path).map_err(|error| error.source)?;
+        let path = Arc::new(Temporary(self.host.files.clone(), path));
+        self.host.replication.incoming = Some(Incoming { file: Some(file), path });
+        Ok(())
+    }
+
+    fn append_file(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let incoming = self.host.replication.incoming.as_mut().expect("it has begun");
+        let file = incoming.file.as_mut().expect("not all of it has come");
+        io::Write::write_all(file, bytes)
+    }
+
+    fn drop_file(&mut self) {
+        self.host.replication.incoming = None;
+    }
+
+    fn kill_saving_child(&mut self) {
+        self.host.kill_child(ChildKind::Save);
+    }
+
+    fn adopt(&mut self, outcome: Outcome, id: ReplicationId, offset: Offset) {
+        self.close_replicas();
+        let db = outcome.selected();
+        self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        loader::remark_on(outcome.meta.as_ref(), &self.engine.functions);
+        self.host.begin_history(id, offset, db);
+        self.engine.dirty = 0;
+        self.replace_aof();
+    }
+
+    fn continue_history(&mut self, id: Option<ReplicationId>) {
         let journal = &mut self.host.journal;
         if let Some(id) = id.filter(|id| *id != journal.history.id) {
             let end = journal.end();
@@ -186,88 +231,49 @@ impl Node {
             self.host.journal.start_backlog(self.host.settings.repl_backlog_size);
         }
         self.host.persistence.note_history(self.host.journal.history);
-        self.link_is_up();
     }
 
-    /// The data of the primary takes the place of ours.
-    pub fn adopt(&mut self, outcome: loader::Outcome, id: ReplicationId, offset: Offset) {
-        self.close_replicas();
-        let db = outcome.selected();
-        self.engine.replace_data(outcome.dbs, outcome.functions, None);
-        loader::remark_on(outcome.meta.as_ref(), &self.engine.functions);
-        self.host.begin_history(id, offset, db);
-        self.engine.dirty = 0;
-        self.replace_aof();
-        self.link_is_up();
-        // Not before commands are let in again.
-        self.see_facts();
-        self.engine.serve_waiters(&mut self.host);
-        self.end_turn();
-    }
-
-    fn link_is_up(&mut self) {
-        let end = self.host.journal.end();
-        let now = self.host.now.steady_ms();
-        if let Some(link) = &mut self.host.replication.link {
-            link.state.update(LinkState::Connected);
-            link.loading.update(false);
-            link.transfer = None;
-            link.was_up = true;
-            link.starts_over = false;
-            link.down_since_ms = None;
-            link.up_since_ms = Some(now);
-            link.received = end;
-            link.last_io_ms = now;
-        }
-    }
-
-    /// `REPLCONF ACK` for what is applied.
-    pub fn acknowledgement(&self, offset: Offset) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let applied = offset.to_string();
-        let durable =
-            self.host.persistence.durable_offset().map(|durable| durable.min(offset).to_string());
-        match &durable {
-            Some(durable) => encode::command(
-                &mut bytes,
-                [&b"REPLCONF"[..], b"ACK", applied.as_bytes(), b"FACK", durable.as_bytes()]
-                    .into_iter(),
-            ),
-            None => encode::command(
-                &mut bytes,
-                [&b"REPLCONF"[..], b"ACK", applied.as_bytes()].into_iter(),
-            ),
-        }
-        bytes
-    }
-}
-
-impl Node {
-    /// The data is at no position of the history that it came from: it begins one of its own, which nobody else has.
     fn leave_history(&mut self) {
         self.host.journal.history = History::new(self.host.new_replication_id());
         self.host.persistence.note_history(self.host.journal.history);
         self.close_replicas();
     }
 
-    /// What holds between two pieces of the stream: the journal stands where the intake does.
-    pub fn check_stream(&self, point: &StreamPoint) {
-        let journal = &self.host.journal;
-        assert_eq!(journal.end(), point.applied, "what is applied is journaled");
-        assert_eq!(journal.selected(), point.db(), "the stream stands in one database");
-    }
-
-    /// The session that executes the stream goes on where the journal ends.
-    pub fn enter_stream(&mut self) -> StreamPoint {
+    fn enter_stream(&mut self) -> StreamPoint {
         let journal = &self.host.journal;
         let (end, db) = (journal.end(), journal.selected());
-        if let Some(link) = &self.host.replication.link
-            && let Some(session) = self.engine.session_mut(link.slot)
+        if let Some(following) = self.host.replication.following()
+            && let Some(session) = self.engine.session_mut(following.slot)
         {
             session.db = db;
             session.multi = None;
         }
         StreamPoint::at(end, db, self.engine.dbs.len())
+    }
+
+    fn stream_end(&self) -> (Offset, usize) {
+        (self.host.journal.end(), self.host.journal.selected())
+    }
+
+    fn leave_stream(&mut self) {
+        let Some(following) = self.host.replication.following() else { return };
+        let slot = following.slot;
+        self.host.clients.remove(slot);
+        if let Some(session) = self.engine.session_mut(slot) {
+            session.multi = None;
+        }
+    }
+
+    fn append_queue_is_full(&self) -> bool {
+        self.host.persistence.append_queue_is_full()
+    }
+
+    fn durable_offset(&self) -> Option<Offset> {
+        self.host.persistence.durable_offset()
+    }
+
+    fn synced(&mut self, how: &'static str) {
+        self.host.world.report(Report::Synced(how));
     }
 }
 
@@ -287,8 +293,8 @@ impl Outside {
 
 impl Target for Node {
     fn execute(&mut self, start: Offset, bytes: &[u8], batch: &Batch) -> Executed {
-        let link = self.host.replication.link.as_ref().expect("its stream ends with the link");
-        let mut session = self.engine.take_session(link.slot);
+        let following = self.host.replication.following().expect("its stream ends with the link");
+        let mut session = self.engine.take_session(following.slot);
         assert_eq!(session.peer, Peer::Primary);
         session.halts = !self.host.settings.replica_ignore_unsupported;
         // Nobody reads them: what was refused is kept by the engine.

@@ -37,7 +37,8 @@ fn answer<I: Iterator<Item = Acknowledged> + Clone>(
 impl crate::node::Outside {
     /// How far the disk and the replicas that the stream reaches have come.
     fn reached(&self) -> Reached<impl Iterator<Item = Acknowledged> + Clone> {
-        let online = self.replication.replicas.values().filter(|replica| replica.is_online());
+        let feeds = self.replication.primary.feeds().map(|(_, feed)| feed);
+        let online = feeds.filter(|feed| feed.is_online());
         let replicas = online.map(Feed::acknowledged);
         Reached { disk: self.persistence.restorable(), replicas }
     }
@@ -112,7 +113,7 @@ impl crate::node::Outside {
     fn suspend(&mut self, session: &mut Session, wait: Wait) {
         session.suspended = true;
         self.replication.waits.push(wait);
-        if self.replication.replicas.values().any(Feed::is_fed) {
+        if self.replication.primary.is_read() {
             self.journal_control(GETACK);
         }
         self.set_alarm();

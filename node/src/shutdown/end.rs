@@ -135,10 +135,6 @@ impl Outside {
         self.shown_replicas().all(|replica| has_all(replica, end))
     }
 
-    fn shown_replicas(&self) -> impl Iterator<Item = &Feed> {
-        self.replication.replicas.values().filter(|replica| replica.is_shown())
-    }
-
     /// Whether the first base of the append-only file is being written, or about to be.
     fn is_getting_its_base(&self) -> bool {
         self.persistence.lacks_base() && self.persistence.last_rewrite_ok
@@ -294,12 +290,12 @@ impl Outside {
     }
 
     /// Ends the child at work: what it writes would come in the way of what is written now.
-    fn end_child(&mut self, flags: ShutdownFlags) -> Result<(), String> {
+    fn end_work(&mut self, flags: ShutdownFlags) -> Result<(), String> {
         if self.child.saving().is_some() {
             tracing::warn!("There is a child saving an .rdb. Killing it!");
             let killed = self.kill_child(Kind::Save).or_else(|| self.kill_child(Kind::FullSync));
             let temporary = killed.map(|pid| PathBuf::from(backup::fork::temporary_name(pid)));
-            let file = self.replication.sync.as_ref().and_then(|sync| sync.file.as_ref());
+            let file = &self.replication.sync_file;
             for path in temporary.iter().chain(file) {
                 let _ = self.files.remove(path);
             }
@@ -325,7 +321,7 @@ impl Outside {
     /// Puts everything where it must be before the process ends.
     fn finish(&mut self, engine: &mut Engine, flags: ShutdownFlags) -> Result<(), String> {
         self.log_lagging_replicas();
-        self.end_child(flags)?;
+        self.end_work(flags)?;
         let mut is_writing = true;
         if self.persistence.aof_is_on() {
             tracing::info!("Calling fsync() on the AOF file.");

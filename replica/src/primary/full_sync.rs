@@ -133,6 +133,11 @@ impl Primary {
         queues.max().unwrap_or(0) <= QUEUE_MAX
     }
 
+    /// The number that the next full sync will have.
+    pub fn next_sync_number(&self) -> u64 {
+        self.syncs + 1
+    }
+
     /// The number of the full sync under way.
     pub fn sync_number(&self) -> Option<u64> {
         self.sync.as_ref().map(|sync| sync.number)

@@ -26,7 +26,7 @@ pub fn start(shell: Weak<RefCell<Shell>>, child: Child) -> i32 {
 }
 
 /// Gives a node a turn, if there still is one.
-pub fn turn(shell: &Weak<RefCell<Shell>>, event: Event) {
+pub fn turn(shell: &Weak<RefCell<Shell>>, event: Event<'_>) {
     if let Some(shell) = shell.upgrade() {
         shell.borrow_mut().turn(event);
     }

@@ -1,34 +1,33 @@
 //! The snapshot of a full sync on its way from the child to the node, which hands it to the replicas that wait for it.
 //!
 //! ```text
-//! child ─► pipe ─► read while the replicas' queues have room ─► Event::SyncPiece
+//! child ─► pipe ─► read while the node wants more ─► Event::Sync
 //! child ─► file, whole ─► read in the same way
 //! ```
 //!
-//! A child whose pipe nobody reads waits; where nobody is left that wants the snapshot it is killed.
+//! A child whose pipe nobody reads waits.
 //!
 //! # Not here
-//! - when a full sync begins, and for whom: `node::replication::full_sync`
+//! - when a full sync begins, for whom, and when it ends: `replica::primary`
 
 use super::child;
 use crate::shell::{Shell, Signals};
 use backup::fork::Child;
 use bytes::BytesMut;
 use node::Event;
+use replica::primary::SyncEvent;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe::Receiver;
-use tokio::task::JoinHandle;
 
 /// Bytes read at a time.
 const PIECE: usize = 256 * 1024;
 /// Bytes that a pipe holds, where the system allows it.
 const PIPE_BYTES: usize = 1 << 20;
-const ALL_GONE: &str = "all replicas are gone";
 
 /// A pipe for a snapshot: our end, and the child's.
 pub fn pipe() -> io::Result<(Receiver, OwnedFd)> {
@@ -41,13 +40,11 @@ pub fn pipe() -> io::Result<(Receiver, OwnedFd)> {
 /// Reads what a child writes into a pipe. Returns its number.
 pub fn start_pipe(shell: Weak<RefCell<Shell>>, child: Child, reader: Receiver, number: u64) -> i32 {
     let pid = child.pid;
+    follow(shell.clone(), child, number);
     tokio::task::spawn_local(async move {
-        let sync = Sync::new(&shell, number);
-        let result = match &sync {
-            Some(sync) => sync.pump_pipe(child, reader).await,
-            None => return,
-        };
-        child::turn(&shell, Event::SyncEnded(number, result));
+        if let Some(sync) = Sync::new(&shell, number) {
+            sync.read(reader).await;
+        }
     });
     pid
 }
@@ -55,13 +52,22 @@ pub fn start_pipe(shell: Weak<RefCell<Shell>>, child: Child, reader: Receiver, n
 /// Waits until a child has written a file, and reads that. Returns its number.
 pub fn start_file(shell: Weak<RefCell<Shell>>, child: Child, path: PathBuf, number: u64) -> i32 {
     let pid = child.pid;
+    follow(shell.clone(), child, number);
     tokio::task::spawn_local(async move {
-        let Some(sync) = Sync::new(&shell, number) else { return };
-        let result = sync.pump_file(child, &path).await;
-        let _ = backup::files::Files::real().remove(&path);
-        child::turn(&shell, Event::SyncEnded(number, result));
+        if let Some(sync) = Sync::new(&shell, number) {
+            sync.read_file(&path).await;
+        }
     });
     pid
+}
+
+/// Follows the child: its reports are shown in INFO.
+fn follow(shell: Weak<RefCell<Shell>>, child: Child, number: u64) {
+    tokio::task::spawn_local(async move {
+        let result = child::follow(child, |progress| child::report(&shell, progress)).await;
+        let event = SyncEvent::ChildEnded(result.map(|_| ()));
+        child::turn(&shell, Event::Sync(number, event));
+    });
 }
 
 /// A full sync under way.
@@ -73,122 +79,69 @@ struct Sync {
 
 impl Sync {
     fn new(shell: &Weak<RefCell<Shell>>, number: u64) -> Option<Sync> {
-        let signals = Rc::clone(&shell.upgrade()?.borrow().signals);
+        let shared = shell.upgrade()?;
+        let signals = Signals::of(&shared);
         Some(Sync { shell: shell.clone(), signals, number })
     }
 
-    fn turn(&self, event: Event) {
-        child::turn(&self.shell, event);
+    fn tell(&self, event: SyncEvent) {
+        child::turn(&self.shell, Event::Sync(self.number, event));
     }
 
-    /// How many replicas wait for it.
-    fn awaiting(&self) -> usize {
-        self.shell.upgrade().map_or(0, |shell| shell.borrow().node.awaiting(self.number))
+    /// Looks at the shell.
+    fn ask<T>(&self, ask: impl FnOnce(&mut Shell) -> T) -> Option<T> {
+        self.shell.upgrade().map(|shell| ask(&mut shell.borrow_mut()))
     }
 
-    fn has_room(&self) -> bool {
-        self.shell.upgrade().is_none_or(|shell| shell.borrow().node.sync_has_room(self.number))
+    /// Whether it is over: nobody wants more of it.
+    fn is_over(&self) -> bool {
+        let current = self.ask(|shell| shell.node.host.replication.primary.sync_number());
+        current.flatten() != Some(self.number)
     }
 
-    async fn wait_for_room(&self) {
-        while !self.has_room() {
-            self.signals.sync_room.notified().await;
-        }
-    }
-
-    /// Follows the child: its reports are shown in INFO. The task ends when the child does.
-    fn follow(&self, child: Child) -> JoinHandle<Result<String, String>> {
-        let shell = self.shell.clone();
-        tokio::task::spawn_local(async move {
-            let result = child::follow(child, |progress| child::report(&shell, progress)).await;
-            child::turn(&shell, Event::ChildExited);
-            result
-        })
-    }
-
-    /// Hands on a piece. False if nobody is left that wants it.
-    fn spread(&self, piece: BytesMut) -> bool {
-        let any = self.awaiting() > 0;
-        self.turn(Event::SyncPiece(self.number, piece.freeze()));
-        any
-    }
-
-    async fn pump_pipe(&self, child: Child, mut reader: Receiver) -> Result<(), String> {
-        let process = child.process();
-        let ended = self.follow(child);
-        self.turn(Event::SyncBegins(self.number, None));
-        let mut failure = None;
+    /// Reads a pipe or file while that is wanted.
+    async fn read(&self, mut source: impl AsyncRead + Unpin) {
         loop {
-            self.wait_for_room().await;
+            let room = self.signals.sync_room.notified();
+            if self.is_over() {
+                return;
+            }
+            let wants = self.ask(|shell| shell.node.wants_sync_piece(self.number));
             let mut piece = BytesMut::with_capacity(PIECE);
             // Also while the child writes nothing it is noticed that nobody waits for it any more.
             let read = tokio::select! {
-                read = reader.read_buf(&mut piece) => read,
-                () = self.signals.sync_room.notified() => match self.awaiting() {
-                    0 => Ok(1),
-                    _ => continue,
-                },
+                read = source.read_buf(&mut piece), if wants == Some(true) => read,
+                () = room => continue,
+                () = self.signals.sync.notified() => continue,
             };
             match read {
-                Ok(0) => {
-                    tracing::info!(
-                        "Diskless rdb transfer, done reading from pipe, {} replicas still up.",
-                        self.awaiting()
-                    );
-                    break;
-                }
-                Ok(_) if self.spread(piece) => {}
-                Ok(_) => {
-                    tracing::info!(
-                        "Diskless rdb transfer, last replica dropped, killing fork child."
-                    );
-                    failure = Some(ALL_GONE.to_string());
-                }
-                Err(error) => failure = Some(format!("reading from the child: {error}")),
-            }
-            if failure.is_some() {
-                let _ = process.kill();
-                break;
+                Ok(0) => return self.tell(SyncEvent::AllRead),
+                Ok(_) => self.tell(SyncEvent::Piece(piece.freeze())),
+                Err(error) => return self.tell(SyncEvent::ReadFailed(error.to_string())),
             }
         }
-        let result = wait_for(ended).await;
-        failure.map_or(result, Err)
     }
 
-    async fn pump_file(&self, child: Child, path: &Path) -> Result<(), String> {
-        let process = child.process();
-        let mut ended = self.follow(child);
-        loop {
-            tokio::select! {
-                result = &mut ended => {
-                    result.map_err(|error| format!("waiting for the child: {error}"))??;
-                    break;
-                }
-                () = self.signals.sync_room.notified() => {
-                    if self.awaiting() == 0 {
-                        let _ = process.kill();
-                        let _ = wait_for(ended).await;
-                        return Err(ALL_GONE.into());
-                    }
-                }
+    /// Opens the file when the child has written it, and reads that.
+    async fn read_file(&self, path: &Path) {
+        while self.ask(|shell| std::mem::take(&mut shell.open_sync_file)) != Some(true) {
+            if self.is_over() {
+                return;
             }
+            self.signals.sync.notified().await;
         }
-        let mut file = tokio::fs::File::open(path).await.map_err(|error| error.to_string())?;
-        let len = file.metadata().await.map_err(|error| error.to_string())?.len();
-        self.turn(Event::SyncBegins(self.number, Some(len)));
-        loop {
-            self.wait_for_room().await;
-            let mut piece = BytesMut::with_capacity(PIECE);
-            if file.read_buf(&mut piece).await.map_err(|error| error.to_string())? == 0 {
-                return Ok(());
+        match open(path).await {
+            Ok((file, len)) => {
+                self.tell(SyncEvent::Opened(len));
+                self.read(file).await;
             }
-            if !self.spread(piece) {
-                return Err(ALL_GONE.into());
-            }
+            Err(error) => self.tell(SyncEvent::ReadFailed(error.to_string())),
         }
     }
 }
 
-async fn wait_for(child: JoinHandle<Result<String, String>>) -> Result<(), String> {
-    child.await.map_err(|error| format!("waiting for the child: {error}"))?.map(|_| ())
+async fn open(path: &Path) -> io::Result<(tokio::fs::File, u64)> {
+    let file = tokio::fs::File::open(path).await?;
+    let len = file.metadata().await?.len();
+    Ok((file, len))
 }

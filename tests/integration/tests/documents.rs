@@ -160,7 +160,8 @@ fn sources() -> String {
         }
     }
     let mut all = String::new();
-    for part in ["protocol", "keyspace", "journal", "engine", "backup", "replica", "server"] {
+    for part in ["protocol", "keyspace", "journal", "engine", "backup", "replica", "node", "server"]
+    {
         collect(&root().join(part).join("src"), &mut all);
     }
     all

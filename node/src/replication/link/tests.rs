@@ -39,10 +39,3 @@ fn what_was_journaled_before_another_history_is_on_disk_under_its_own() {
         .map(|word| text.find(word).unwrap_or_else(|| panic!("{word} in {text}")));
     assert!(places.is_sorted(), "{text}");
 }
-
-#[test]
-#[should_panic(expected = "what is applied is journaled")]
-fn a_journal_that_stands_elsewhere_than_the_intake_is_noticed() {
-    let node = testing::node();
-    node.check_stream(&StreamPoint::at(at(1), 0, 16));
-}
