@@ -556,10 +556,9 @@ impl<L> Link<L> {
 
     /// Goes on with the same connection.
     fn say<F: Follower<Loaded = L>>(&mut self, next: Talk<L>, turn: &mut Turn<'_, F>) {
-        let State::Talking(wire, talk) = &mut self.state else {
+        let State::Talking(_, talk) = &mut self.state else {
             panic!("a conversation goes on that had begun")
         };
-        wire.heard_ms = turn.now_ms;
         *talk = next;
         self.tell_stage(turn);
     }

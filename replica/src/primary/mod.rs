@@ -215,10 +215,10 @@ impl Primary {
         }
         feed.ask(is_old, turn.now_ms);
         tracing::info!("Replica {} asks for synchronization", feed.name());
+        // It may push older bytes out of the backlog.
         turn.journal.seal();
         Ok(match decide(turn.journal, asked) {
-            Answer::Partial { from } if !is_old => go_on(feed, from, turn),
-            Answer::Partial { .. } => start_over(feed, Reason::Asked, turn.now_ms),
+            Answer::Partial { from } => go_on(feed, from, turn),
             Answer::Full { reason } => start_over(feed, reason, turn.now_ms),
         })
     }

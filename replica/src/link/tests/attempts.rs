@@ -175,6 +175,25 @@ fn after_a_link_that_worked_at_once_again() {
 }
 
 #[test]
+fn a_reason_is_told_again_after_a_link_that_worked_for_long() {
+    let mut play = Play::new(Node::new());
+    let mut told = Vec::new();
+    for up_ms in [100, 100, 2000, SETTLED_MS, 100, SETTLED_MS + 1] {
+        if play.link.stage() == Stage::Connect {
+            play.play_all(&[Timer], Cut::Nowhere);
+        }
+        play.play_all(&going_on()[1..], Cut::Nowhere);
+        for _ in 0..up_ms / 100 {
+            play.play_all(&[Wait(100), Says(command(&["PING"]))], Cut::Nowhere);
+        }
+        play.now_ms += up_ms % 100;
+        let lines = play.play_all(&[Closed], Cut::Nowhere);
+        told.push(lines.iter().any(|line| line.ends_with("closed by the other side")));
+    }
+    assert_eq!(told, [true, false, false, true, false, true]);
+}
+
+#[test]
 fn a_timer_that_rings_early_does_nothing() {
     for moves in 0..=life().len() {
         let mut play = lived(moves);

@@ -44,9 +44,9 @@ fn who_is_above_the_soft_limit_for_too_long_is_given_up() {
     stage.pass(100);
     stage.write(3000);
     stage.pump(1, usize::MAX);
-    stage.pass(3000);
+    stage.pass(3100);
     assert_eq!(stage.peers[&2].killed, 0);
-    stage.pass(200);
+    stage.pass(100);
     assert!(stage.peers[&2].overflowed && !stage.peers[&1].overflowed);
 }
 
@@ -81,6 +81,12 @@ fn writers_are_slowed_for_who_moves_and_not_for_long() {
         slowed_ms += if stage.primary.slow_ms() > 0 { 100 } else { 0 };
     }
     assert!((1900..=2100).contains(&slowed_ms), "{slowed_ms}");
+    // Another minute.
+    stage.pump(2, 1);
+    stage.now_ms += 60_000;
+    stage.pump(2, 1);
+    stage.turn(|primary, turn| primary.limit(turn));
+    assert!(stage.primary.slow_ms() > 0);
     stage.gone(1);
     stage.gone(2);
     stage.timer(false);

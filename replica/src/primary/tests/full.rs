@@ -256,6 +256,29 @@ fn the_last_one_drops_out_and_the_child_is_ended() {
     // Of the one before nothing is heard any more.
     stage.turn(|primary, turn| primary.happened(number, killed, turn));
     assert!(stage.primary.wants_piece());
+    end_of_pipe(&mut stage);
+    assert_eq!((stage.others.pop(), stage.peers[&3].killed), (Some(Action::SyncEnded), 0));
+}
+
+#[test]
+fn what_is_read_behind_an_error_goes_nowhere() {
+    let mut stage = by_pipe(&[1]);
+    stage.pump(1, usize::MAX);
+    let before = stage.got(1);
+    stage.sync_event(SyncEvent::ReadFailed("broken".into()));
+    stage.sync_event(SyncEvent::Piece(Bytes::from_static(b"late")));
+    stage.pump(1, usize::MAX);
+    assert_eq!(stage.got(1), before);
+}
+
+#[test]
+fn the_stream_behind_a_snapshot_says_its_database() {
+    let mut stage = by_pipe(&[1]);
+    let (offset, db) = (stage.journal.end(), stage.journal.selected());
+    stage.journal.append(Kind::Effect, (db, db), b"SET k v\r\n");
+    stage.collect();
+    let stream = String::from_utf8_lossy(&stage.stream[offset.get() as usize..]).into_owned();
+    assert!(stream.starts_with(&format!("*2\r\n$6\r\nSELECT\r\n$1\r\n{db}\r\n")), "{stream}");
 }
 
 #[test]

@@ -52,6 +52,17 @@ fn who_goes_on_gets_each_byte_behind_its_offset() {
 }
 
 #[test]
+fn what_was_just_written_pushes_out_what_is_asked_for() {
+    let mut stage = Stage::new();
+    stage.journal.start_backlog(100);
+    stage.write(60);
+    stage.introduce(1);
+    // It is not sealed yet, and longer than the backlog.
+    stage.journal.append(Kind::Effect, (1, 1), &[b'x'; 200]);
+    assert_eq!(stage.psync(1, id(1).as_str(), 1), Welcome::Waits { refused: true });
+}
+
+#[test]
 fn offsets_that_cannot_be_are_refused() {
     for next in [-1, 0, i64::MIN, i64::MAX, 1 << 62] {
         let (mut stage, _) = promoted();
@@ -147,7 +158,9 @@ fn a_promotion_closes_all_and_they_go_on() {
     assert_eq!(killed, [1, 1, 0], "who has only introduced itself may ask");
     stage.gone(1);
     // It was away; what is written next stands in a database that is said.
-    stage.write(5);
+    let db = stage.journal.selected();
+    stage.journal.append(Kind::Effect, (db, db), b"SET k v\r\n");
+    stage.collect();
     stage.introduce(4);
     let welcome = stage.psync(4, id(1).as_str(), end.next_byte());
     assert_eq!(welcome, Welcome::Continue(format!("CONTINUE {}", id(2))));
@@ -155,6 +168,7 @@ fn a_promotion_closes_all_and_they_go_on() {
     assert!(stage.got(4).contains("\r\n*2\r\n$6\r\nSELECT\r\n"), "{}", stage.got(4));
     // The time for a PING begins with the promotion.
     stage.pass(9_900);
+    stage.pump(4, usize::MAX);
     assert!(!stage.got(4).contains("ping"));
     stage.pass(100);
     stage.pump(4, usize::MAX);
