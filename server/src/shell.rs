@@ -210,10 +210,10 @@ impl Shell {
         self.handles[slot] = Some(handle);
     }
 
-    /// It has it no more.
-    pub fn forget(&mut self, slot: usize) {
-        if let Some(handle) = self.handles.get_mut(slot) {
-            *handle = None;
+    /// It has it no more, if it still had.
+    pub fn forget(&mut self, slot: usize, handle: &Rc<Handle>) {
+        if let Some(registered) = self.handles.get_mut(slot) {
+            registered.take_if(|registered| Rc::ptr_eq(registered, handle));
         }
     }
 }
