@@ -343,17 +343,26 @@ impl Scan<'_> {
                     self.pass(len)
                 }
                 Ok(Annotation::History(history)) => {
-                    if !self.now.tied && goes_on(self.now.history, &history) {
-                        self.now.floor = self.now.position;
-                    }
-                    self.now.history = Some(history);
-                    self.now.position = None;
+                    self.history(history);
                     self.pass(len)
                 }
                 Ok(Annotation::Timestamp(_) | Annotation::Other) => self.pass(len),
             },
             Record::Incomplete { needed } => Ok(Step::More(needed)),
             Record::Malformed(error) => Err(self.malformed(at + error.offset, error.reason)),
+        }
+    }
+
+    /// Other offsets are counted from here on, or it is said again which.
+    fn history(&mut self, history: HistoryMark) {
+        let before = self.now.history.replace(history);
+        if !self.now.tied {
+            // More than one may come before the first block: behind one whose block was torn and cut stands the next start's.
+            let floor = self.now.position.or(self.now.floor);
+            self.now.floor = floor.filter(|_| goes_on(before, &history));
+        }
+        if before.is_none_or(|before| before.id != history.id) {
+            self.now.position = None;
         }
     }
 
