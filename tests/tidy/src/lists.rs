@@ -106,6 +106,7 @@ const LIBRARIES: Place = Place::BelowWithoutTests(&[
     "engine/src/",
     "backup/src/",
     "replica/src/",
+    "simulation/src/",
 ]);
 /// Those that know no clock, socket, file or thread.
 const PURE: Place = Place::BelowWithoutTests(&[
@@ -114,6 +115,7 @@ const PURE: Place = Place::BelowWithoutTests(&[
     "journal/src/",
     "engine/src/",
     "replica/src/",
+    "simulation/src/",
 ]);
 
 const ORDER: &str =
