@@ -117,7 +117,7 @@ struct Open {
 
 impl fmt::Debug for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Open({}, {:?}, at {})", self.path.display(), self.mode, self.position)
+        f.debug_tuple("Open").field(&self.path).field(&self.mode).field(&self.position).finish()
     }
 }
 
