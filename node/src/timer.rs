@@ -20,6 +20,7 @@ impl Node {
         }
         let each_second = self.host.ticks.is_multiple_of(10);
         self.host.ticks += 1;
+        self.watch_log();
         self.look_at_append_queue();
         // What goes is journaled: nothing does by itself while too much waits for the disk, or while writes are paused.
         let is_paused = self.engine.conditions.pause != Pause::Nothing;
@@ -43,6 +44,7 @@ impl Node {
 
     /// Reacts at once to what cannot wait for the next tick: a replica that waits, an acknowledgement, a new role.
     pub(crate) fn react(&mut self) {
+        self.watch_log();
         self.check_waits();
         self.run_scheduled();
         self.start_full_sync();
@@ -52,6 +54,7 @@ impl Node {
     /// Ships the journal after the writes of a round.
     pub(crate) fn flush(&mut self) {
         self.host.journal.seal();
+        self.watch_log();
         self.host.ship_to_disk();
         self.host.note_shipped();
         self.limit_replicas();

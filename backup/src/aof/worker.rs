@@ -94,6 +94,8 @@ pub struct AppendStatus {
     /// An [`Order::Sync`] is on its way.
     pub(super) sync_ordered: AtomicBool,
     syncing: AtomicBool,
+    /// Somebody waits for what is published.
+    watched: AtomicBool,
     failed: AtomicBool,
     fatal: AtomicBool,
     error: Mutex<Option<String>>,
@@ -131,6 +133,17 @@ impl AppendStatus {
     /// Why the last write or fsync failed.
     pub fn error(&self) -> Option<String> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says whether somebody waits for what is published: then each change of it is told, else only that something fails, or
+    /// works again. To be said before the positions are looked at: what they are by then needs no telling.
+    pub fn watch(&self, watched: bool) {
+        self.watched.store(watched, Ordering::SeqCst);
+    }
+
+    /// Whether somebody does.
+    pub fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::SeqCst)
     }
 
     /// Notes a wish. Returns whether an [`Order::Sync`] is to be sent: one waits at most.
@@ -238,6 +251,11 @@ impl<D: Disk> AppendWorker<D> {
     /// Whether [`Order::Stop`] was obeyed, or an error was fatal: it does nothing more.
     pub fn has_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Whether replies wait for each write and fsync.
+    pub fn is_awaited(&self) -> bool {
+        self.policy == FsyncPolicy::Always
     }
 
     /// When there is something to do if no order comes.

@@ -103,7 +103,11 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "appendonly" => return host.switch_aof(ctx.engine, ctx.session.in_exec),
         "aof-disable-auto-gc" => host.collect_history(),
         "aof-timestamp-enabled" => host.begin_second(ctx.now()),
-        "appendfsync" => host.persistence.set_policy(settings),
+        "appendfsync" => {
+            host.persistence.set_policy(settings);
+            // What waited under the policy before may leave under this one.
+            host.wake_gated();
+        }
         "port" => {
             return (host.world.listen(settings))
                 .map_err(|_| "Unable to listen on this port. Check server logs.".to_string());

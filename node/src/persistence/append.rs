@@ -479,7 +479,14 @@ impl Node {
                 tracing::info!("The AOF file is written again after {waited_ms} ms.");
             }
         }
+        self.watch_log();
         self.see_facts();
+    }
+
+    /// Lets the append log tell of what it does only if somebody waits for that.
+    pub(crate) fn watch_log(&mut self) {
+        let waits = !self.host.replication.waits.is_empty();
+        self.host.persistence.watch_log(waits);
     }
 
     /// What the append thread published has changed.
@@ -509,6 +516,7 @@ impl Node {
             }
             self.host.persistence.append_error.update(error);
         }
+        self.watch_log();
         self.see_facts();
     }
 

@@ -220,6 +220,17 @@ impl Persistence {
         self.aof.is_some()
     }
 
+    /// Lets the append log tell of each thing that it has done as long as somebody waits for that; `waits`: a client does.
+    /// Who begins to wait looks at the positions behind this.
+    pub fn watch_log(&self, waits: bool) {
+        if let Some(aof) = &self.aof {
+            let replies_wait = aof.policy == FsyncPolicy::Always;
+            let is_full = aof.queue.full().is_some();
+            let fails = self.append_error.is_some();
+            aof.thread.status().watch(waits || replies_wait || is_full || fails);
+        }
+    }
+
     /// Asks for an fsync now.
     pub fn request_sync(&self) {
         if let Some(aof) = &self.aof {
@@ -242,6 +253,7 @@ impl Persistence {
             && aof.policy != policy
         {
             aof.policy = policy;
+            aof.thread.status().watch(true);
             aof.thread.order(Order::SetPolicy(policy));
             self.request_sync();
         }

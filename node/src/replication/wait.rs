@@ -117,6 +117,8 @@ impl crate::node::Outside {
             self.journal_control(GETACK);
         }
         self.set_alarm();
+        // The disk may have come so far before it was watched.
+        self.actions.react = true;
     }
 }
 

@@ -58,6 +58,7 @@ fn a_disk_that_stands_still_is_seen_from_outside_and_wishes_do_not_queue_up() {
         thread.order(Order::Append { bytes, start, end, position, timestamp_s: None });
     };
     let status = Arc::clone(thread.status());
+    status.watch(true);
     assert!(!status.is_syncing());
     order(1);
     enters.recv().expect("it fsyncs");
@@ -93,6 +94,7 @@ fn the_thread_publishes_and_notifies() {
     let clock = Box::new(|| 0);
     let thread =
         AppendThread::spawn(appender, FsyncPolicy::Always, clock, notify).expect("spawned");
+    thread.status().watch(true);
     for number in 1..=100 {
         let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
         let (start, position) = (offset(number * 14), position(number));
@@ -112,4 +114,68 @@ fn the_thread_publishes_and_notifies() {
     assert_eq!(status.size(), std::fs::metadata(&path).expect("there").len());
     let bytes = std::fs::read(&path).expect("read");
     assert_eq!(String::from_utf8(bytes).expect("ASCII").matches("PING").count(), 100);
+}
+
+/// A disk that is full while it is told to be.
+struct Full(Arc<AtomicU64>);
+
+impl Disk for Full {
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => Ok(slices.iter().map(|slice| slice.len()).sum()),
+            _ => Err(io::ErrorKind::StorageFull.into()),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn cut(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn who_does_not_watch_is_told_of_failures_alone() {
+    let full = Arc::new(AtomicU64::new(0));
+    let appender = Appender::new(Full(Arc::clone(&full))).expect("a size");
+    let (told, tell) = mpsc::channel();
+    let notify = Box::new(move || {
+        let _ = told.send(());
+    });
+    // A clock that lets what failed be tried again at once.
+    let looks = AtomicU64::new(0);
+    let clock = Box::new(move || looks.fetch_add(1000, Ordering::SeqCst));
+    let thread = AppendThread::spawn(appender, FsyncPolicy::No, clock, notify).expect("spawned");
+    let order = |number: u64| {
+        let bytes = vec![Bytes::from_static(b"*1\r\n$4\r\nPING\r\n")];
+        let (start, end, position) = (offset(0), offset(14), position(number));
+        thread.order(Order::Append { bytes, start, end, position, timestamp_s: None });
+    };
+    let written = |number: u64| {
+        while thread.status().written().get() < number {
+            std::thread::yield_now();
+        }
+    };
+    order(1);
+    written(1);
+    full.store(1, Ordering::SeqCst);
+    order(2);
+    tell.recv().expect("it fails");
+    assert!(thread.status().failed());
+    full.store(0, Ordering::SeqCst);
+    tell.recv().expect("it works again");
+    assert!(!thread.status().failed());
+    order(3);
+    written(3);
+    assert!(tell.try_recv().is_err(), "nobody asked for it");
+    thread.status().watch(true);
+    order(4);
+    tell.recv().expect("watched");
+    thread.stop();
 }
