@@ -5,9 +5,8 @@
 //!          written, durable (positions), size, error  ◄─ atomics, then notify()
 //! ```
 //!
-//! Where no reply waits for it (`everysec`, `no`) it gathers orders for half a millisecond after each write: so it is woken, and
-//! writes, two thousand times a second at most, however many orders come. And main is told of what was published only if it
-//! watches ([`AppendStatus::watch`]), or something fails: waking it for each write costs more than the write.
+//! Main is told of what was published only if it watches ([`AppendStatus::watch`]), or something fails: waking it for each write
+//! costs more than the write. (Gathering orders for half a millisecond was tried: rounds of the loop under load are longer.)
 //!
 //! The thread itself fsyncs, so a slow disk holds up the writes behind it but never the executing thread; what queues
 //! up is one larger write afterwards. How much queues up is the caller's to bound: `queued_bytes` and `written`
@@ -26,9 +25,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// For how long orders are gathered after a write that no reply waits for.
-const GATHER: Duration = Duration::from_micros(500);
 
 /// The thread, from outside. Dropping it is as good as [`Order::Stop`], without waiting.
 #[derive(Debug)]
@@ -132,15 +128,11 @@ impl<D: Disk> Inside<D> {
                 Err(RecvTimeoutError::Disconnected) => self.worker.take(Order::Stop),
             }
             orders.try_iter().for_each(|order| self.worker.take(order));
-            let writes = self.worker.writes_at((self.clock_ms)());
             let had_failed = self.worker.status().failed();
             self.work();
             let status = self.worker.status();
             if status.is_watched() || status.failed() != had_failed || self.worker.has_stopped() {
                 notify();
-            }
-            if writes && !self.worker.is_awaited() && !self.worker.has_stopped() {
-                std::thread::sleep(GATHER);
             }
         }
     }

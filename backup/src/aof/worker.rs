@@ -253,11 +253,6 @@ impl<D: Disk> AppendWorker<D> {
         self.stopped
     }
 
-    /// Whether replies wait for each write and fsync.
-    pub fn is_awaited(&self) -> bool {
-        self.policy == FsyncPolicy::Always
-    }
-
     /// When there is something to do if no order comes.
     pub fn next_ms(&self) -> Option<u64> {
         let sync_ms = (self.policy == FsyncPolicy::EverySec && self.unsynced)
