@@ -170,7 +170,10 @@ impl Shell {
             signals.link_room.notify_waiters();
         }
         self.open_sync_file |= std::mem::take(&mut actions.open_sync_file);
-        if self.open_sync_file || std::mem::take(&mut actions.sync_ended) {
+        let sync_ended = std::mem::take(&mut actions.sync_ended);
+        // A file that nobody has opened by then is not the next full sync's.
+        self.open_sync_file &= !sync_ended;
+        if self.open_sync_file || sync_ended {
             signals.sync.notify_one();
         }
         self.end_is_there |= std::mem::take(&mut actions.end_is_there);
