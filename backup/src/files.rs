@@ -138,6 +138,12 @@ impl Files {
         self.open_as(path, Mode::Append).on("open for appending", path)
     }
 
+    /// Makes a file's contents last.
+    pub fn sync(&self, path: &Path) -> Result<(), FileError> {
+        let file = self.open_as(path, Mode::Read);
+        file.and_then(|mut file| file.sync_all()).on("fsync", path)
+    }
+
     /// Makes a directory's names last: those created, renamed and removed in it.
     pub fn sync_directory(&self, directory: &Path) -> Result<(), FileError> {
         self.0.sync_directory(directory).on("fsync directory", directory)
@@ -145,8 +151,7 @@ impl Files {
 
     /// Puts the file `temporary` in the place of `target`: fsync, rename, fsync of the directory.
     pub fn replace(&self, temporary: &Path, target: &Path) -> Result<(), FileError> {
-        let file = self.open_as(temporary, Mode::Read);
-        file.and_then(|mut file| file.sync_all()).on("fsync", temporary)?;
+        self.sync(temporary)?;
         self.rename_synced(temporary, target)
     }
 

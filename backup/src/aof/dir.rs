@@ -22,7 +22,7 @@
 
 use super::AofError;
 use super::base::{BaseJob, save_base};
-use crate::files::{File, FileError, Files, OnPath};
+use crate::files::{self, File, FileError, Files, OnPath};
 use protocol::aof::{FileEntry, FileKind, FollowsMark, Manifest};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -273,13 +273,26 @@ impl AofDir {
         Ok(self.manifest.clone())
     }
 
-    /// Opens the last incremental file for appending, after a load; makes one if there is none.
+    /// Opens the last incremental file for appending, after a load; makes one if there is none. What was loaded lasts when this
+    /// returns.
     pub fn open_last(&mut self) -> Result<File, FileError> {
+        self.sync_loaded()?;
         let Some(entry) = self.manifest.incremental.last() else {
             return self.add_incremental().map(|(file, _)| file);
         };
         self.appended = Some(entry.sequence);
         self.files.open_append(&self.path_of(entry))
+    }
+
+    /// A process that was killed leaves what the system has and the disk may not: names that were not fsynced, the end of the file
+    /// that it wrote to, or of that before it. What comes behind them must not be on disk without them.
+    fn sync_loaded(&self) -> Result<(), FileError> {
+        self.files.sync_directory(files::parent(&self.directory))?;
+        self.files.sync_directory(&self.directory)?;
+        for entry in &self.manifest.incremental {
+            self.files.sync(&self.path_of(entry))?;
+        }
+        Ok(())
     }
 
     /// The number of the file that is appended to, if the manifest names it: for [`super::Order::Switch`].

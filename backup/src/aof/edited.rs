@@ -176,8 +176,9 @@ pub(super) fn find_mark(
         if read == 0 {
             return Ok(None);
         }
-        // A mark may also follow a line end that has rotted.
-        if let Some(start) = memchr::memmem::find(&line, b"#tm ")
+        // A mark may also follow a line end that has rotted. One without its own has no block: the file ends inside of it.
+        if line.ends_with(b"\n")
+            && let Some(start) = memchr::memmem::find(&line, b"#tm ")
             && let Ok(Annotation::Block(mark)) =
                 Annotation::parse(line[start + 1..].trim_ascii_end())
             && mark.sealed

@@ -4,22 +4,25 @@
 //! before:  … | #tm 100 180 80 crc | SET … SET … SE▒            the file ends inside a block
 //! 1        copy from the end of the last whole unit on to <name>.cut-<offset>, fsync
 //! 2        … | #tm 100 180 80 crc | SET … SET …                truncate, fsync
-//! 3        … | #tm 100 154 54 crc␣| SET … SET …                the mark says what is left, in the same place, fsync
+//! 3        … | #+m 100 180 80 crc | SET … SET …                the mark is a comment: one byte, fsync
+//! 4        … | #+m 100 154 54 crc␣| SET … SET …                it says what is left, in the same place, fsync
+//! 5        … | #tm 100 154 54 crc␣| SET … SET …                and is a mark again: one byte, fsync
 //! ```
 //!
 //! A file that ends between two commands of a block may have been torn there, or edited: then what is left need not be
 //! the beginning of what the mark speaks of. So its position is unknown.
 //!
-//! A crash after 1 or 2 leaves a file that is torn as before, and the next start does the same again. Step 3 writes
-//! one line over another of the same length (blanks fill it). Where the offset inside of the block is not known (it
-//! has bytes that do not count), a plain comment takes the mark's place, and the position is lost.
+//! A crash after 1 or 2 leaves a file that is torn as before, and the next start does the same again. Step 4 writes
+//! one line over another of the same length (blanks fill it). A line lies in two sectors as often as not in one, and a power cut
+//! may leave a part of it: so it is a comment meanwhile, whatever it says. A crash after 3 or 4 costs the position. Where the
+//! offset inside of the block is not known (it has bytes that do not count), it stays a comment, and the position is lost too.
 //!
 //! # Invariants
 //! - nothing is cut that is not on disk elsewhere; no file with cut bytes is ever overwritten
 
 use super::scan::Progress;
 use crate::files::{File, FileError, Files, OnPath};
-use protocol::aof::BlockMark;
+use protocol::aof::{BlockMark, UNFINISHED};
 use protocol::crc64::journal_crc;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -64,11 +67,18 @@ pub(super) fn cut_tail(
             now.position = Some(block.mark.start);
         } else {
             let (line, position) = shorter_mark(files, path, offset, committed, bytes == 0)?;
-            files.overwrite(path, block.mark_offset, &line)?;
+            write_line_over(files, path, block.mark_offset, &line)?;
             now.position = position;
         }
     }
     Ok((Cut { path: path.to_path_buf(), offset, bytes, aside, reason }, now))
+}
+
+/// Writes a line over a mark, so that at every moment it is one of the two or a comment.
+fn write_line_over(files: &Files, path: &Path, at: u64, line: &[u8]) -> Result<(), FileError> {
+    files.overwrite(path, at + 1, &[UNFINISHED])?;
+    files.overwrite(path, at + 2, &line[2..])?;
+    files.overwrite(path, at + 1, &line[1..2])
 }
 
 /// What takes the place of the mark, and the replication offset at the end of what is left. `between`: the file ended

@@ -11,7 +11,8 @@
 //! the end of the last unit; reading begins there again when a unit needs more bytes than the window has.
 //!
 //! A block whose mark says more than the file has is torn. Its whole commands are taken all the same, but only where
-//! the file may be cut; see [`super::repair`] for what becomes of its mark. One whose bytes are not what its mark says was
+//! the file may be cut; see [`super::repair`] for what becomes of its mark. Nothing says that they are what was written, and a power
+//! cut may leave sectors of zeros between others: so those before such a sector are taken. One whose bytes are not what its mark says was
 //! edited or has rotted: [`super::edited`] judges which. What was edited is taken only where that is allowed, and then as
 //! if it had no mark.
 //!
@@ -37,6 +38,9 @@ use std::path::{Path, PathBuf};
 
 /// The most commands that are handed over at once.
 const BATCH_COMMANDS: usize = 512;
+
+/// What a disk writes as one, at least.
+const SECTOR: u64 = 512;
 
 /// Inside of what a file ends that may have been edited as well as torn.
 pub(super) const BETWEEN: &str = "between two commands of a block";
@@ -343,17 +347,26 @@ impl Scan<'_> {
                     self.pass(len)
                 }
                 Ok(Annotation::History(history)) => {
-                    if !self.now.tied && goes_on(self.now.history, &history) {
-                        self.now.floor = self.now.position;
-                    }
-                    self.now.history = Some(history);
-                    self.now.position = None;
+                    self.history(history);
                     self.pass(len)
                 }
                 Ok(Annotation::Timestamp(_) | Annotation::Other) => self.pass(len),
             },
             Record::Incomplete { needed } => Ok(Step::More(needed)),
             Record::Malformed(error) => Err(self.malformed(at + error.offset, error.reason)),
+        }
+    }
+
+    /// Other offsets are counted from here on, or it is said again which.
+    fn history(&mut self, history: HistoryMark) {
+        let before = self.now.history.replace(history);
+        if !self.now.tied {
+            // More than one may come before the first block: behind one whose block was torn and cut stands the next start's.
+            let floor = self.now.position.or(self.now.floor);
+            self.now.floor = floor.filter(|_| goes_on(before, &history));
+        }
+        if before.is_none_or(|before| before.id != history.id) {
+            self.now.position = None;
         }
     }
 
@@ -381,6 +394,11 @@ impl Scan<'_> {
             if !self.now.tied {
                 self.tie(None)?;
             }
+        }
+        if self.block_is_torn()
+            && let Some(step) = self.unwritten(at, at + len)
+        {
+            return Ok(step);
         }
         let bytes = &self.window.bytes()[at..];
         let name = spans[0].of(bytes);
@@ -416,6 +434,24 @@ impl Scan<'_> {
         let places = spans.iter().map(|span| (at + span.start, at + span.end));
         self.batch.push(at, end, places);
         self.pass(len)
+    }
+
+    /// Whether sectors may be missing in which a command lies: of one that is not on disk, or not to its end, the last byte is zero.
+    fn unwritten(&self, at: usize, end: usize) -> Option<Step> {
+        let base = self.window.offset();
+        let first = (base + at as u64) / SECTOR;
+        let last_bytes = (first..).map(|sector| (sector + 1) * SECTOR - 1);
+        // The last one of the file ends where the file does, and not in zeros.
+        for last in last_bytes.take_while(|last| *last < self.end) {
+            match self.window.bytes().get((last - base) as usize) {
+                Some(0) => return Some(Step::TornBlock("inside a block")),
+                Some(_) if last + 1 >= base + end as u64 => return None,
+                Some(_) => {}
+                None if self.window.has_all() => return None,
+                None => return Some(Step::More((last + 1 - base) as usize - at)),
+            }
+        }
+        None
     }
 
     /// Begins a block: all of it must be in the window, and fit its mark.

@@ -18,6 +18,7 @@ use std::path::Path;
 mod edited;
 mod faults;
 mod senseless;
+mod tears;
 mod tie;
 
 /// Commands of `len` bytes of the stream that begin at `start`.

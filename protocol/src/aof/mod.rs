@@ -30,7 +30,7 @@ mod words;
 
 pub use annotation::{
     Annotation, AnnotationError, BlockMark, FollowsMark, HistoryMark, REPLICATION_ID_BYTES,
-    encode_timestamp,
+    UNFINISHED, encode_timestamp,
 };
 pub use manifest::{FileEntry, FileKind, Manifest, ManifestError, ManifestReason};
 pub use record::{MAX_ANNOTATION_BYTES, Record, RecordError, Span, parse_record};

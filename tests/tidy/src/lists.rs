@@ -72,6 +72,7 @@ const LIBRARIES: Place = Place::BelowWithoutTests(&[
     "backup/src/",
     "replica/src/",
     "node/src/",
+    "simulation/src/",
 ]);
 /// Those that know no clock, socket, file or thread.
 const PURE: Place = Place::BelowWithoutTests(&[
@@ -81,6 +82,7 @@ const PURE: Place = Place::BelowWithoutTests(&[
     "engine/src/",
     "replica/src/",
     "node/src/",
+    "simulation/src/",
 ]);
 
 const ORDER: &str =

@@ -504,3 +504,36 @@ proptest! {
         prop_assert_eq!((&host.commands, again.edited), (&expected, None));
     }
 }
+
+#[test]
+fn a_file_whose_first_block_was_torn_says_where_it_stands_and_is_gone_on_with_in_any_history() {
+    let files = written(100, &[FIRST, SECOND]);
+    let line = files[1].windows(4).position(|bytes| bytes == b"#tm ").expect("a mark");
+    let other = HistoryMark { id: NEW, ..HISTORY };
+    let heir = HistoryMark { id: NEW, second_id: OLD, second_offset: 1 + end_of(&files[0]) as i64 };
+    for len in [line + 5, files[1].len() - 60] {
+        for (history, start) in [(HISTORY, None), (heir, None), (other, Some(0))] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let dir = directory(folder.path(), &[&files[0], &files[1][..len]]);
+            let (first, _) = try_load(&dir, true).expect("cut");
+            assert!(first.cut.is_some());
+            // Nothing was written, and the next start reads what is left.
+            let (again, host) = try_load(&open(folder.path()).0, true).expect("whole");
+            assert_eq!(
+                (again.cut, again.position, again.history),
+                (None, first.position, first.history)
+            );
+            let position = again.position.expect("known");
+            let file = open_append(&dir.directory().join("P.2.incr.aof"));
+            let mut appender = Appender::new(file).expect("appendable");
+            appender.set_history(history);
+            let start = start.unwrap_or(position);
+            appender
+                .append([to_append(start, vec![Bytes::from(command("SET z 1"))], 27, None)].iter())
+                .expect("appended");
+            let (loaded, after) = try_load(&open(folder.path()).0, true).expect("whole");
+            assert_eq!(after.commands.len(), host.commands.len() + 1);
+            assert_eq!((loaded.position, loaded.history), (Some(start + 27), Some(history)));
+        }
+    }
+}
