@@ -488,6 +488,20 @@ impl Journal {
         self.end() - cursor.reached.offset
     }
 
+    /// Shows the bytes of the present history from `offset` on, as far as they are there, the open block's too. Who looks
+    /// on is no reader: nothing is kept for it.
+    pub fn look_on(&self, offset: Offset, mut see: impl FnMut(Offset, &[u8])) {
+        let sealed = self.blocks.iter().skip(self.find_block(offset));
+        let sealed = sealed.map(|block| (block.kind, block.start, &block.bytes[..]));
+        let open = (self.tail_kind, self.tail_start, &self.tail[..]);
+        for (kind, start, bytes) in sealed.chain([open]) {
+            let before = offset.since(start) as usize;
+            if Class::Replica.reads(kind) && before < bytes.len() {
+                see(start.after(before as u64), &bytes[before..]);
+            }
+        }
+    }
+
     // --- backlog ---
 
     /// Whether there is a backlog.

@@ -113,7 +113,7 @@ pub(crate) fn save_commands(
 }
 
 /// Saves to `temporary`, and lets `place` do the rest when that is on disk.
-fn save_and<T, P>(
+pub(crate) fn save_and<T, P>(
     files: &Files,
     temporary: &Path,
     write: impl FnOnce(&mut FileSink) -> io::Result<T>,

@@ -20,7 +20,7 @@ mod save;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use file::save_commands;
+pub(crate) use file::{save_and, save_commands};
 pub use file::{
     FileLoadError, FileSink, FileSource, has_keys, load_file, load_opened, save_file, save_snapshot,
 };
