@@ -353,6 +353,10 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn lasting(&self, see: &mut dyn FnMut(Inode, &[u8])) {
+        self.nodes.iter().for_each(|(inode, node)| see(*inode, node.contents.lasting()));
+    }
+
     pub(super) fn dirty_bytes(&self) -> u64 {
         self.nodes.values().map(|node| node.contents.dirty_bytes() as u64).sum()
     }
