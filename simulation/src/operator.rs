@@ -104,11 +104,11 @@ impl World {
             Act::Rewrite => drop(self.order(place, &["BGREWRITEAOF"])),
             Act::SwitchAof => {
                 let value = if self.chance.one_in(2) { "yes" } else { "no" };
-                self.order(place, &["CONFIG", "SET", "appendonly", value]);
+                self.configure(place, "appendonly", value);
             }
             Act::SwitchPolicy => {
                 let value = ["always", "everysec", "no"][self.chance.index(3)];
-                self.order(place, &["CONFIG", "SET", "appendfsync", value]);
+                self.configure(place, "appendfsync", value);
             }
             Act::Reload => {
                 let primary = self.around.primary;
@@ -143,6 +143,17 @@ impl World {
         self.around.trace.say(now_ns, place, format_args!("{words:?} → {reply}"));
         self.run_process(place);
         Some(reply)
+    }
+
+    /// Changes a directive, now and for later starts.
+    fn configure(&mut self, place: Place, name: &'static str, value: &str) {
+        if self.order(place, &["CONFIG", "SET", name, value]).is_some_and(|said| said == "+OK") {
+            self.machines[place].settings.insert(name, value.into());
+            if (name, value) == ("appendonly", "no") {
+                // What was promised was promised by that file.
+                self.around.machines[place].claims.clear();
+            }
+        }
     }
 
     fn kill(&mut self, place: Place, end: End) {

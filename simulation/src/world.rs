@@ -23,6 +23,7 @@ use crate::trace::Trace;
 use crate::violation::Invariant;
 use journal::ReplicationId;
 use node::Exit;
+use std::collections::BTreeMap;
 
 /// How long all may take to come to rest, nanoseconds.
 const REST_NS: u64 = 300_000 * MS;
@@ -41,6 +42,8 @@ pub struct Machine {
     pub parent: Option<Place>,
     /// How the last process ended, and when.
     pub end: (End, u64),
+    /// Its power is off: nothing answers there.
+    pub is_dark: bool,
     /// It ended as it was told to: all that was acknowledged has to be there.
     pub was_orderly: bool,
     /// A bit of its files may have flipped: a start may be refused.
@@ -49,6 +52,8 @@ pub struct Machine {
     pub is_troubled: bool,
     /// What it loaded was looked at.
     pub is_checked: bool,
+    /// Directives that the operator has changed, and written into its configuration.
+    pub settings: BTreeMap<&'static str, String>,
     /// What happens to a process that stands still.
     deferred: Vec<ToProcess>,
 }
@@ -98,10 +103,12 @@ impl World {
                 if is_chained { chance.index(place) } else { 0 }
             }),
             end: (End::Kill, 0),
+            is_dark: false,
             was_orderly: false,
             is_rotten: false,
             is_troubled: false,
             is_checked: false,
+            settings: BTreeMap::new(),
             deferred: Vec::new(),
         };
         let machines = (0..nodes).map(|place| machine(place, &mut chance)).collect();
@@ -180,7 +187,7 @@ impl World {
             match machine.process {
                 _ if !around.net.is_open(place, node) || !around.net.is_open(node, place) => None,
                 Some(_) => Some(true),
-                None => (machine.end.0 == End::Kill).then_some(false),
+                None => (!machine.is_dark).then_some(false),
             }
         };
         let client = &mut self.clients[place - machines.len()];
@@ -272,7 +279,7 @@ impl World {
             }
             self.run_process(target);
             self.run_process(place);
-        } else if is_open && self.machines[target].end.0 == End::Kill {
+        } else if is_open && !self.machines[target].is_dark {
             self.around.queue.after(MS, later(ToProcess::Refused(attempt)));
         } else {
             // The system tries again.
@@ -302,6 +309,9 @@ impl World {
             return;
         }
         let mut directives = self.directives.clone();
+        for (name, value) in &self.machines[place].settings {
+            directives.extend([format!("--{name}"), value.clone()]);
+        }
         directives.extend(["--port".into(), (7000 + place).to_string()]);
         if let Some(parent) = self.machines[place].parent {
             let port = (7000 + parent).to_string();
@@ -316,13 +326,12 @@ impl World {
         self.around.note(place, "starts", [machine.life, 0]);
         self.around.machines[place].on_disk.begin_again();
         self.around.machines[place].disk.set_time(i128::from(now_ns));
-        if machine.end.0 == End::PowerCut {
+        if std::mem::take(&mut machine.is_dark) {
             // What others still send to the machine is answered now.
             for (conn, _) in self.around.net.of(place) {
                 self.around.net.cut(conn, &mut self.around.queue);
             }
         }
-        machine.end.0 = End::Kill;
         match Process::start(place, machine.life, &directives, &mut self.around) {
             Ok(process) => machine.process = Some(process),
             Err(error) => {
@@ -348,6 +357,7 @@ impl World {
             End::PowerCut => disk.power_cut(&mut self.chance),
         }
         machine.end = (end, around.now_ns());
+        machine.is_dark = end == End::PowerCut;
         machine.was_orderly = false;
         around.machines[place].known = None;
         for (conn, side) in around.net.of(place) {
@@ -362,12 +372,13 @@ impl World {
     /// Looks at what has become of a process behind its turns.
     fn look_at_process(&mut self, place: Place) {
         let Some(process) = &self.machines[place].process else { return };
-        if let Some(exit) = process.exit.clone() {
-            return self.exited(place, exit);
-        }
+        // What a process does behind its end in a step on disk is nothing: it sees errors alone.
         if self.around.machines[place].disk.has_ended() {
             let wait_ns = 50 * MS + self.chance.below(2_000 * MS);
             return self.end(place, End::Kill, wait_ns);
+        }
+        if let Some(exit) = process.exit.clone() {
+            return self.exited(place, exit);
         }
         if process.is_ready && !self.machines[place].is_checked {
             self.machines[place].is_checked = true;
@@ -455,10 +466,12 @@ impl World {
     fn check_prefix(&self, place: Place, process: &Process) -> Result<(), String> {
         let journal = &process.node.host.journal;
         let history = journal.history;
+        let goes_on = process.node.host.settings.replicaof.is_some();
         let point: Option<(ReplicationId, u64)> = match history.second_offset {
-            ..0 if self.around.streams.end(&history.id).is_some_and(|end| end > 0) => {
+            _ if goes_on && self.around.streams.end(&history.id).is_some_and(|end| end > 0) => {
                 Some((history.id, journal.end().get()))
             }
+            _ if goes_on => None,
             ..0 => None,
             next => Some((history.second_id, (next - 1) as u64)),
         };

@@ -10,6 +10,7 @@ use crate::event::{Event, ToProcess};
 use crate::queue::{MS, US};
 use backup::aof::Work;
 use bytes::Bytes;
+use node::config::AppendFsync;
 use replica::primary::SyncEvent;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -236,6 +237,10 @@ impl Process {
         let Worker { worker, told, is_scheduled, .. } = &mut shared.workers[at];
         if is_fsync {
             worker.fsync();
+            if self.node.host.settings.appendfsync == AppendFsync::Always {
+                let machine = &mut around.machines[self.place];
+                machine.on_disk.look(&machine.disk);
+            }
         }
         told.store(false, Ordering::Relaxed);
         let next = match worker.work(now_ms) {
