@@ -81,6 +81,12 @@ impl Node {
         self.collect(actions);
     }
 
+    /// Whether there is something to hand over.
+    #[inline]
+    pub fn wants_something(&self) -> bool {
+        !self.host.actions.is_empty()
+    }
+
     /// Hands over what is to be done. To be called at the end of whatever was done with the node, [`Node::turn`] included.
     #[inline]
     pub fn collect(&mut self, actions: &mut Actions) {

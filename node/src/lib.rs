@@ -22,6 +22,7 @@
 //! - between two turns nothing is half done: an action that is not done yet is in the sink, and nowhere else
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests stand in the real world"))]
 
 pub mod actions;
 pub mod admin;

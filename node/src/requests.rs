@@ -70,14 +70,20 @@ impl Node {
         Answered { executed, receipt: self.host.recall(receipt), stopped, closes, delay_ms }
     }
 
+    /// Whether there is something for a session that answers no request, or it is to end: [`Node::take_messages`].
+    #[inline]
+    pub fn has_messages(&self, slot: usize) -> bool {
+        self.engine.session(slot).is_some_and(|session| {
+            !session.outbox.is_empty() | session.close_after_reply | session.outbox_overrun
+        })
+    }
+
     /// Takes what a session is sent that answers no request, with what it depends on. The connection ends behind it if the
     /// second is true.
-    #[inline]
     pub fn take_messages(&mut self, slot: usize) -> (Option<(ByteQueue, Receipt)>, bool) {
         let Some(session) = self.engine.session_mut(slot) else { return (None, false) };
         let mut messages = None;
-        let closes = session.close_after_reply;
-        let overrun = session.outbox_overrun;
+        let (closes, overrun) = (session.close_after_reply, session.outbox_overrun);
         if !session.outbox.is_empty() {
             let carried = std::mem::take(&mut session.outbox_receipt);
             let queue = std::mem::take(&mut session.outbox);

@@ -126,19 +126,16 @@ impl Shell {
     pub fn turn(&mut self, event: Event<'_>) {
         self.node.turn(event, clock::instant(), &mut self.actions);
         eventloop::note_turn(self.node.engine.stats.commands);
-        self.do_actions();
+        if !self.actions.is_empty() {
+            self.do_some();
+        }
     }
 
     /// Does what the node wants done: at the end of whatever was done with it.
     #[inline]
     pub fn act(&mut self) {
-        self.node.collect(&mut self.actions);
-        self.do_actions();
-    }
-
-    #[inline]
-    fn do_actions(&mut self) {
-        if !self.actions.is_empty() {
+        if self.node.wants_something() {
+            self.node.collect(&mut self.actions);
             self.do_some();
         }
     }
@@ -210,10 +207,10 @@ impl Shell {
         self.handles[slot] = Some(handle);
     }
 
-    /// It has it no more.
-    pub fn forget(&mut self, slot: usize) {
-        if let Some(handle) = self.handles.get_mut(slot) {
-            *handle = None;
+    /// It has it no more, if it still had.
+    pub fn forget(&mut self, slot: usize, handle: &Rc<Handle>) {
+        if let Some(registered) = self.handles.get_mut(slot) {
+            registered.take_if(|registered| Rc::ptr_eq(registered, handle));
         }
     }
 }

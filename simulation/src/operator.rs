@@ -66,6 +66,7 @@ impl World {
                 disk.set_capacity(None);
                 disk.set_latency(usual_latency());
                 disk.heal();
+                self.machines[place].is_troubled = false;
             }
         }
     }

@@ -72,6 +72,8 @@ pub struct World {
     pub chance: Chance,
     /// Directives of all nodes.
     pub directives: Vec<String>,
+    /// Disks may lose any sectors of what was not fsynced, whatever was written behind them.
+    loses_any: bool,
     /// When the faults end.
     pub calm_ns: u64,
     /// What is to be repaired, by its number.
@@ -118,8 +120,19 @@ impl World {
             .collect();
         let directives = directives(scenario, &mut chance);
         let (calm_ns, repairs) = (load_ns, Vec::new());
-        let is_over = false;
-        Self { scenario, around, machines, clients, chance, directives, calm_ns, repairs, is_over }
+        let (is_over, loses_any) = (false, order == DataOrder::Any);
+        Self {
+            scenario,
+            around,
+            machines,
+            clients,
+            chance,
+            directives,
+            loses_any,
+            calm_ns,
+            repairs,
+            is_over,
+        }
     }
 
     /// Lets it go on until it is over, or something is violated.
@@ -410,7 +423,10 @@ impl World {
                 self.around.violate(Invariant::Kept, text);
             }
             Exit::NotLoaded(error) => {
-                let is_meant = machine.is_rotten || machine.is_troubled;
+                // A hole in the middle cannot be told from rot, and is refused: see `docs/persistence.md`.
+                let has_hole = machine.end.0 == End::PowerCut && self.loses_any;
+                let is_damaged = machine.is_rotten || has_hole;
+                let is_meant = is_damaged || machine.is_troubled;
                 let names_a_place = error.contains("append") || error.contains("dump.rdb");
                 self.end(place, End::Kill, wait_ns);
                 self.around.figures.refused += 1;
@@ -418,7 +434,7 @@ impl World {
                     let text = format!("node {place} does not load its files: {error}");
                     return self.around.violate(Invariant::Prefix, text);
                 }
-                if self.machines[place].is_rotten {
+                if is_damaged {
                     self.empty(place);
                 }
             }

@@ -80,6 +80,8 @@ pub struct Appender<D = File> {
     disk: D,
     /// Everything below is whole.
     size: u64,
+    /// Everything below is on disk.
+    synced_size: u64,
     /// Whether the file may be longer than `size`.
     dirty: bool,
     history: Option<HistoryMark>,
@@ -92,12 +94,13 @@ pub struct Appender<D = File> {
 }
 
 impl<D: Disk> Appender<D> {
-    /// Goes on at the end of a file, which is whole.
+    /// Goes on at the end of a file, which is whole and on disk.
     pub fn new(disk: D) -> io::Result<Self> {
         let size = disk.size()?;
         Ok(Self {
             disk,
             size,
+            synced_size: size,
             dirty: false,
             history: None,
             history_due: false,
@@ -214,7 +217,17 @@ impl<D: Disk> Appender<D> {
     /// Makes everything appended last.
     pub fn sync(&mut self) -> io::Result<()> {
         self.tidy()?;
-        self.disk.sync()
+        self.disk.sync()?;
+        self.synced_size = self.size;
+        Ok(())
+    }
+
+    /// Cuts off what was appended since the last fsync: one has failed. The system may call that clean without having written it, and
+    /// would tell a later fsync, or the next start, that all is well.
+    pub fn cut_unsynced(&mut self) -> io::Result<()> {
+        self.size = self.synced_size;
+        self.dirty = true;
+        self.tidy()
     }
 
     /// Goes on in another file, at its end. The old one should have been synced. It has the number `before`, if both are of one
@@ -232,6 +245,7 @@ impl<D: Disk> Appender<D> {
             None => None,
         };
         (self.disk, self.size, self.dirty) = (disk, size, false);
+        self.synced_size = size;
         self.history_due = self.history.is_some();
         Ok(())
     }

@@ -17,7 +17,8 @@
 //! | `no` | never by itself |
 //!
 //! A failed write is tried again every second with the same bytes: nothing is lost and the order is kept. With `always` replies
-//! wait for durability, and a failed fsync may have dropped what it was to keep: that is fatal, and the host ends the process.
+//! wait for durability, and a failed fsync may have dropped what it was to keep: that is fatal, and the host ends the process. What
+//! waited for it is cut off, so that the next start does not take for durable what is in the system's memory only.
 //!
 //! # Invariants
 //! - orders take effect in the order in which they came; an order behind a failing write waits
@@ -234,7 +235,7 @@ impl<D: Disk> AppendWorker<D> {
         self.pending.push_back(order);
     }
 
-    /// Whether [`Order::Stop`] was obeyed: it does nothing more.
+    /// Whether [`Order::Stop`] was obeyed, or an error was fatal: it does nothing more.
     pub fn has_stopped(&self) -> bool {
         self.stopped
     }
@@ -301,6 +302,9 @@ impl<D: Disk> AppendWorker<D> {
             Some(Err(error)) => {
                 if self.policy == FsyncPolicy::Always {
                     self.status.fatal.store(true, Ordering::Release);
+                    // Nobody has been told of it. Where it cannot be cut off, a start finds it, or what is left of it.
+                    let _ = self.appender.cut_unsynced();
+                    self.stopped = true;
                 }
                 return Err(("fsync", error));
             }

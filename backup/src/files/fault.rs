@@ -52,7 +52,8 @@ pub(crate) struct Faulty(Arc<Mutex<State>>);
 
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with(|state| f.debug_tuple("Faulty").field(&state.calls).field(&state.plan).finish())
+        let (calls, plan) = self.with(|state| (state.calls, state.plan));
+        f.debug_tuple("Faulty").field(&calls).field(&plan).finish()
     }
 }
 

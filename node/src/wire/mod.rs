@@ -11,3 +11,6 @@ pub mod half;
 pub mod input;
 
 pub use half::Half;
+
+#[cfg(test)]
+mod tests;

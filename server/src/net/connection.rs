@@ -77,9 +77,11 @@ impl Connection {
             if self.handle.is_killed() {
                 return Turn::Close;
             }
-            self.take_messages(shell);
-            if self.handle.is_killed() {
-                return Turn::Close;
+            if shell.node.has_messages(self.slot) {
+                self.take_messages(shell);
+                if self.handle.is_killed() {
+                    return Turn::Close;
+                }
             }
             if self.flush(cx, shell).is_err() {
                 return Turn::Close;
@@ -165,7 +167,6 @@ impl Connection {
     }
 
     /// Moves messages that answer no request into the output.
-    #[inline]
     fn take_messages(&mut self, shell: &mut Shell) {
         let (messages, closes) = shell.node.take_messages(self.slot);
         if let Some((mut messages, receipt)) = messages {
@@ -374,7 +375,7 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Ok(mut shell) = self.shell.try_borrow_mut() {
-            shell.forget(self.slot);
+            shell.forget(self.slot, &self.handle);
             shell.turn(Event::Gone(self.slot));
         }
     }

@@ -88,7 +88,7 @@ async fn dial(shell: Shared, attempt: Attempt, queue: UnboundedReceiver<Vec<u8>>
         Ok(socket) => Handle::with_socket(socket),
         Err(error) => return tell(&shell, attempt, LinkEvent::DialFailed(error.to_string())),
     };
-    register(&shell, &stream, &handle);
+    let _registered = Registered::new(&shell, &stream, &handle);
     tell(&shell, attempt, LinkEvent::Connected);
     let wire = Wire { shell: Rc::clone(&shell), attempt, queue, out: VecDeque::new() };
     let end = tokio::select! {
@@ -98,14 +98,33 @@ async fn dial(shell: Shared, attempt: Attempt, queue: UnboundedReceiver<Vec<u8>>
     tell(&shell, attempt, end);
 }
 
-/// Lets CLIENT LIST and CLIENT KILL know of the connection.
-fn register(shell: &Shared, stream: &TcpStream, handle: &Rc<Handle>) {
-    let (address, local_address) = tcp_addresses(stream);
-    let arrival = Arrival { address, local_address, fd: stream.as_raw_fd(), is_unix: false };
-    let shell = &mut *shell.borrow_mut();
-    shell.node.host.now = clock::instant();
-    if let Some(slot) = shell.node.register_link(arrival) {
-        shell.register(slot, Rc::clone(handle));
+/// CLIENT LIST and CLIENT KILL know of the connection, which has a handle as long as this lives: the handle has a duplicate of
+/// the socket, and while that is open the other side does not see that we have closed ours.
+struct Registered {
+    shell: Shared,
+    slot: Option<usize>,
+    handle: Rc<Handle>,
+}
+
+impl Registered {
+    fn new(shared: &Shared, stream: &TcpStream, handle: &Rc<Handle>) -> Registered {
+        let (address, local_address) = tcp_addresses(stream);
+        let arrival = Arrival { address, local_address, fd: stream.as_raw_fd(), is_unix: false };
+        let shell = &mut *shared.borrow_mut();
+        shell.node.host.now = clock::instant();
+        let slot = shell.node.register_link(arrival);
+        if let Some(slot) = slot {
+            shell.register(slot, Rc::clone(handle));
+        }
+        Registered { shell: Rc::clone(shared), slot, handle: Rc::clone(handle) }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if let (Some(slot), Ok(mut shell)) = (self.slot, self.shell.try_borrow_mut()) {
+            shell.forget(slot, &self.handle);
+        }
     }
 }
 

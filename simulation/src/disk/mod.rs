@@ -15,7 +15,7 @@
 //! | contents after a power cut | any sectors of 512 bytes of what was not fsynced, also torn; any length between | page cache and disk write in any order |
 //! | contents that were added | [`DataOrder`]: from front to back and then zeros, or any sectors with zeros between | ext4; XFS |
 //! | names and contents | know nothing of each other: a file that is renamed over another before its fsync may be empty | ext4's `auto_da_alloc` is an option, XFS has none |
-//! | an fsync that fails | the pages are called clean: a later fsync does not write them | ext4, XFS; since Linux 4.13 one fsync tells |
+//! | an fsync that fails | the pages are called clean: a later fsync does not write them, and each open file is told once | ext4, XFS; Linux since 4.13 |
 //!
 //! Never: bytes of other files, an overwritten sector that has neither the old nor the new contents, contents of before a cut
 //! behind the new end. ext4 and XFS promise these, and disks write a sector as one or, torn, in order.
@@ -141,6 +141,11 @@ impl Disk {
     /// Lets calls fail by chance.
     pub fn set_rates(&self, rates: Rates) {
         self.state().faults.set_rates(rates);
+    }
+
+    /// Calls that failed so far, by plan or chance.
+    pub fn failures(&self) -> u64 {
+        self.state().failures
     }
 
     /// Nothing fails any more, by plan or chance.

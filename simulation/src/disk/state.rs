@@ -7,7 +7,7 @@
 //! - what a power cut leaves: of a file, `contents`; of names, `names`
 
 use super::contents::{Contents, DataOrder};
-use super::faults::{Call, Failure, Faults, Latency, NO_SPACE, error};
+use super::faults::{Call, Failure, Faults, IO_ERROR, Latency, NO_SPACE, error};
 use super::names::{Inode, Names, Place, ROOT};
 use crate::chance::Chance;
 use backup::files::{FileType, Metadata, Mode, Taken};
@@ -28,6 +28,8 @@ struct Node {
     modified_ns: i128,
     /// How many have it open.
     opens: u64,
+    /// How many fsyncs of it have failed.
+    failed_syncs: u64,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(super) struct State {
     pub(super) capacity: Option<u64>,
     pub(super) now_ns: i128,
     pub(super) faults: Faults,
+    /// Calls that they let fail, so far.
+    pub(super) failures: u64,
     pub(super) latency: Latency,
     pub(super) spent_us: u64,
     pub(super) chance: Chance,
@@ -61,6 +65,7 @@ impl State {
             capacity: None,
             now_ns: 0,
             faults: Faults::default(),
+            failures: 0,
             latency: Latency::default(),
             spent_us: 0,
             chance: Chance::new(seed),
@@ -88,7 +93,9 @@ impl State {
         self.check(process)?;
         self.calls += u64::from(call.changes());
         self.spent_us += self.latency.call_us;
-        match self.faults.next(call, path, &mut self.chance) {
+        let failure = self.faults.next(call, path, &mut self.chance);
+        self.failures += u64::from(failure.is_some());
+        match failure {
             // An fsync that fails does something, and a short write too.
             Some(failure) if call == Call::Sync || failure == Failure::Half => Ok(Some(failure)),
             Some(Failure::NotDone(code)) => Err(error(code)),
@@ -197,25 +204,36 @@ impl State {
         node.modified_ns = now_ns;
     }
 
-    pub(super) fn sync(&mut self, inode: Inode, failure: Option<Failure>) -> io::Result<()> {
+    /// fsync by somebody who has been told of so many failures of other ones.
+    pub(super) fn sync(
+        &mut self,
+        inode: Inode,
+        told: &mut u64,
+        failure: Option<Failure>,
+    ) -> io::Result<()> {
         let bytes = self.contents(inode).dirty_bytes() as u64;
         self.spent_us += self.latency.draw_sync_us(bytes, &mut self.chance);
         let (order, chance) = (self.order, &mut self.chance);
         let node = self.nodes.get_mut(&inode).expect("it is open");
         match failure {
-            Some(Failure::NotDone(code)) => {
+            Some(Failure::NotDone(_)) => {
                 node.contents.fail_sync(order, chance);
-                Err(error(code))
+                node.failed_syncs += 1;
             }
-            Some(Failure::Done(code)) => {
-                node.contents.sync();
-                Err(error(code))
-            }
-            Some(Failure::Half) | None => {
-                node.contents.sync();
-                Ok(())
-            }
+            Some(Failure::Done(_) | Failure::Half) | None => node.contents.sync(),
         }
+        let is_news = node.failed_syncs > *told;
+        *told = node.failed_syncs;
+        match failure {
+            Some(Failure::NotDone(code) | Failure::Done(code)) => Err(error(code)),
+            _ if is_news => Err(error(IO_ERROR)),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many fsyncs of a file have failed.
+    pub(super) fn failed_syncs(&self, inode: Inode) -> u64 {
+        self.nodes.get(&inode).map_or(0, |node| node.failed_syncs)
     }
 
     pub(super) fn metadata(&self, inode: Inode) -> Metadata {

@@ -66,9 +66,10 @@ impl FileSystem for View {
             state.close(self.process, inode);
             return Err(error(code));
         }
+        let told = state.failed_syncs(inode);
         drop(state);
         let (view, path) = (self.clone(), path.to_path_buf());
-        Ok(Box::new(Open { view, inode, path, mode, position: 0 }))
+        Ok(Box::new(Open { view, inode, path, mode, position: 0, told }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -110,11 +111,13 @@ struct Open {
     path: PathBuf,
     mode: Mode,
     position: u64,
+    /// Of so many failed fsyncs it knows, or they were before its time.
+    told: u64,
 }
 
 impl fmt::Debug for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Open({}, {:?}, at {})", self.path.display(), self.mode, self.position)
+        f.debug_tuple("Open").field(&self.path).field(&self.mode).field(&self.position).finish()
     }
 }
 
@@ -179,7 +182,7 @@ impl OpenFile for Open {
     fn sync_all(&mut self) -> io::Result<()> {
         let mut state = self.view.state();
         let failure = state.begin(self.view.process, Call::Sync, &self.path)?;
-        state.sync(self.inode, failure)
+        state.sync(self.inode, &mut self.told, failure)
     }
 
     fn sync_data(&mut self) -> io::Result<()> {

@@ -140,6 +140,7 @@ pub const BANS: &[Ban] = &[
         place: Place::Everywhere,
         except: &[
             ("server/src/clock.rs", "the clock"),
+            ("node/src/lib.rs", "tests of this crate have files and threads; its code has not"),
             ("backup/src/files/real.rs", "renames"),
             ("tests/integration/src/wait.rs", "limits of waits"),
             ("tests/integration/tests/stream.rs", "a peer's clock"),
