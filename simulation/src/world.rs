@@ -21,7 +21,7 @@ use crate::queue::MS;
 use crate::scenario::{Files, Scenario};
 use crate::trace::Trace;
 use crate::violation::Invariant;
-use journal::ReplicationId;
+use journal::{Offset, ReplicationId};
 use node::Exit;
 use std::collections::BTreeMap;
 
@@ -52,6 +52,8 @@ pub struct Machine {
     pub is_troubled: bool,
     /// What it loaded was looked at.
     pub is_checked: bool,
+    /// Where its journal ended when its data were looked at.
+    seen: Option<(ReplicationId, Offset)>,
     /// Directives that the operator has changed, and written into its configuration.
     pub settings: BTreeMap<&'static str, String>,
     /// What happens to a process that stands still.
@@ -110,6 +112,7 @@ impl World {
             is_rotten: false,
             is_troubled: false,
             is_checked: false,
+            seen: None,
             settings: BTreeMap::new(),
             deferred: Vec::new(),
         };
@@ -332,7 +335,7 @@ impl World {
         }
         let machine = &mut self.machines[place];
         machine.life += 1;
-        machine.is_checked = false;
+        (machine.is_checked, machine.seen) = (false, None);
         machine.deferred.clear();
         self.around.figures.starts += 1;
         let now_ns = self.around.now_ns();
