@@ -14,8 +14,8 @@
 use crate::around::{Around, Asked};
 use crate::chance::Chance;
 use crate::entry::{Entry, LOGS, Log, PAIR};
-use crate::event::{Event, Place};
-use crate::net::{ConnId, Read};
+use crate::event::{ConnId, Event, Place};
+use crate::net::{Read, Reset};
 use crate::queue::MS;
 use crate::reply::Reply;
 use protocol::resp::encode;
@@ -208,7 +208,7 @@ impl Client {
         let Some(conn) = self.conn.filter(|_| !self.outgoing.is_empty()) else { return };
         match around.net.write(conn, 0, &self.outgoing, &mut around.queue) {
             Ok(len) => drop(self.outgoing.drain(..len)),
-            Err(()) => self.leave(around),
+            Err(Reset) => self.leave(around),
         }
     }
 

@@ -1,7 +1,9 @@
 //! What happens in the world.
 
-use crate::net::ConnId;
 use replica::link::Attempt;
+
+/// Names a connection.
+pub type ConnId = usize;
 
 /// A machine, or a client: machines come first.
 pub type Place = usize;

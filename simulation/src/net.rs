@@ -18,12 +18,9 @@
 //! - what comes behind a reset is nothing: a new connection of the same client never meets bytes of the old one
 
 use crate::chance::Chance;
-use crate::event::{Event, Place};
+use crate::event::{ConnId, Event, Place};
 use crate::queue::{MS, Queue, US};
 use std::collections::VecDeque;
-
-/// Names a connection.
-pub type ConnId = usize;
 
 /// What a read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +34,10 @@ pub enum Read {
     /// It was reset.
     Reset,
 }
+
+/// The other side takes nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset;
 
 #[derive(Debug)]
 struct Piece {
@@ -206,10 +207,10 @@ impl Network {
         end: usize,
         bytes: &[u8],
         queue: &mut Queue<Event>,
-    ) -> Result<usize, ()> {
-        let Some(conn) = self.conns.get_mut(id).and_then(Option::as_mut) else { return Err(()) };
+    ) -> Result<usize, Reset> {
+        let Some(conn) = self.conns.get_mut(id).and_then(Option::as_mut) else { return Err(Reset) };
         if conn.is_reset || conn.closed[end] {
-            return Err(());
+            return Err(Reset);
         }
         let pipe = &mut conn.pipes[end];
         let room = pipe.room.saturating_sub(pipe.in_flight + pipe.ready.len());
@@ -437,7 +438,7 @@ mod tests {
 
     /// Lets everything come, and returns what one end can read.
     fn settle(net: &mut Network, queue: &mut Queue<Event>, id: ConnId, end: usize) -> Vec<u8> {
-        while let Some(event) = queue.next() {
+        while let Some(event) = queue.pop() {
             match event {
                 Event::Deliver(id, end) => drop(net.deliver(id, end, queue)),
                 Event::Reset(id, end) => drop(net.tell_reset(id, end)),
@@ -487,7 +488,7 @@ mod tests {
         net.cut(cut, &mut queue);
         assert_eq!(settle(&mut net, &mut queue, cut, 1), b"");
         assert_eq!(net.read(cut, 1, 9, &mut Vec::new(), &mut queue), Read::Reset);
-        assert_eq!(net.write(cut, 0, b"y", &mut queue), Err(()));
+        assert_eq!(net.write(cut, 0, b"y", &mut queue), Err(Reset));
         net.make_half_open(dead);
         net.write(dead, 0, b"x", &mut queue).expect("nothing is told");
         assert_eq!(settle(&mut net, &mut queue, dead, 1), b"");

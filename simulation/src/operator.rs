@@ -7,19 +7,8 @@ use crate::disk::{Call, Failure, Fault, IO_ERROR, Latency};
 use crate::event::{Event, Place};
 use crate::queue::MS;
 use crate::scenario::Act;
-use crate::world::{World, usual_latency};
+use crate::world::{Repair, World, usual_latency};
 use std::path::PathBuf;
-
-/// What ends a fault.
-#[derive(Clone, Debug)]
-pub enum Repair {
-    /// Ways are open again.
-    Ways(Vec<(Place, Place)>),
-    /// A process goes on.
-    Resume(Place),
-    /// A disk is well again.
-    Disk(Place),
-}
 
 impl World {
     /// When something happens next.

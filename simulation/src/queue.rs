@@ -68,7 +68,7 @@ impl<E> Queue<E> {
     }
 
     /// The next that happens: it is that late now.
-    pub fn next(&mut self) -> Option<E> {
+    pub fn pop(&mut self) -> Option<E> {
         let Reverse(Entry { at_ns, event, .. }) = self.heap.pop()?;
         self.now_ns = at_ns;
         Some(event)
@@ -96,7 +96,7 @@ mod tests {
             queue.at(at, name);
         }
         let mut said = String::new();
-        while let Some(name) = queue.next() {
+        while let Some(name) = queue.pop() {
             said.push(name);
             if name == 'b' {
                 queue.at(0, 'B');

@@ -14,8 +14,7 @@ use crate::check::streams::Placed;
 use crate::client::Client;
 use crate::disk::{DataOrder, Disk, Latency};
 use crate::entry::{Entry, Log};
-use crate::event::{Event, Place, ToProcess};
-use crate::net::ConnId;
+use crate::event::{ConnId, Event, Place, ToProcess};
 use crate::process::Process;
 use crate::queue::MS;
 use crate::scenario::{Files, Scenario};
@@ -31,6 +30,17 @@ const REST_NS: u64 = 300_000 * MS;
 const LOOK_NS: u64 = 25 * MS;
 /// How long clients go on in the calm.
 const LAST_WRITES_NS: u64 = 1_000 * MS;
+
+/// What ends a fault.
+#[derive(Clone, Debug)]
+pub enum Repair {
+    /// Ways are open again.
+    Ways(Vec<(Place, Place)>),
+    /// A process goes on.
+    Resume(Place),
+    /// A disk is well again.
+    Disk(Place),
+}
 
 /// A machine.
 pub struct Machine {
@@ -79,7 +89,7 @@ pub struct World {
     /// When the faults end.
     pub calm_ns: u64,
     /// What is to be repaired, by its number.
-    pub repairs: Vec<Option<crate::operator::Repair>>,
+    pub repairs: Vec<Option<Repair>>,
     is_over: bool,
 }
 
@@ -150,7 +160,7 @@ impl World {
         }
         self.around.queue.at(self.calm_ns, Event::Calm);
         while self.around.violation.is_none() && !self.is_over {
-            let event = self.around.queue.next().expect("a world ends by its last look");
+            let event = self.around.queue.pop().expect("a world ends by its last look");
             self.around.figures.events += 1;
             self.happen(event);
         }
@@ -158,7 +168,7 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Process(place, life, event) => self.to_process(place, life, event),
+            Event::Process(place, life, event) => self.happen_to(place, life, event),
             Event::Deliver(conn, end) => {
                 let told = self.around.net.deliver(conn, end, &mut self.around.queue);
                 if let Some(place) = told {
@@ -249,7 +259,7 @@ impl World {
         self.look_at_process(place);
     }
 
-    fn to_process(&mut self, place: Place, life: u64, event: ToProcess) {
+    fn happen_to(&mut self, place: Place, life: u64, event: ToProcess) {
         let machine = &mut self.machines[place];
         let Some(process) = machine.process.as_mut().filter(|process| process.life == life) else {
             return;

@@ -3,8 +3,9 @@
 //! Each begins when the turn that asked for it is over, and ends at a later moment: a child by the same steps as a real one, a job
 //! as a whole, an fsync when so much time has passed as the disk takes.
 
+use super::Process;
 use super::outside::{Child, Task, Worker};
-use super::{Process, Ready};
+use super::parts::{Ready, SyncSource};
 use crate::around::Around;
 use crate::event::{Event, ToProcess};
 use crate::queue::{MS, US};
@@ -12,21 +13,11 @@ use backup::aof::Work;
 use bytes::Bytes;
 use node::config::AppendFsync;
 use replica::primary::SyncEvent;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// The most bytes of a snapshot that are read at a time.
 const PIECE: usize = 64 << 10;
-
-/// The snapshot of a full sync, on its way to the node.
-pub struct SyncSource {
-    number: u64,
-    bytes: Bytes,
-    /// The node had no use for more when it was asked last.
-    waits: bool,
-    /// Its file is not written yet.
-    file: Option<PathBuf>,
-}
 
 impl Process {
     fn schedule(&self, ns: u64, event: ToProcess, around: &mut Around) {

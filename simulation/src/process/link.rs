@@ -1,30 +1,14 @@
 //! The connection to a primary: what `server/src/tasks/link.rs` does, over the network of the world.
 
 use super::Process;
+use super::parts::{Whose, Wire};
 use crate::around::Around;
 use crate::check::rule::Answer;
-use crate::event::{Event, Place, ToProcess};
-use crate::net::{ConnId, Read};
+use crate::event::{ConnId, Event, Place, ToProcess};
+use crate::net::{Read, Reset};
 use node::clients::Arrival;
 use node::persistence::loader::Outcome;
 use replica::link::{Action, Attempt, Event as LinkEvent};
-
-/// The attempt under way.
-pub struct Wire {
-    attempt: Attempt,
-    /// The connection, of which this is end 0, when it is there.
-    conn: Option<ConnId>,
-    /// Its slot, for CLIENT KILL.
-    slot: Option<usize>,
-    /// What came and was not taken.
-    buffer: Vec<u8>,
-    /// What the connection did not take at once.
-    out: Vec<u8>,
-    /// What has been asked is not answered yet: lines so far.
-    asks: Option<Vec<u8>>,
-    /// The node wanted nothing when it was asked last.
-    waits: bool,
-}
 
 impl Process {
     /// Does what the node's link wants done.
@@ -85,7 +69,7 @@ impl Process {
     pub fn dialled(&mut self, attempt: Attempt, conn: ConnId, target: Place, around: &mut Around) {
         let Some(wire) = self.wire.as_mut().filter(|wire| wire.attempt == attempt) else { return };
         wire.conn = Some(conn);
-        self.by_conn.insert(conn, super::Whose::Link);
+        self.by_conn.insert(conn, Whose::Link);
         let address = format!("node{target}:{}", 7000 + target);
         let local_address = format!("node{}:{}", self.place, 30_000 + conn);
         let arrival = Arrival { address, local_address, fd: conn as i32 + 8, is_unix: false };
@@ -138,7 +122,7 @@ impl Process {
         match around.net.write(conn, 0, &wire.out, &mut around.queue) {
             Ok(len) => drop(wire.out.drain(..len)),
             // What comes of it is told when it is read.
-            Err(()) => self.link_task(),
+            Err(Reset) => self.link_task(),
         }
     }
 

@@ -8,6 +8,7 @@
 //! were ready when it was asked for, as in the server.
 //!
 //! - `session`: a client's or a replica's connection; `link`: that to the primary
+//! - `parts`: what it consists of
 //! - `background`: children, full syncs, jobs, the append-only file's workers; [`outside`]: what the node asks within a turn
 //!
 //! # Invariants
@@ -19,31 +20,29 @@
 mod background;
 mod link;
 pub mod outside;
+mod parts;
 mod session;
 
 use crate::around::Around;
 use crate::check::rule::{Change, Known, Seen};
 use crate::disk::Disk;
 use crate::entry::Log;
-use crate::event::{Event, Place, ToProcess};
-use crate::net::ConnId;
+use crate::event::{ConnId, Event, Place, ToProcess};
 use crate::queue::MS;
 use crate::violation::Invariant;
-use background::SyncSource;
 use engine::digest::{self, Digest};
 use keyspace::entry::ValueRef;
 use keyspace::hashing::hash_bytes;
-use link::Wire;
 use node::clients::Arrival;
 use node::config::{PrimaryAddress, Settings};
 use node::jobs::Job;
 use node::timer::TICK_MS;
 use node::{Actions, Exit, Node, Now};
 use outside::{Child, InMemory, Shared, Started};
+use parts::{Ready, Session, SyncSource, Whose, Wire};
 use protocol::listpack::TextBuffer;
 use protocol::resp::request::Bounds;
 use protocol::resp::{Batch, Parser, encode};
-use session::Session;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -54,28 +53,6 @@ const EPOCH_MS: i64 = 1_700_000_000_000;
 const LOOK_AGAIN_MS: u64 = 10;
 /// Tasks in a row after which a process is said not to come to rest.
 const TASKS_MAX: usize = 200_000;
-
-/// What is ready to have its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ready {
-    Session(usize),
-    Link,
-    LinkRoom,
-    Flush,
-    React,
-    Alarm,
-    Disk,
-    SyncRoom,
-    LookAtEnd,
-    End,
-    Follow,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    Session(usize),
-    Link,
-}
 
 /// A process.
 pub struct Process {

@@ -8,42 +8,23 @@
 //! - which replies may leave, what a batch does: `node::wire`, `node::requests`
 
 use super::Process;
+use super::parts::Session;
 use crate::around::{Around, Leaving};
 use crate::check::claims::Policy;
 use crate::event::{Event, ToProcess};
-use crate::net::{ConnId, Read};
+use crate::net::{Read, Reset};
 use crate::queue::MS;
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use engine::session::Session as EngineSession;
 use node::config::AppendFsync;
-use node::wire::Half;
 use node::wire::input::READ_BYTES;
 use protocol::resp::Batch;
 use protocol::resp::queue::Slices;
-use std::collections::VecDeque;
 
 /// Turns in a row before others get theirs.
 const TURNS_MAX: usize = 4;
 /// Replies of a turn up to which limits are not looked at before they are sent, in bytes.
 const UNCOUNTED_OUTPUT: usize = 16 << 10;
-
-/// One client's connection, on the node's side.
-#[derive(Default)]
-pub struct Session {
-    /// The connection, of which this is end 1.
-    pub conn: ConnId,
-    half: Half,
-    /// What a replica is sent.
-    feed: VecDeque<Bytes>,
-    /// It waits for the sake of a replica.
-    is_delayed: bool,
-    /// It is to be closed at once.
-    pub is_killed: bool,
-    /// Its turn is to come.
-    pub is_queued: bool,
-    /// The other end is a node.
-    pub is_replica: bool,
-}
 
 /// Why a turn ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,28 +35,6 @@ pub enum Turn {
     Again,
     /// The connection is over.
     Close,
-}
-
-impl Session {
-    /// One on this connection.
-    pub fn new(conn: ConnId, is_replica: bool) -> Self {
-        Self { conn, is_replica, ..Self::default() }
-    }
-
-    /// Its delay is over.
-    pub fn end_delay(&mut self) {
-        self.is_delayed = false;
-    }
-
-    /// Bytes of output, and of a replica's stream, that wait here.
-    pub fn held_bytes(&self) -> usize {
-        self.half.held_bytes() + self.feed.iter().map(Bytes::len).sum::<usize>()
-    }
-
-    /// Bytes of input that wait here.
-    pub fn input_bytes(&self) -> usize {
-        self.half.input_bytes().total()
-    }
 }
 
 impl Process {
@@ -268,7 +227,7 @@ impl Process {
         if session.half.put_replies(replies, receipt, self.node.host.released()) {
             match around.net.write(session.conn, 1, replies, &mut around.queue) {
                 Ok(len) => sent = len,
-                Err(()) => {
+                Err(Reset) => {
                     session.is_killed = true;
                     return;
                 }
@@ -286,7 +245,12 @@ impl Process {
     }
 
     /// Writes what may leave.
-    fn flush(&mut self, session: &mut Session, slot: usize, around: &mut Around) -> Result<(), ()> {
+    fn flush(
+        &mut self,
+        session: &mut Session,
+        slot: usize,
+        around: &mut Around,
+    ) -> Result<(), Reset> {
         if !session.half.output_is_empty() {
             let (mut free, held) = session.half.free_output(self.node.host.released());
             while free > 0 {
@@ -320,7 +284,7 @@ impl Process {
         session: &mut Session,
         slot: usize,
         around: &mut Around,
-    ) -> Result<(), ()> {
+    ) -> Result<(), Reset> {
         loop {
             if session.feed.is_empty() && !self.node.next_feed(slot, &mut session.feed) {
                 return Ok(());
