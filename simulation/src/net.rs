@@ -316,7 +316,11 @@ impl Network {
         if len == 0 {
             return if pipe.has_ended && most > 0 { Read::End } else { Read::Nothing };
         }
-        into.extend(pipe.ready.drain(..len));
+        let (front, back) = pipe.ready.as_slices();
+        let of_front = len.min(front.len());
+        into.extend_from_slice(&front[..of_front]);
+        into.extend_from_slice(&back[..len - of_front]);
+        pipe.ready.drain(..len);
         if std::mem::take(&mut pipe.wants_room) {
             let delay_ns = self.draw_delay_ns();
             queue.after(delay_ns, Event::Room(id, 1 - end));

@@ -516,8 +516,11 @@ impl World {
             entries.push((log, last));
         }
         let Some((id, offset)) = point else { return Ok(()) };
-        if self.around.streams.end(&id).is_none_or(|end| end < offset) {
-            return Err(format!("it is at {offset} of {id}, which nobody has written so far"));
+        let end = self.around.streams.end(&id);
+        if end.is_none_or(|end| end < offset) {
+            return Err(format!(
+                "it is at {offset} of {id}, which nobody has written beyond {end:?}"
+            ));
         }
         for (log, last) in entries {
             let should = self.around.streams.last(&id, offset, log);

@@ -116,6 +116,9 @@ impl Known {
                 }
             });
             result.map_err(|text| (false, text))?;
+            if self.backlog_since.is_none() {
+                streams.skip_to(&id, end);
+            }
             self.end = end;
         }
         self.is_replica = seen.is_replica;

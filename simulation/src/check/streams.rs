@@ -84,11 +84,7 @@ impl Streams {
         let Some(stream) = self.0.get_mut(id.as_bytes()) else {
             return Err(format!("history {id} is not known"));
         };
-        if offset > stream.end() {
-            // Nobody could read what is between: it was not kept anywhere.
-            (stream.start, stream.searched) = (offset, offset);
-            stream.bytes.clear();
-        }
+        stream.skip_to(offset);
         let known_from = offset.max(stream.start);
         let bytes = &bytes[((known_from - offset) as usize).min(bytes.len())..];
         let at = (known_from - stream.start) as usize;
@@ -109,6 +105,14 @@ impl Streams {
         stream.bytes.extend_from_slice(&bytes[common..]);
         stream.search();
         Ok(())
+    }
+
+    /// A history has come so far. What was journaled and read by the only reader within one turn (keys that expired just before a rewrite,
+    /// where nobody has ever asked for the stream) was never there to be seen.
+    pub fn skip_to(&mut self, id: &ReplicationId, offset: u64) {
+        if let Some(stream) = self.0.get_mut(id.as_bytes()) {
+            stream.skip_to(offset);
+        }
     }
 
     /// Up to where it is known.
@@ -151,6 +155,13 @@ impl Streams {
 }
 
 impl Stream {
+    fn skip_to(&mut self, offset: u64) {
+        if offset > self.end() {
+            (self.start, self.searched) = (offset, offset);
+            self.bytes.clear();
+        }
+    }
+
     fn search(&mut self) {
         // An entry that was cut before is looked at again, and one that was found is not counted twice.
         let again = self.searched.saturating_sub(HALF).max(self.start);

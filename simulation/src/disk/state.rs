@@ -175,7 +175,8 @@ impl State {
         slices: &[IoSlice<'_>],
         half: bool,
     ) -> io::Result<usize> {
-        let mut bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let mut bytes: Vec<u8> = Vec::new();
+        slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         if half {
             bytes.truncate(bytes.len().div_ceil(2));
         }

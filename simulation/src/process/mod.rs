@@ -33,6 +33,7 @@ use crate::violation::Invariant;
 use engine::digest::{self, Digest};
 use keyspace::entry::ValueRef;
 use keyspace::hashing::hash_bytes;
+use keyspace::list::List;
 use node::clients::Arrival;
 use node::config::{PrimaryAddress, Settings};
 use node::jobs::Job;
@@ -426,42 +427,39 @@ impl Process {
 
     /// The length of a log's lists; an error if two of a pair differ.
     pub fn len_of(&self, log: Log) -> Result<u64, String> {
-        let lens: Vec<u64> = log.keys().map(|key| self.entries(log.db(), &key).0).collect();
-        match lens.iter().all(|len| *len == lens[0]) {
-            true => Ok(lens[0]),
-            false => Err(format!(
-                "node {}: the lists of client {}'s transactions have {lens:?} entries",
+        let len = |key: String| self.list(log.db(), &key).map_or(0, |list| list.len() as u64);
+        let mut lens = log.keys().map(len);
+        let first = lens.next().expect("a log has a list");
+        match lens.find(|len| *len != first) {
+            None => Ok(first),
+            Some(other) => Err(format!(
+                "node {}: the lists of client {}'s transactions have {first} and {other} entries",
                 self.place, log.client
             )),
         }
     }
 
-    /// How many elements a list has, and the last of them.
-    fn entries(&self, db: usize, key: &str) -> (u64, Option<Vec<u8>>) {
+    fn list(&self, db: usize, key: &str) -> Option<&List> {
         let entry = self.node.engine.dbs[db].get(hash_bytes(key.as_bytes()), key.as_bytes());
-        let Some(ValueRef::List(list)) = entry.map(|entry| entry.value()) else { return (0, None) };
-        let last = list.get(list.len() - 1);
-        let last = last.map(|value| value.to_text(&mut TextBuffer::new()).to_vec());
-        (list.len() as u64, last)
+        match entry?.value() {
+            ValueRef::List(list) => Some(list),
+            _ => None,
+        }
     }
 
     /// The last entry of a log.
     pub fn last_of(&self, log: Log) -> Option<Vec<u8>> {
         let key = log.keys().next().expect("a log has a list");
-        self.entries(log.db(), &key).1
+        let list = self.list(log.db(), &key)?;
+        let last = list.get(list.len() - 1);
+        last.map(|value| value.to_text(&mut TextBuffer::new()).to_vec())
     }
 
     /// All elements of each of a log's lists.
     pub fn lists_of(&self, log: Log) -> Vec<Vec<Vec<u8>>> {
         let all = |key: String| {
-            let db = &self.node.engine.dbs[log.db()];
-            match db.get(hash_bytes(key.as_bytes()), key.as_bytes()).map(|entry| entry.value()) {
-                Some(ValueRef::List(list)) => list
-                    .iter()
-                    .map(|value| value.to_text(&mut TextBuffer::new()).to_vec())
-                    .collect(),
-                _ => Vec::new(),
-            }
+            let elements = self.list(log.db(), &key).into_iter().flat_map(List::iter);
+            elements.map(|value| value.to_text(&mut TextBuffer::new()).to_vec()).collect()
         };
         log.keys().map(all).collect()
     }

@@ -256,8 +256,8 @@ impl Process {
             while free > 0 {
                 let mut slices = Slices::default();
                 session.half.output_slices(free, &mut slices);
-                let bytes = slices.get().iter().flat_map(|slice| slice.iter().copied());
-                let bytes: Vec<u8> = bytes.collect();
+                let mut bytes = Vec::new();
+                slices.get().iter().for_each(|slice| bytes.extend_from_slice(slice));
                 let sent = around.net.write(session.conn, 1, &bytes, &mut around.queue)?;
                 if sent == 0 {
                     break;
