@@ -32,11 +32,13 @@
 #![forbid(unsafe_code)]
 
 pub mod history;
+pub mod planted;
 pub mod position;
 pub mod release;
 
 use bytes::{Bytes, BytesMut};
 pub use history::{History, ReplicationId};
+use planted::Fault;
 pub use position::{Offset, Position};
 use protocol::resp::encode;
 pub use release::Receipt;
@@ -249,7 +251,7 @@ impl Journal {
     /// Makes the next entry begin with a SELECT: a new reader starts here. Where the stream is a primary's, verbatim, only
     /// the disk hears of it: a replica has learned where the stream stands from its snapshot.
     pub fn announce(&mut self) {
-        self.announces = true;
+        self.announces = !planted::is(Fault::SelectMissing);
     }
 
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.

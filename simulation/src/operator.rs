@@ -330,6 +330,8 @@ impl World {
             Some(parent) => {
                 let (host, port) = (format!("node{parent}"), (7000 + parent).to_string());
                 self.order(place, &["REPLICAOF", &host, &port]);
+                // As Sentinel does: a client that stays would go on by what it knew of other data.
+                self.order(place, &["CLIENT", "KILL", "TYPE", "normal"]);
             }
         }
     }

@@ -382,7 +382,14 @@ impl World {
             End::Kill => disk.kill(),
             End::PowerCut => disk.power_cut(&mut self.chance),
         }
-        machine.end = (end, around.now_ns());
+        machine.end = match machine.end {
+            // It never came to what it was to load: the end before is not accounted for yet.
+            (before, at_ns) if !machine.is_checked && at_ns > 0 => {
+                let is_cut = before == End::PowerCut || end == End::PowerCut;
+                (if is_cut { End::PowerCut } else { End::Kill }, at_ns)
+            }
+            _ => (end, around.now_ns()),
+        };
         machine.is_dark = end == End::PowerCut;
         machine.was_orderly = false;
         around.machines[place].known = None;
