@@ -11,6 +11,7 @@
 //! - [`files`]: the file system below, real or not, and the only place where one file replaces another
 //! - [`snapshot`]: databases to RDB and back, as values and as files
 //! - [`fork`]: the child that writes a snapshot of a frozen moment, and what it reports
+//! - [`frozen`]: the same in memory, where there are no processes
 //! - [`aof`]: the append-only file: directory, loading with repair, appending
 //! - [`check`]: the same reading without a server, for the operator's tools
 //!
@@ -24,4 +25,5 @@ pub mod check;
 pub mod files;
 #[expect(unsafe_code, reason = "fork, and what a child may do before it ends")]
 pub mod fork;
+pub mod frozen;
 pub mod snapshot;

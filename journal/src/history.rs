@@ -1,5 +1,6 @@
 //! Names of histories: which byte stream an offset belongs to.
 
+use crate::planted::{self, Fault};
 use crate::position::Offset;
 use std::fmt;
 
@@ -71,7 +72,9 @@ impl History {
 
     /// Goes on under a new name: what came before `end` is shared with the old one.
     pub fn fork(&mut self, id: ReplicationId, end: Offset) {
-        *self = History { id, second_id: self.id, second_offset: end.next_byte() };
+        let too_far = i64::from(planted::is(Fault::SecondHistoryTooFar));
+        let second_offset = end.next_byte() + too_far;
+        *self = History { id, second_id: self.id, second_offset };
     }
 
     /// Whether somebody who asks for offset `asked` (the next byte, as PSYNC counts) of history `id` has our past.

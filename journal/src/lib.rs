@@ -32,11 +32,13 @@
 #![forbid(unsafe_code)]
 
 pub mod history;
+pub mod planted;
 pub mod position;
 pub mod release;
 
 use bytes::{Bytes, BytesMut};
 pub use history::{History, ReplicationId};
+use planted::Fault;
 pub use position::{Offset, Position};
 use protocol::resp::encode;
 pub use release::Receipt;
@@ -249,7 +251,7 @@ impl Journal {
     /// Makes the next entry begin with a SELECT: a new reader starts here. Where the stream is a primary's, verbatim, only
     /// the disk hears of it: a replica has learned where the stream stands from its snapshot.
     pub fn announce(&mut self) {
-        self.announces = true;
+        self.announces = !planted::is(Fault::SelectMissing);
     }
 
     /// Appends one unit of commands. The first belongs to database `dbs.0`; after the last one `dbs.1` is selected.
@@ -486,6 +488,20 @@ impl Journal {
         let cursor = self.cursors[id.0].expect("who reads has not ended");
         assert_eq!(cursor.class, Class::Replica, "the disk reads what does not count, too");
         self.end() - cursor.reached.offset
+    }
+
+    /// Shows the bytes of the present history from `offset` on, as far as they are there, the open block's too. Who looks
+    /// on is no reader: nothing is kept for it.
+    pub fn look_on(&self, offset: Offset, mut see: impl FnMut(Offset, &[u8])) {
+        let sealed = self.blocks.iter().skip(self.find_block(offset));
+        let sealed = sealed.map(|block| (block.kind, block.start, &block.bytes[..]));
+        let open = (self.tail_kind, self.tail_start, &self.tail[..]);
+        for (kind, start, bytes) in sealed.chain([open]) {
+            let before = offset.since(start) as usize;
+            if Class::Replica.reads(kind) && before < bytes.len() {
+                see(start.after(before as u64), &bytes[before..]);
+            }
+        }
     }
 
     // --- backlog ---

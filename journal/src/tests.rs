@@ -36,6 +36,30 @@ fn each_class_gets_its_kinds() {
 }
 
 #[test]
+fn who_looks_on_sees_what_replicas_get_and_holds_nothing() {
+    let mut journal = journal();
+    let look = |journal: &Journal, from: u64| {
+        let (mut end, mut seen) = (from, Vec::new());
+        journal.look_on(at(from), |start, bytes| {
+            assert_eq!(start, at(end), "offsets are contiguous");
+            end += bytes.len() as u64;
+            seen.extend_from_slice(bytes);
+        });
+        seen
+    };
+    journal.start_backlog(100);
+    journal.append_raw(Kind::Effect, b"aa");
+    journal.append_raw(Kind::Local, b"cccc");
+    assert_eq!(look(&journal, 0), b"aa");
+    journal.append_raw(Kind::Control, b"bbb");
+    assert_eq!((look(&journal, 0), look(&journal, 1)), (b"aabbb".to_vec(), b"abbb".to_vec()));
+    journal.seal();
+    assert_eq!((look(&journal, 4), look(&journal, 5)), (b"b".to_vec(), vec![]));
+    journal.drop_backlog();
+    assert_eq!((look(&journal, 0), journal.held_bytes()), (vec![], 0));
+}
+
+#[test]
 fn a_select_comes_where_the_database_changes_and_where_a_reader_may_start() {
     let mut journal = journal();
     let disk = journal.subscribe(Class::Disk);

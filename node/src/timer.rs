@@ -2,6 +2,7 @@
 
 use crate::node::{Node, Outside};
 use engine::engine::Pause;
+use journal::planted::{self, Fault};
 
 /// Milliseconds between two ticks.
 pub const TICK_MS: u64 = 100;
@@ -81,6 +82,13 @@ impl Node {
 
     /// Removes expired keys, for a bounded time.
     fn sweep(&mut self) {
+        let is_replica = self.engine.is_replica;
+        if planted::is(Fault::ReplicaExpires) && is_replica {
+            let nobody_reads = self.engine.nobody_reads;
+            (self.engine.is_replica, self.engine.nobody_reads) = (false, true);
+            self.engine.sweep(&mut self.host);
+            (self.engine.is_replica, self.engine.nobody_reads) = (true, nobody_reads);
+        }
         let start = self.host.world.ticks_ns();
         let mut took_us = 0;
         while self.engine.sweep(&mut self.host) {

@@ -1,5 +1,6 @@
 //! Whether a replica that asks can go on where it was, or must start over.
 
+use journal::planted::{self, Fault};
 use journal::{Journal, Offset, ReplicationId};
 
 /// What PSYNC asked for.
@@ -130,6 +131,9 @@ pub fn decide(journal: &Journal, asked: Asked) -> Answer {
     match Offset::from_wire(from) {
         Some(from) if from < start => {
             full(Reason::BeforeBacklog { next, first: start.next_byte() })
+        }
+        Some(from) if from == journal.end() && planted::is(Fault::DecisionOffByOne) => {
+            full(Reason::AheadOfUs { next, end: journal.end() })
         }
         Some(from) if from <= journal.end() => {
             assert!(journal.can_serve(from), "it is within the backlog");

@@ -52,7 +52,7 @@ pub use stepped::SteppedWorker;
 pub use thread::AppendThread;
 pub use worker::{AppendLog, AppendStatus, AppendWorker, FsyncPolicy, Order, Work};
 
-pub(crate) use base::save_base;
+pub(crate) use base::{save_base, write_commands};
 pub(crate) use repair::cut_offset;
 pub(crate) use scan::{Handler, Tolerance, is_snapshot, scan_file};
 pub(crate) use tie::Before;

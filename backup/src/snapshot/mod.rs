@@ -20,10 +20,10 @@ mod save;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use file::save_commands;
 pub use file::{
     FileLoadError, FileSink, FileSource, has_keys, load_file, load_opened, save_file, save_snapshot,
 };
+pub(crate) use file::{save_and, save_commands};
 pub(crate) use load::refused_aux;
 pub use load::{InKey, LoadError, LoadOptions, LoadedMeta, load_snapshot, load_values};
 pub use save::{Access, ReplicationPoint, SaveOptions, SaveStats, SnapshotMeta, write_snapshot};

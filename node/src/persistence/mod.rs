@@ -23,6 +23,7 @@ use aof::Aof;
 use backup::aof::{FsyncPolicy, Order};
 use backup::files::OwnFiles;
 use engine::Engine;
+use journal::planted::{self, Fault};
 use journal::release::OnDisk;
 use journal::{History, Offset};
 use protocol::aof::HistoryMark;
@@ -194,6 +195,7 @@ impl Persistence {
     #[inline]
     pub fn released(&self) -> OnDisk {
         match &self.aof {
+            _ if planted::is(Fault::ReplyBeforeFsync) => OnDisk::NOT_AWAITED,
             Some(aof) if aof.policy == FsyncPolicy::Always => OnDisk::up_to(aof.durable()),
             _ => OnDisk::NOT_AWAITED,
         }

@@ -3,6 +3,7 @@
 
 use super::action::{Action, Turn};
 use super::{Primary, Replica};
+use journal::planted::{self, Fault};
 use journal::{History, ReplicationId};
 
 /// PING as it goes into the stream.
@@ -61,6 +62,9 @@ impl Primary {
         let end = journal.end();
         journal.history.fork(id, end);
         journal.announce();
+        if planted::is(Fault::BacklogDropped) {
+            journal.drop_backlog();
+        }
         // What a primary does from time to time starts now: so its replicas have the whole time to come back.
         (self.pinged_ms, self.alone_since_ms) = (turn.now_ms, turn.now_ms);
         let history = &turn.journal.history;

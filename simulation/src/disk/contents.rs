@@ -103,6 +103,11 @@ impl Contents {
         }
     }
 
+    /// What is on disk for sure.
+    pub(super) fn lasting(&self) -> &[u8] {
+        self.disk.as_deref().unwrap_or(&self.base)
+    }
+
     /// Bytes that an fsync would have to write.
     pub(super) fn dirty_bytes(&self) -> usize {
         self.op_bytes

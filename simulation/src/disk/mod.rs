@@ -112,6 +112,17 @@ impl Disk {
         self.state().capacity = bytes;
     }
 
+    /// Shows what would be left of each file if the power went now and nothing else had been written: by its number.
+    pub fn lasting(&self, see: &mut dyn FnMut(u64, &[u8])) {
+        self.state().lasting(see);
+    }
+
+    /// Whether the process that ran has ended, by [`Self::kill_at`].
+    pub fn has_ended(&self) -> bool {
+        let state = self.state();
+        state.check(state.process).is_err()
+    }
+
     /// Bytes that are taken up.
     pub fn used(&self) -> u64 {
         self.state().used()

@@ -175,7 +175,8 @@ impl State {
         slices: &[IoSlice<'_>],
         half: bool,
     ) -> io::Result<usize> {
-        let mut bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let mut bytes: Vec<u8> = Vec::new();
+        slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         if half {
             bytes.truncate(bytes.len().div_ceil(2));
         }
@@ -369,6 +370,10 @@ impl State {
         }
         self.node(inode).contents.flip(bit);
         Ok(())
+    }
+
+    pub(super) fn lasting(&self, see: &mut dyn FnMut(Inode, &[u8])) {
+        self.nodes.iter().for_each(|(inode, node)| see(*inode, node.contents.lasting()));
     }
 
     pub(super) fn dirty_bytes(&self) -> u64 {
