@@ -87,6 +87,11 @@ impl Pair {
         self.replica.link_event(wire.attempt, LinkEvent::Closed);
     }
 
+    /// The primary's slot of the replica.
+    pub fn slot(&self) -> usize {
+        self.wire.as_ref().expect("they are connected").slot
+    }
+
     /// The attempt under way.
     pub fn attempt(&self) -> Attempt {
         self.wire.as_ref().expect("they are connected").attempt

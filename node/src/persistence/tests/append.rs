@@ -129,6 +129,23 @@ fn replies_that_wait_leave_when_the_policy_asks_for_less() {
 }
 
 #[test]
+fn what_was_written_under_another_policy_is_made_durable_once() {
+    let mut bench = with_policy(AppendFsync::EverySecond);
+    bench.hold_disk();
+    let slot = bench.connect();
+    bench.ask(slot, "SET a 1");
+    bench.write();
+    let end = bench.node.host.journal.end();
+    assert_eq!(bench.ask(slot, "CONFIG SET appendfsync no"), "+OK");
+    bench.fsync();
+    assert_eq!(bench.node.host.persistence.durable_offset(), Some(end));
+    bench.ask(slot, "SET a 2");
+    bench.pass(5000);
+    bench.fsync();
+    assert_eq!(bench.node.host.persistence.durable_offset(), Some(end), "never by itself");
+}
+
+#[test]
 fn switching_off_lets_replies_leave_with_what_they_wait_for() {
     let mut bench = with_policy(AppendFsync::Always);
     bench.hold_disk();

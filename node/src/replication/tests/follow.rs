@@ -1,6 +1,8 @@
 //! Following a primary: each stage, what clients may do in it, and what is left when it ends there.
 
+use super::synced;
 use crate::config::Settings;
+use crate::event::Event;
 use crate::testing::memory::Call;
 use crate::testing::pair::Pair;
 use replica::link::Stage;
@@ -302,4 +304,85 @@ fn no_snapshot_is_taken_where_there_is_no_room_for_it() {
         pair.expect_online();
         assert_eq!(pair.primary.info("sync_full"), "3");
     }
+}
+
+#[test]
+fn a_replica_says_who_it_is() {
+    let mut pair = Pair::new(
+        |settings| settings.requirepass = "secret".into(),
+        |settings| {
+            settings.masterauth = "secret".into();
+            settings.replica_announce_ip = "replica.example".into();
+            settings.replica_announce_port = 7777;
+        },
+    );
+    pair.follow();
+    pair.pump();
+    assert_eq!(pair.stage(), Some(Stage::Connected));
+    let slot = pair.primary.connect();
+    assert_eq!(pair.primary.ask(slot, "AUTH secret"), "+OK");
+    let shown = pair.primary.ask(slot, "INFO replication");
+    assert!(shown.contains("slave0:ip=replica.example,port=7777,state=online"), "{shown}");
+    // With a wrong password nothing is asked for.
+    let mut pair = Pair::new(
+        |settings| settings.requirepass = "secret".into(),
+        |settings| settings.masterauth = "wrong".into(),
+    );
+    pair.follow();
+    pair.pump();
+    pair.pass(5000);
+    let reason = pair.replica.info("master_link_down_reason");
+    assert!(reason.contains("WRONGPASS"), "{reason}");
+    assert_eq!(pair.primary.outer().forked, 0);
+}
+
+#[test]
+fn a_stream_that_stands_where_we_have_no_database_is_not_taken_over() {
+    let mut pair = Pair::new(|_| (), |settings| settings.databases = 4);
+    pair.primary.node.host.journal.start_backlog(1 << 20);
+    let (slot, local) = (pair.primary.connect(), pair.replica.connect());
+    for request in ["SELECT 9", "SET a 1", "DEL a"] {
+        pair.primary.ask(slot, request);
+    }
+    pair.replica.ask(local, "SET own 1");
+    pair.follow();
+    pair.pump();
+    let reason = pair.replica.info("master_link_down_reason");
+    assert!(reason.contains("database 9, there are 4"), "{reason}");
+    assert_eq!(pair.replica.ask(local, "GET own"), "$1 1", "the old data stay");
+    pair.primary.ask(slot, "SELECT 3");
+    pair.primary.ask(slot, "SET a 1");
+    pair.pass(3000);
+    pair.expect_online();
+}
+
+#[test]
+fn half_a_transaction_is_not_executed_and_comes_again() {
+    let mut pair = Pair::online();
+    let (slot, reader) = (pair.primary.connect(), pair.replica.connect());
+    for request in ["MULTI", "SET a 1", "SET b 1", "EXEC"] {
+        pair.primary.ask(slot, request);
+    }
+    let bytes = pair.primary.hear_bytes(pair.slot());
+    let at = bytes.windows(4).position(|part| part == b"EXEC").expect("it is sent");
+    let (attempt, mut half) = (pair.attempt(), bytes[..at].to_vec());
+    let end = pair.replica.node.host.journal.end();
+    pair.replica.turn(Event::LinkBytes(attempt, &mut half));
+    assert_eq!(pair.replica.ask(reader, "DBSIZE"), ":0");
+    assert_eq!(pair.replica.node.host.journal.end(), end, "the unit is the transaction");
+    pair.lose();
+    pair.pass(3000);
+    pair.expect_online();
+    assert_eq!(pair.replica.ask(reader, "DBSIZE"), ":2");
+    assert_eq!(pair.primary.info("sync_full"), "1");
+}
+
+#[test]
+fn who_is_a_replica_cannot_send_us_to_another_primary() {
+    let mut pair = Pair::online();
+    let sub = synced(&mut pair.replica);
+    pair.replica.hear(sub);
+    pair.replica.say(sub, "REPLICAOF elsewhere 1");
+    assert_eq!(pair.replica.info("master_host"), "primary");
+    assert!(pair.replica.is_connected(sub));
 }

@@ -177,6 +177,40 @@ fn what_is_written_during_a_full_sync_is_bounded() {
 }
 
 #[test]
+fn writers_are_slowed_before_a_replica_is_given_up() {
+    let mut bench = Bench::new(|settings| {
+        settings.repl_backlog_size = 1000;
+        settings.client_output_buffer_limit.replica.hard_bytes = 800_000;
+        settings.client_output_buffer_limit.replica.soft_bytes = 0;
+    });
+    let writer = bench.connect();
+    introduced(&mut bench, "PSYNC ? -1");
+    let write = |bench: &mut Bench| {
+        bench.ask(writer, &format!("SET a {}", "x".repeat(50_000)));
+        let slow_ms: u64 = bench.info("repl_backpressure_delay_ms").parse().expect("a number");
+        let delays: u64 = bench.info("repl_backpressure_delays").parse().expect("a number");
+        (slow_ms, delays)
+    };
+    let figures: Vec<_> = (0..10).map(|_| write(&mut bench)).collect();
+    assert_eq!(figures[0], (0, 0));
+    assert!(figures.is_sorted() && figures[9].0 > 1 && figures[9].1 > 1, "{figures:?}");
+    bench.ask(writer, "GET a");
+    assert_eq!(
+        bench.info("repl_backpressure_delays"),
+        figures[9].1.to_string(),
+        "who reads is not"
+    );
+    bench.pass(3000);
+    let slow_ms = |bench: &mut Bench| bench.info("repl_backpressure_delay_ms");
+    assert_eq!(slow_ms(&mut bench), figures[9].0.to_string(), "it waits for our child");
+    bench.full_sync_runs();
+    bench.pass(1000);
+    assert_ne!(slow_ms(&mut bench), "0");
+    bench.pass(1000);
+    assert_eq!(slow_ms(&mut bench), "0", "nobody waits for one that does not move");
+}
+
+#[test]
 fn writes_want_as_many_good_replicas_as_configured() {
     let mut bench = Bench::new(|settings| {
         (settings.min_replicas_to_write, settings.min_replicas_max_lag) = (1, 10);
