@@ -261,6 +261,17 @@ impl Bench {
         }
     }
 
+    /// Time passes until there is a child, two hours at most.
+    pub fn pass_until_child(&mut self) {
+        for _ in 0..2 * 36_000 {
+            if self.children() > 0 {
+                return;
+            }
+            self.pass(TICK_MS);
+        }
+        panic!("no child begins");
+    }
+
     // --- clients ---
 
     /// Somebody connects.

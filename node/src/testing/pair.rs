@@ -6,6 +6,9 @@ use crate::config::Settings;
 use crate::event::Event;
 use replica::link::{Action, Attempt, Event as LinkEvent, Stage};
 
+/// Steps that one thing may lead to.
+const STEPS_MAX: u32 = 100_000;
+
 /// The connection that the replica has dialled.
 struct Wire {
     attempt: Attempt,
@@ -99,7 +102,12 @@ impl Pair {
 
     /// Carries what is said, and does what is to be done, until both are silent.
     pub fn pump(&mut self) {
-        while self.step() {}
+        for _ in 0..STEPS_MAX {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("they are never silent");
     }
 
     /// One thing. False if there is nothing.

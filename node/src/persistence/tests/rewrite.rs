@@ -177,13 +177,11 @@ fn what_has_failed_is_tried_ever_more_seldom() {
     let (mut bench, slot) = appending(|settings| settings.auto_aof_rewrite_min_size = 1);
     bench.ask(slot, &format!("SET big {}", "x".repeat(10_000)));
     let (mut begun, mut failed_ms) = (Vec::new(), bench.now.unix_ms);
-    while begun.len() < 11 {
-        bench.pass(100);
-        if bench.children() > 0 {
-            begun.push((bench.now.unix_ms - failed_ms) / 60_000);
-            bench.child_fails("no room");
-            failed_ms = bench.now.unix_ms;
-        }
+    for _ in 0..11 {
+        bench.pass_until_child();
+        begun.push((bench.now.unix_ms - failed_ms) / 60_000);
+        bench.child_fails("no room");
+        failed_ms = bench.now.unix_ms;
     }
     assert_eq!(begun, [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60], "minutes");
     // What somebody asks for is not put off, and a success makes all that forgotten.

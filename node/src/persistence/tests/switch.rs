@@ -130,9 +130,7 @@ fn a_first_base_that_fails_often_waits_ever_longer() {
     for _ in 0..6 {
         bench.child_fails("no room");
         let failed_ms = bench.now.unix_ms;
-        while bench.children() == 0 {
-            bench.pass(100);
-        }
+        bench.pass_until_child();
         begun.push((bench.now.unix_ms - failed_ms) / 60_000);
     }
     assert_eq!(begun, [0, 0, 1, 2, 4, 8], "minutes");

@@ -64,7 +64,7 @@ fn a_first_sync_goes_through_all_stages() {
     assert!(pair.replica.info("master_link_down_reason").contains("no route"));
     pair.cut = false;
     pair.replica.pass(1000);
-    loop {
+    for _ in 0..1000 {
         let stage = pair.stage().expect("it follows");
         if stages.last() != Some(&stage) {
             stages.push(stage);
