@@ -1,4 +1,12 @@
 //! A world for tests of this crate: it has memory and files, and nothing happens in it by itself.
+//!
+//! - here: the least of it, for tests of one turn
+//! - [`bench`]: a node whose outside the test is; [`pair`]: two of them; [`memory`]: files; [`outside`]: jobs, children, the log
+
+pub mod bench;
+pub mod memory;
+pub mod outside;
+pub mod pair;
 
 use crate::config::Settings;
 use crate::jobs::Job;

@@ -42,6 +42,11 @@ pub(crate) use types::bytes;
 pub use types::{
     AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, Supervision,
 };
+#[cfg(test)]
+pub(crate) use {
+    compound::{SavePoint, SavePoints},
+    types::Permission,
+};
 
 /// Who asks for CONFIG SET, and when: some directives depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

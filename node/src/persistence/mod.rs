@@ -295,3 +295,6 @@ pub fn policy(settings: &Settings) -> FsyncPolicy {
         AppendFsync::No => FsyncPolicy::No,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,3 +136,6 @@ pub struct Wait {
     /// When it gives up: a moment of [`Engine::steady_ms`].
     pub until_ms: Option<i64>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use replica::intake::{Executed, Refused, Skipped};
 use std::collections::BTreeSet;
 
 /// The most names that are remembered as told. What is not known here can be named anyhow.
-const NAMES_MAX: usize = 256;
+pub(super) const NAMES_MAX: usize = 256;
 
 /// What was not executed since the process began.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub struct RefusedCommands {
     pub failed: u64,
     /// Commands that were left out because they are not known here.
     pub unsupported: u64,
-    told: BTreeSet<String>,
+    pub(super) told: BTreeSet<String>,
 }
 
 impl RefusedCommands {

@@ -103,3 +103,6 @@ impl Shutdown {
         self.refused.append(&mut self.waiting);
     }
 }
+
+#[cfg(test)]
+mod tests;
