@@ -259,6 +259,7 @@ impl World {
         if self.order(chosen, &["REPLICAOF", "NO", "ONE"]).is_none() {
             return;
         }
+        self.kill_clients(chosen);
         let Some(process) = &self.machines[chosen].process else { return };
         for log in logs(self.clients.len()) {
             self.around.floor.insert(log, process.len_of(log).unwrap_or(0));
@@ -314,6 +315,11 @@ impl World {
         }
     }
 
+    /// A node has another role. As Sentinel does: a client that stays would go on by what it knew of other, or of older data.
+    fn kill_clients(&mut self, place: Place) {
+        self.order(place, &["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+
     /// A node is told whom to follow, if it does not.
     pub fn follow(&mut self, place: Place) {
         let parent = self.machines[place].parent;
@@ -326,12 +332,14 @@ impl World {
         let follows = follows.map(|following| usize::from(following.port - 7000));
         match parent {
             _ if follows == parent => {}
-            None => drop(self.order(place, &["REPLICAOF", "NO", "ONE"])),
+            None => {
+                self.order(place, &["REPLICAOF", "NO", "ONE"]);
+                self.kill_clients(place);
+            }
             Some(parent) => {
                 let (host, port) = (format!("node{parent}"), (7000 + parent).to_string());
                 self.order(place, &["REPLICAOF", &host, &port]);
-                // As Sentinel does: a client that stays would go on by what it knew of other data.
-                self.order(place, &["CLIENT", "KILL", "TYPE", "normal"]);
+                self.kill_clients(place);
             }
         }
     }

@@ -85,6 +85,11 @@ impl Known {
         let (history, end) = (seen.journal.history, seen.journal.end().get());
         let is_fork = history.second_offset >= 0;
         let second = is_fork.then(|| (history.second_id, (history.second_offset - 1) as u64));
+        // A primary has left the history of its files where they end; what it journaled since is its own (keys that had expired).
+        let end = match second {
+            Some((_, upto)) if !streams.knows(&history.id) => upto,
+            _ => end,
+        };
         streams.begin(history.id, end, second.map(|(id, _)| id));
         let backlog_since =
             seen.journal.has_backlog().then(|| seen.journal.backlog_extent().0.get());
