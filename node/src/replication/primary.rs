@@ -8,6 +8,7 @@ use crate::child::{Kind, Purpose};
 use crate::config::Settings;
 use crate::node::{Node, Outbound, Outside};
 use crate::world::{ChildJob, SaveData};
+use backup::fork::temporary_name;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
@@ -15,7 +16,7 @@ use engine::session::Peer;
 use protocol::resp::Args;
 use replica::feed::{Feed, Next};
 use replica::primary::{self, Action, OutputLimit, Primary, Replconf, SyncEvent, Turn, Welcome};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the machine goes by.
 fn settings_of(settings: &Settings) -> primary::Settings {
@@ -279,9 +280,14 @@ impl Node {
 
     /// Something happened to a full sync.
     pub(crate) fn sync_happened(&mut self, number: u64, event: SyncEvent) {
-        if matches!(event, SyncEvent::ChildEnded(_))
+        if let SyncEvent::ChildEnded(result) = &event
             && self.host.replication.primary.sync_number() == Some(number)
         {
+            let pid = self.host.child.running().and_then(|child| child.pid);
+            if let Some(pid) = pid.filter(|_| result.is_err()) {
+                // What it was writing when it was killed, or failed.
+                let _ = self.host.files.remove(Path::new(&temporary_name(pid)));
+            }
             self.host.child_exited(&mut self.engine);
         }
         self.with_primary(|primary, turn| primary.happened(number, event, turn));

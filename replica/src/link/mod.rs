@@ -19,6 +19,7 @@
 //! - a link that was stopped does nothing any more, nor does what belongs to an attempt that has ended
 //! - however the bytes are cut, the same is done
 //! - a temporary file is dropped once, whatever happens to its snapshot
+//! - a snapshot that is whole is taken, whatever happens to its connection meanwhile
 //!
 //! # Contents
 //! - [`follower`]: what the link asks of its node, and what it tells its driver to do; [`stage`]: what INFO and ROLE show
@@ -169,9 +170,7 @@ impl<L> Link<L> {
             Event::ReadFailed(error) => {
                 Err(Failure::network(format!("I/O error reading from MASTER: {error}")))
             }
-            Event::SendFailed(error) => {
-                Err(Failure::network(format!("Error writing to MASTER: {error}")))
-            }
+            Event::SendFailed(error) => self.send_failed(&error),
             Event::Killed => Err(Failure::network(failure::KILLED)),
             Event::Stuck | Event::Drained => {
                 self.note_stuck(matches!(event, Event::Stuck), turn.now_ms);
@@ -543,7 +542,20 @@ impl<L> Link<L> {
     // --- the connection ---
 
     fn send<F>(&self, bytes: Vec<u8>, turn: &mut Turn<'_, F>) {
-        turn.actions.push(Action::Send(self.attempt, bytes));
+        if !matches!(&self.state, State::Talking(wire, _) if wire.is_mute) {
+            turn.actions.push(Action::Send(self.attempt, bytes));
+        }
+    }
+
+    /// A primary that ends while its snapshot is loaded takes no newlines: that is no reason to throw the snapshot away.
+    fn send_failed(&mut self, error: &str) -> Result<(), Failure> {
+        if let State::Talking(wire, talk) = &mut self.state
+            && talk.newlines().is_some()
+        {
+            (wire.is_mute, wire.stuck_since_ms) = (true, None);
+            return Ok(());
+        }
+        Err(Failure::network(format!("Error writing to MASTER: {error}")))
     }
 
     fn note_stuck(&mut self, is_stuck: bool, now_ms: u64) {

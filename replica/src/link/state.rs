@@ -27,6 +27,8 @@ pub(super) struct Wire {
     pub heard_ms: u64,
     /// Since when it has not taken all that was to be sent.
     pub stuck_since_ms: Option<u64>,
+    /// It takes nothing any more, which was seen while a job lasted: what has come is still good.
+    pub is_mute: bool,
 }
 
 /// What is said on a connection.
@@ -113,7 +115,7 @@ impl<L> State<L> {
 impl Wire {
     /// A new connection.
     pub fn new(limit_ms: u64, now_ms: u64) -> Wire {
-        Wire { limit_ms, heard_ms: now_ms, stuck_since_ms: None }
+        Wire { limit_ms, heard_ms: now_ms, stuck_since_ms: None, is_mute: false }
     }
 
     /// When it has not taken what was to be sent for too long, if it does not.

@@ -170,16 +170,18 @@ impl Wire {
                     let before = self.out.is_empty();
                     self.out.extend(bytes);
                     if let Err(error) = self.write_some(writer.as_ref()) {
-                        return LinkEvent::SendFailed(error.to_string());
-                    }
-                    if before && !self.out.is_empty() {
+                        self.cannot_send(&error);
+                    } else if before && !self.out.is_empty() {
                         tell(&self.shell, self.attempt, LinkEvent::Stuck);
                     }
                 }
                 written = writer.write(self.out.as_slices().0), if !self.out.is_empty() => {
                     match written {
                         Ok(written) => drop(self.out.drain(..written)),
-                        Err(error) => return LinkEvent::SendFailed(error.to_string()),
+                        Err(error) => {
+                            self.cannot_send(&error);
+                            continue;
+                        }
                     }
                     if self.out.is_empty() {
                         tell(&self.shell, self.attempt, LinkEvent::Drained);
@@ -201,6 +203,12 @@ impl Wire {
                 self.shell.borrow_mut().turn(event);
             }
         }
+    }
+
+    /// The socket takes nothing any more. The node closes it, or wants what has come on it all the same.
+    fn cannot_send(&mut self, error: &io::Error) {
+        self.out.clear();
+        tell(&self.shell, self.attempt, LinkEvent::SendFailed(error.to_string()));
     }
 
     /// Writes what the socket takes at once.
