@@ -83,6 +83,8 @@ pub struct Appender<D = File> {
     size: u64,
     /// Everything below is on disk.
     synced_size: u64,
+    /// Everything below may have been answered, whether it is on disk or not.
+    told_size: u64,
     /// Whether the file may be longer than `size`.
     dirty: bool,
     history: Option<HistoryMark>,
@@ -102,6 +104,7 @@ impl<D: Disk> Appender<D> {
             disk,
             size,
             synced_size: size,
+            told_size: 0,
             dirty: false,
             history: None,
             history_due: false,
@@ -225,10 +228,15 @@ impl<D: Disk> Appender<D> {
         Ok(())
     }
 
-    /// Cuts off what was appended since the last fsync: one has failed. The system may call that clean without having written it, and
+    /// Whoever wrote what was appended so far may have been told that it is written.
+    pub fn note_told(&mut self) {
+        self.told_size = self.size;
+    }
+
+    /// Cuts off what was appended since the last fsync, as far as nobody has been told of it: one has failed. The system may call that clean without having written it, and
     /// would tell a later fsync, or the next start, that all is well.
     pub fn cut_unsynced(&mut self) -> io::Result<()> {
-        self.size = self.synced_size;
+        self.size = self.synced_size.max(self.told_size);
         self.dirty = true;
         self.tidy()
     }
@@ -248,7 +256,7 @@ impl<D: Disk> Appender<D> {
             None => None,
         };
         (self.disk, self.size, self.dirty) = (disk, size, false);
-        self.synced_size = size;
+        (self.synced_size, self.told_size) = (size, 0);
         self.history_due = self.history.is_some();
         Ok(())
     }

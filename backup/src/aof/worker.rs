@@ -315,7 +315,7 @@ impl<D: Disk> AppendWorker<D> {
             Some(Err(error)) => {
                 if self.policy == FsyncPolicy::Always {
                     self.status.fatal.store(true, Ordering::Release);
-                    // Nobody has been told of it. Where it cannot be cut off, a start finds it, or what is left of it.
+                    // Of what is cut off nobody has been told. Where that fails, a start finds it, or what is left of it.
                     let _ = self.appender.cut_unsynced();
                     self.stopped = true;
                 }
@@ -342,7 +342,12 @@ impl<D: Disk> AppendWorker<D> {
                 }
                 Order::Switch(..) | Order::Stop if self.unsynced => return Ok(Work::Fsync),
                 Order::History(history) => self.appender.set_history(*history),
-                Order::SetPolicy(policy) => self.policy = *policy,
+                Order::SetPolicy(policy) => {
+                    if self.policy != FsyncPolicy::Always {
+                        self.appender.note_told();
+                    }
+                    self.policy = *policy;
+                }
                 // Before the wish is read below: a later one comes with an order of its own.
                 Order::Sync => self.status.sync_ordered.store(false, Ordering::Release),
                 Order::Stop => {

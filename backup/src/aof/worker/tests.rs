@@ -230,6 +230,23 @@ fn a_failed_fsync_is_fatal_only_where_replies_wait_for_it() {
 }
 
 #[test]
+fn what_was_answered_under_another_policy_is_not_cut_off() {
+    for before in [FsyncPolicy::No, FsyncPolicy::EverySec] {
+        let mut bench = Bench::new(before);
+        bench.append("told");
+        bench.work_after(0);
+        bench.disk.with(|state| state.sync_fails = true);
+        // Answered as well: it was ordered before the policy.
+        bench.append("too");
+        bench.order(Order::SetPolicy(FsyncPolicy::Always));
+        bench.append("waits");
+        let status = bench.work_after(0);
+        assert!(status.is_fatal() && status.durable().get() == 0);
+        assert_eq!(bench.disk.text(), "told too ", "{before:?}");
+    }
+}
+
+#[test]
 fn a_switch_syncs_the_old_file_and_goes_on_in_the_new_one() {
     let mut bench = Bench::new(FsyncPolicy::No);
     let new = Memory::default();
