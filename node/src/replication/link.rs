@@ -85,8 +85,10 @@ impl Node {
         self.host.replication.link().map_or(0, |link| link.read_size(have, self))
     }
 
-    /// Lets CLIENT LIST and CLIENT KILL know of the connection to our primary. Returns its slot.
-    pub fn register_link(&mut self, arrival: Arrival) -> Option<usize> {
+    /// Lets CLIENT LIST and CLIENT KILL know of an attempt's connection to our primary. Returns its slot; none if another
+    /// attempt is under way by now.
+    pub fn register_link(&mut self, attempt: Attempt, arrival: Arrival) -> Option<usize> {
+        self.host.replication.link().filter(|link| link.is_under_way(attempt))?;
         let slot = self.host.replication.following()?.slot;
         let id = self.engine.session(slot).map_or(0, |session| session.id);
         let client = Client::new(id, arrival, self.host.now.steady_ms() as i64);

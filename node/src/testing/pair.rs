@@ -151,7 +151,7 @@ impl Pair {
                 let slot = self.primary.connect();
                 self.wire = Some(Wire { attempt, slot, buffer: Vec::new() });
                 self.replica.node.host.now = self.replica.now;
-                self.replica.node.register_link(Arrival::default());
+                self.replica.node.register_link(attempt, Arrival::default());
                 self.replica.link_event(attempt, LinkEvent::Connected);
             }
             Action::Send(attempt, bytes) => {

@@ -243,7 +243,8 @@ impl<L> Link<L> {
         }
     }
 
-    fn is_under_way(&self, attempt: Attempt) -> bool {
+    /// Whether this is the attempt under way: nothing is heard of others.
+    pub fn is_under_way(&self, attempt: Attempt) -> bool {
         let is_there = matches!(self.state, State::Connecting { .. } | State::Talking(..));
         is_there && attempt == self.attempt
     }

@@ -88,7 +88,7 @@ async fn dial(shell: Shared, attempt: Attempt, queue: UnboundedReceiver<Vec<u8>>
         Ok(socket) => Handle::with_socket(socket),
         Err(error) => return tell(&shell, attempt, LinkEvent::DialFailed(error.to_string())),
     };
-    let _registered = Registered::new(&shell, &stream, &handle);
+    let _registered = Registered::new(&shell, attempt, &stream, &handle);
     tell(&shell, attempt, LinkEvent::Connected);
     let wire = Wire { shell: Rc::clone(&shell), attempt, queue, out: VecDeque::new() };
     let end = tokio::select! {
@@ -107,12 +107,17 @@ struct Registered {
 }
 
 impl Registered {
-    fn new(shared: &Shared, stream: &TcpStream, handle: &Rc<Handle>) -> Registered {
+    fn new(
+        shared: &Shared,
+        attempt: Attempt,
+        stream: &TcpStream,
+        handle: &Rc<Handle>,
+    ) -> Registered {
         let (address, local_address) = tcp_addresses(stream);
         let arrival = Arrival { address, local_address, fd: stream.as_raw_fd(), is_unix: false };
         let shell = &mut *shared.borrow_mut();
         shell.node.host.now = clock::instant();
-        let slot = shell.node.register_link(arrival);
+        let slot = shell.node.register_link(attempt, arrival);
         if let Some(slot) = slot {
             shell.register(slot, Rc::clone(handle));
         }

@@ -74,7 +74,7 @@ impl Process {
         let local_address = format!("node{}:{}", self.place, 30_000 + conn);
         let arrival = Arrival { address, local_address, fd: conn as i32 + 8, is_unix: false };
         self.node.host.now = self.now(around);
-        let slot = self.node.register_link(arrival);
+        let slot = self.node.register_link(attempt, arrival);
         if let Some(wire) = &mut self.wire {
             wire.slot = slot;
         }
