@@ -110,7 +110,8 @@ impl Connection {
             }
             match self.read(cx, shell) {
                 Poll::Pending => return Turn::Wait,
-                Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
+                Poll::Ready(Ok(0)) => return self.end_of_input(),
+                Poll::Ready(Err(_)) => return Turn::Close,
                 Poll::Ready(Ok(read)) => read_bytes += read,
             }
             // A long argument is taken in at one go, as far as it has come: nothing is executed for it yet.
@@ -159,10 +160,20 @@ impl Connection {
             let Some((buffer, most)) = self.half.make_room_ahead() else { return Turn::Close };
             match self.stream.poll_read(cx, buffer, most) {
                 Poll::Pending => return Turn::Wait,
-                Poll::Ready(Err(_) | Ok(0)) => return Turn::Close,
+                Poll::Ready(Ok(0)) => return self.end_of_input(),
+                Poll::Ready(Err(_)) => return Turn::Close,
                 Poll::Ready(Ok(_)) => self.half.note_ahead(),
             }
         }
+        Turn::Wait
+    }
+
+    /// The client says no more. What waits for the disk is what it may still want to hear.
+    fn end_of_input(&mut self) -> Turn {
+        if !self.half.is_gated() {
+            return Turn::Close;
+        }
+        self.half.close_after_output();
         Turn::Wait
     }
 

@@ -193,3 +193,20 @@ fn the_request_that_is_executed_counts_as_input() {
     assert!(shown(&["CLIENT", "LIST"]).contains(" qbuf=26 "));
     assert!(shown(&["CLIENT", "INFO"]).contains(" qbuf=26 "));
 }
+
+#[test]
+fn who_has_said_all_still_hears_what_waits_for_the_disk() {
+    let options =
+        [("appendonly", "yes"), ("appendfsync", "always"), ("enable-debug-command", "yes")];
+    let node = Node::start("node", &options);
+    node.run::<()>(&["DEBUG", "AOF-FLUSH-SLEEP", "100000"]);
+    for requests in ["SET a 1\r\n", "SET a 2\r\nGET a\r\nINCR a\r\n"] {
+        let mut stream = bare(&node);
+        stream.write_all(requests.as_bytes()).expect("sent");
+        stream.shutdown(std::net::Shutdown::Write).expect("half of it is closed");
+        let replies = read_all(stream);
+        assert_eq!(replies.lines().next(), Some("+OK"), "{replies}");
+        assert_eq!(replies.ends_with(":3\r\n"), requests.contains("INCR"), "{replies}");
+    }
+    eventually(TIMEOUT, "they are gone", || node.number("connected_clients") == 1);
+}
