@@ -2,6 +2,7 @@
 //!
 //! The operator knows the plan: who is to be the primary, and who follows whom. Nodes and clients hear of it late.
 
+use crate::around::Moment;
 use crate::check::claims::{End, logs};
 use crate::disk::{Call, Failure, Fault, IO_ERROR, Latency};
 use crate::event::{Event, Place};
@@ -75,6 +76,14 @@ impl World {
                 self.around.machines[place].disk.kill_at(calls);
             }
             Act::Cut | Act::HalfOpen => self.hurt_connection(act == Act::Cut),
+            Act::CutTransfer => {
+                if place != self.around.primary {
+                    self.kill(place, End::Kill);
+                    self.empty(place);
+                    self.around.machines[place].cuts = Some(Moment::Transfer);
+                }
+            }
+            Act::CutInside => self.around.machines[place].cuts = Some(Moment::Transaction),
             Act::Partition => self.partition(),
             Act::OneWay => {
                 let other = self.chance.index(self.machines.len());

@@ -548,6 +548,7 @@ impl World {
     /// The faults are over.
     fn calm(&mut self) {
         self.around.note(0, "calm", [0, 0]);
+        self.around.machines.iter_mut().for_each(|machine| machine.cuts = None);
         for number in 0..self.repairs.len() {
             self.repair(number);
         }
