@@ -554,7 +554,9 @@ impl Journal {
         );
         self.seal();
         // The disk reader still gets what is in `blocks`; nobody else does.
-        self.present = self.next_block();
+        if !planted::is(Fault::OldBlocksFound) {
+            self.present = self.next_block();
+        }
         self.tail_start = offset;
         self.backlog_start = offset;
         (self.selected, self.announces) = (0, false);
@@ -563,7 +565,11 @@ impl Journal {
 
     /// Drops blocks that nobody will ask for.
     fn trim(&mut self) {
-        let slowest = self.cursors.iter().flatten().map(|cursor| cursor.block).min();
+        let is_kept_for = |cursor: &&Cursor| {
+            cursor.class == Class::Disk || !planted::is(Fault::TrimmedBelowCursor)
+        };
+        let slowest = self.cursors.iter().flatten().filter(is_kept_for);
+        let slowest = slowest.map(|cursor| cursor.block).min();
         let keep_from =
             self.backlog_bytes.map(|bytes| self.end().back(bytes).max(self.backlog_start));
         while let Some(block) = self.blocks.front() {

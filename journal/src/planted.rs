@@ -1,7 +1,7 @@
 //! Mistakes that can be planted, to prove that the simulation finds them. None exists without the feature `planted`, which no
 //! server is built with.
 //!
-//! A mistake is planted for a thread, and asked for by name at the one place where it is made. It lives here because this is the lowest
+//! A mistake is planted for a thread, and asked for by name where it is made. It lives here because this is the lowest
 //! crate that all know who make one.
 //!
 //! # Invariants
@@ -26,11 +26,39 @@ pub enum Fault {
     BacklogDropped,
     /// A file gets its name before it is fsynced.
     NamedBeforeFsync,
+    /// The manifest names a base before that is there.
+    ManifestBeforeBase,
+    /// What was appended while a rewrite lasted is taken for what the new base has.
+    RewriteLosesTail,
+    /// A torn tail is left where it is, and more comes behind it.
+    TornTailLeft,
+    /// After a full sync the append-only file goes on behind the data of before.
+    FileNotBegunAnew,
+    /// What came of a transaction is executed where the connection ends before its EXEC.
+    HalfTransaction,
+    /// A snapshot whose transfer is cut short is taken for a whole one.
+    TransferCutShort,
+    /// Data are replaced without a word to the transactions that watch keys of them.
+    WatchKept,
+    /// The blocks that a replica has still to get are not kept.
+    TrimmedBelowCursor,
+    /// Blocks of the history before are found among those of the present one.
+    OldBlocksFound,
+    /// The database that the stream stands in is forgotten by a full sync.
+    DatabaseForgotten,
+    /// The reply to a transaction depends on nothing.
+    ReceiptLeftOut,
+    /// What was sent to a replica counts as acknowledged.
+    SentIsAcknowledged,
+    /// A replica counts PING twice.
+    PingTwice,
+    /// A promoted replica goes on under the name of its primary's history.
+    NameKept,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 8] = [
+    pub const ALL: [Fault; 22] = [
         Fault::ReplyBeforeFsync,
         Fault::FsyncLeftOut,
         Fault::DecisionOffByOne,
@@ -39,6 +67,20 @@ impl Fault {
         Fault::SecondHistoryTooFar,
         Fault::BacklogDropped,
         Fault::NamedBeforeFsync,
+        Fault::ManifestBeforeBase,
+        Fault::RewriteLosesTail,
+        Fault::TornTailLeft,
+        Fault::FileNotBegunAnew,
+        Fault::HalfTransaction,
+        Fault::TransferCutShort,
+        Fault::WatchKept,
+        Fault::TrimmedBelowCursor,
+        Fault::OldBlocksFound,
+        Fault::DatabaseForgotten,
+        Fault::ReceiptLeftOut,
+        Fault::SentIsAcknowledged,
+        Fault::PingTwice,
+        Fault::NameKept,
     ];
 }
 

@@ -16,6 +16,7 @@
 
 use crate::capability::Capabilities;
 use bytes::Bytes;
+use journal::planted::{self, Fault};
 use journal::release::Acknowledged;
 use journal::{CursorId, Journal, Offset, Piece};
 use std::collections::VecDeque;
@@ -360,6 +361,9 @@ impl Feed {
             self.moved(now_ms);
         }
         self.unsent_bytes += pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
+        if planted::is(Fault::SentIsAcknowledged) {
+            self.acked = pieces.last().map_or(self.acked, |piece| piece.end);
+        }
         let empty = pieces.is_empty();
         out.extend(pieces.into_iter().map(|piece| piece.bytes));
         if empty { Next::Nothing } else { Next::Bytes }

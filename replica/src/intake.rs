@@ -16,6 +16,7 @@
 //! - sockets and timers: the server; executing: the engine
 
 use crate::stream::{NoSuchDatabase, Place, StreamPoint};
+use journal::planted::{self, Fault};
 use journal::{Kind, Offset};
 use protocol::resp::request::Bounds;
 use protocol::resp::{Batch, Parser};
@@ -372,6 +373,9 @@ impl Intake {
     fn journal(&mut self, target: &mut impl Target, kind: Kind, bytes: &[u8]) {
         if !bytes.is_empty() {
             target.journal(kind, bytes);
+            if planted::is(Fault::PingTwice) && kind == Kind::Control {
+                target.journal(kind, bytes);
+            }
             self.point.apply(bytes.len());
         }
     }

@@ -3,6 +3,7 @@
 use crate::chance::Chance;
 use crate::check::claims::{Claims, Policy};
 use crate::check::disk::OnDisk;
+use crate::check::reached::{Reached, check_count};
 use crate::check::rule::Known;
 use crate::check::streams::Streams;
 use crate::disk::Disk;
@@ -26,6 +27,8 @@ pub enum Asked {
     Exec(Log, u64, u64),
     /// The length of a log's list: the first, or the second of the pair.
     Length(Log),
+    /// How many replicas have all that was acknowledged on this connection.
+    Replicas,
 }
 
 /// The conversation of a client with a node, as its bytes leave the node.
@@ -35,6 +38,8 @@ struct Talk {
     buffer: Vec<u8>,
     /// Bytes that left, in all.
     left: u64,
+    /// The last entry that was acknowledged.
+    last: Option<Entry>,
     /// Replies that left, each with the place behind it.
     answered: VecDeque<(u64, Asked, Reply)>,
 }
@@ -50,6 +55,15 @@ pub struct Leaving {
     pub is_gated: bool,
 }
 
+/// When the connection to a primary is to be reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A part of a snapshot has come.
+    Transfer,
+    /// A part of a transaction has.
+    Transaction,
+}
+
 /// What is known of a machine.
 #[derive(Debug)]
 pub struct Machine {
@@ -61,6 +75,10 @@ pub struct Machine {
     pub claims: Claims,
     /// Its history; none while no process on it has loaded its files.
     pub known: Option<Known>,
+    /// How far any process on it has come.
+    pub reached: Reached,
+    /// When its connection to its primary is cut next.
+    pub cuts: Option<Moment>,
     /// How far its wall clock is before the others', milliseconds.
     pub skew_ms: i64,
 }
@@ -119,6 +137,8 @@ impl Around {
             on_disk: OnDisk::default(),
             claims: Claims::default(),
             known: None,
+            reached: Reached::default(),
+            cuts: None,
             skew_ms: 0,
         };
         Self {
@@ -158,7 +178,7 @@ impl Around {
     /// A client has a connection.
     pub fn begin_talk(&mut self, conn: ConnId) {
         let (asked, answered) = (VecDeque::new(), VecDeque::new());
-        self.talks.insert(conn, Talk { asked, buffer: Vec::new(), left: 0, answered });
+        self.talks.insert(conn, Talk { asked, buffer: Vec::new(), left: 0, last: None, answered });
     }
 
     /// It is gone.
@@ -197,12 +217,12 @@ impl Around {
         }
         talk.buffer.drain(..used);
         for (asked, reply) in replies {
-            self.judge(asked, &reply, leaving);
+            self.judge(conn, asked, &reply, leaving);
         }
     }
 
     /// A reply has left a node.
-    fn judge(&mut self, asked: Asked, reply: &Reply, leaving: Leaving) {
+    fn judge(&mut self, conn: ConnId, asked: Asked, reply: &Reply, leaving: Leaving) {
         let (log, len, epoch, said) = match (asked, reply) {
             (Asked::Push(log, len, epoch), Reply::Int(said)) => (log, len, epoch, vec![*said]),
             (Asked::Exec(log, len, epoch), Reply::Array(all)) => {
@@ -212,6 +232,12 @@ impl Around {
                 };
                 (log, len, epoch, all.iter().filter_map(int).collect())
             }
+            // WAIT says how many have applied it; WAITAOF, in the second place, how many have it on disk.
+            (Asked::Replicas, Reply::Int(said)) => return self.waited(conn, *said, leaving),
+            (Asked::Replicas, Reply::Array(all)) => match all[..] {
+                [_, Reply::Int(said)] => return self.waited(conn, said, leaving),
+                _ => return,
+            },
             _ => return,
         };
         let lists = if log.which == PAIR { 2 } else { 1 };
@@ -224,7 +250,27 @@ impl Around {
                 ),
             );
         }
-        self.acknowledged(Entry { log, number: len - 1, epoch }, leaving);
+        let entry = Entry { log, number: len - 1, epoch };
+        if let Some(talk) = self.talks.get_mut(&conn) {
+            talk.last = Some(entry);
+        }
+        self.acknowledged(entry, leaving);
+    }
+
+    /// A node says that so many replicas have what was acknowledged on a connection.
+    fn waited(&mut self, conn: ConnId, said: i64, leaving: Leaving) {
+        let Some(entry) = self.talks.get(&conn).and_then(|talk| talk.last) else { return };
+        let Some(known) = &self.machines[leaving.node].known else { return };
+        let others = self.machines.iter().enumerate().filter(|(place, _)| *place != leaving.node);
+        let others = others.map(|(_, machine)| &machine.reached);
+        let counted = check_count(said as u64, (&known.id, entry), others, &self.streams);
+        if let Err(have) = counted {
+            let text = format!(
+                "node {} says that {said} replicas have {entry}, and {have} have ever had it",
+                leaving.node
+            );
+            self.violate(Invariant::Kept, text);
+        }
     }
 
     fn acknowledged(&mut self, entry: Entry, leaving: Leaving) {

@@ -58,6 +58,10 @@ pub struct Client {
     outgoing: Vec<u8>,
     /// How it ends what it waits for.
     ends: Ends,
+    /// It watches this log: a transaction follows.
+    watches: Option<usize>,
+    /// The database that it is in when it does nothing in particular.
+    home: usize,
     /// The mean time that it thinks, milliseconds.
     think_ms: u64,
     is_over: bool,
@@ -93,7 +97,8 @@ impl Batch {
 
 impl Client {
     /// One at this place, which thinks so long on the average.
-    pub fn new(place: Place, index: usize, think_ms: u64, chance: Chance) -> Self {
+    pub fn new(place: Place, index: usize, think_ms: u64, mut chance: Chance) -> Self {
+        let home = if chance.one_in(3) { 3 } else { 0 };
         Self {
             place,
             index,
@@ -107,6 +112,8 @@ impl Client {
             awaited: 0,
             outgoing: Vec::new(),
             ends: Ends::Well,
+            watches: None,
+            home,
             think_ms,
             is_over: false,
         }
@@ -182,7 +189,7 @@ impl Client {
             around.net.abort(conn, 0, &mut around.queue);
             around.end_talk(conn);
         }
-        (self.state, self.lens) = (State::Apart, [None; LOGS]);
+        (self.state, self.lens, self.watches) = (State::Apart, [None; LOGS], None);
         self.outgoing.clear();
         let ms = 20 + self.chance.below(300);
         self.wake_in(ms, around);
@@ -235,6 +242,8 @@ impl Client {
                     self.lens = [None; LOGS];
                     100 + self.chance.below(300)
                 }
+                // Time for others to touch what it watches.
+                _ if self.watches.is_some() => self.chance.below(1_500),
                 _ if self.chance.one_in(4) => 0,
                 _ => self.chance.below(2 * self.think_ms),
             };
@@ -270,7 +279,7 @@ impl Client {
             batch.say(&["SELECT", &log.db().to_string()]);
             batch.add(&["LLEN", &key], Asked::Length(log));
         }
-        batch.say(&["SELECT", "0"]);
+        batch.say(&["SELECT", &self.home.to_string()]);
         self.epoch += 1;
         self.send(batch, around);
     }
@@ -278,6 +287,20 @@ impl Client {
     /// Asks for something.
     fn step(&mut self, around: &mut Around) {
         let mut batch = Batch::default();
+        if let Some(which) = self.watches.take() {
+            self.append(which, true, &mut batch);
+            return self.send(batch, around);
+        }
+        let long = self.lens.iter().position(|len| len.is_some_and(|len| len > 0));
+        if let Some(which) = long.filter(|_| self.chance.one_in(15)) {
+            let log = self.log(which);
+            let key = log.keys().next().expect("a log has a list");
+            batch.say(&["SELECT", &log.db().to_string()]);
+            batch.say(&["WATCH", &key]);
+            batch.say(&["SELECT", &self.home.to_string()]);
+            self.watches = Some(which);
+            return self.send(batch, around);
+        }
         for _ in 0..self.chance.index(3) {
             self.other(&mut batch);
         }
@@ -286,7 +309,7 @@ impl Client {
             logs.push(self.chance.index(LOGS));
         }
         for which in logs {
-            self.append(which, &mut batch);
+            self.append(which, false, &mut batch);
             if self.chance.one_in(3) {
                 self.other(&mut batch);
             }
@@ -297,20 +320,21 @@ impl Client {
         self.send(batch, around);
     }
 
-    /// Appends to a log.
-    fn append(&mut self, which: usize, batch: &mut Batch) {
+    /// Appends to a log, in a transaction if it has to be in one, or watches something, or by chance.
+    fn append(&mut self, which: usize, is_watching: bool, batch: &mut Batch) {
         let (log, epoch) = (self.log(which), self.epoch);
         let Some(from) = self.lens[which] else { return };
         let count = 1 + self.chance.index(ENTRIES_MAX) as u64;
         let entries: Vec<String> =
             (from..from + count).map(|number| Entry { log, number, epoch }.to_string()).collect();
-        let (len, in_exec) = (from + count, which == PAIR || self.chance.one_in(5));
-        if log.db() > 0 {
+        let in_exec = is_watching || which == PAIR || self.chance.one_in(5);
+        let len = from + count;
+        if log.db() != self.home {
             batch.say(&["SELECT", &log.db().to_string()]);
         }
         if in_exec {
             let key = log.keys().next().expect("a log has a list");
-            if self.chance.one_in(2) {
+            if !is_watching && self.chance.one_in(2) {
                 batch.say(&["WATCH", &key]);
             }
             batch.say(&["MULTI"]);
@@ -324,8 +348,8 @@ impl Client {
         if in_exec {
             batch.add(&["EXEC"], Asked::Exec(log, len, epoch));
         }
-        if log.db() > 0 {
-            batch.say(&["SELECT", "0"]);
+        if log.db() != self.home {
+            batch.say(&["SELECT", &self.home.to_string()]);
         }
     }
 
@@ -369,10 +393,10 @@ impl Client {
     fn wait(&mut self, batch: &mut Batch) {
         let ms = (1 + self.chance.below(300)).to_string();
         match self.chance.index(4) {
-            0 => batch.say(&["WAIT", "1", &ms]),
+            0 => batch.add(&["WAIT", "1", &ms], Asked::Replicas),
             1 => batch.say(&["BLPOP", "queue", "0.2"]),
             2 => batch.say(&["BLMOVE", "queue", "done", "LEFT", "RIGHT", "0.1"]),
-            _ => batch.say(&["WAITAOF", "0", "1", &ms]),
+            _ => batch.add(&["WAITAOF", "0", "1", &ms], Asked::Replicas),
         }
     }
 }

@@ -102,7 +102,7 @@ mod tests {
         let text = format!("*3\r\n{}~ ~x~{} ~1.9.1.1~", entry(5), entry(12));
         let mut all = Vec::new();
         Entry::find(text.as_bytes(), |found, end| all.push((found, end)));
-        assert_eq!(all, [(entry(5), 13), (entry(12), 27)]);
+        assert_eq!(all, [(entry(5), 13), (entry(12), 28)]);
         assert_eq!(Entry::parse(b"~2.1.5~"), None);
     }
 }

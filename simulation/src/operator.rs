@@ -2,12 +2,13 @@
 //!
 //! The operator knows the plan: who is to be the primary, and who follows whom. Nodes and clients hear of it late.
 
+use crate::around::Moment;
 use crate::check::claims::{End, logs};
 use crate::disk::{Call, Failure, Fault, IO_ERROR, Latency};
 use crate::event::{Event, Place};
 use crate::queue::MS;
 use crate::scenario::Act;
-use crate::world::{Repair, World, usual_latency};
+use crate::world::{DUMP, Repair, World, usual_latency};
 use std::path::PathBuf;
 
 impl World {
@@ -75,6 +76,14 @@ impl World {
                 self.around.machines[place].disk.kill_at(calls);
             }
             Act::Cut | Act::HalfOpen => self.hurt_connection(act == Act::Cut),
+            Act::CutTransfer => {
+                if place != self.around.primary {
+                    self.kill(place, End::Kill);
+                    self.empty(place);
+                    self.around.machines[place].cuts = Some(Moment::Transfer);
+                }
+            }
+            Act::CutInside => self.around.machines[place].cuts = Some(Moment::Transaction),
             Act::Partition => self.partition(),
             Act::OneWay => {
                 let other = self.chance.index(self.machines.len());
@@ -223,7 +232,7 @@ impl World {
         self.kill(place, End::Kill);
         let machine = &mut self.around.machines[place];
         let files = machine.disk.files();
-        let mut paths: Vec<PathBuf> = vec!["dump.rdb".into()];
+        let mut paths: Vec<PathBuf> = vec![DUMP.into()];
         let folder = PathBuf::from("appendonlydir");
         let names = files.list(&folder).unwrap_or_default();
         paths.extend(names.into_iter().map(|name| folder.join(name)));
@@ -238,7 +247,7 @@ impl World {
         machine.claims.clear();
         let now_ns = self.around.now_ns();
         self.around.trace.say(now_ns, place, format_args!("bit {bit} of {}", path.display()));
-        self.machines[place].is_rotten = true;
+        self.machines[place].rotten.insert(path.clone());
     }
 
     // --- the plan ---

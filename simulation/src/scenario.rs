@@ -11,6 +11,10 @@ pub enum Act {
     PowerCut,
     /// A connection is reset.
     Cut,
+    /// A replica loses its data, and the connection is reset that carries them again.
+    CutTransfer,
+    /// A replica's connection is reset where a transaction has come in part.
+    CutInside,
     /// A connection carries nothing any more.
     HalfOpen,
     /// Two sets of machines do not hear each other.
@@ -135,7 +139,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "network",
         about: "connections are cut, half-open, late",
         nodes: (2, 4),
-        acts: &[(Cut, 6), (HalfOpen, 2), (OneWay, 2), (Save, 1)],
+        acts: &[(Cut, 5), (CutTransfer, 1), (CutInside, 2), (HalfOpen, 2), (OneWay, 2), (Save, 1)],
         pause_ms: 700,
         ..PLAIN
     },
@@ -213,6 +217,8 @@ pub const SCENARIOS: &[Scenario] = &[
             (KillInCall, 2),
             (PowerCut, 2),
             (Cut, 3),
+            (CutTransfer, 1),
+            (CutInside, 1),
             (HalfOpen, 1),
             (Partition, 2),
             (OneWay, 1),

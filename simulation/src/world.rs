@@ -22,7 +22,8 @@ use crate::trace::Trace;
 use crate::violation::Invariant;
 use journal::{Offset, ReplicationId};
 use node::Exit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// How long all may take to come to rest, nanoseconds.
 const REST_NS: u64 = 300_000 * MS;
@@ -30,6 +31,9 @@ const REST_NS: u64 = 300_000 * MS;
 const LOOK_NS: u64 = 25 * MS;
 /// How long clients go on in the calm.
 const LAST_WRITES_NS: u64 = 1_000 * MS;
+
+/// The snapshot of a node.
+pub const DUMP: &str = "dump.rdb";
 
 /// What ends a fault.
 #[derive(Clone, Debug)]
@@ -56,8 +60,9 @@ pub struct Machine {
     pub is_dark: bool,
     /// It ended as it was told to: all that was acknowledged has to be there.
     pub was_orderly: bool,
-    /// A bit of its files may have flipped: a start may be refused.
-    pub is_rotten: bool,
+    /// Files of which a bit has flipped, and that no start has looked at since: one that does may be refused. A file that is not
+    /// loaded (the dump beside an append-only file) stays what it is until it is.
+    pub rotten: BTreeSet<PathBuf>,
     /// Its files may not be readable or writable at a start.
     pub is_troubled: bool,
     /// What it loaded was looked at.
@@ -119,7 +124,7 @@ impl World {
             end: (End::Kill, 0),
             is_dark: false,
             was_orderly: false,
-            is_rotten: false,
+            rotten: BTreeSet::new(),
             is_troubled: false,
             is_checked: false,
             seen: None,
@@ -445,7 +450,7 @@ impl World {
             Exit::NotLoaded(error) => {
                 // A hole in the middle cannot be told from rot, and is refused: see `docs/persistence.md`.
                 let has_hole = machine.end.0 == End::PowerCut && self.loses_any;
-                let is_damaged = machine.is_rotten || has_hole;
+                let is_damaged = !machine.rotten.is_empty() || has_hole;
                 let is_meant = is_damaged || machine.is_troubled;
                 let names_a_place = error.contains("append") || error.contains("dump.rdb");
                 self.end(place, End::Kill, wait_ns);
@@ -469,7 +474,7 @@ impl World {
         machine.disk = disk;
         machine.on_disk.begin_again();
         machine.claims.clear();
-        self.machines[place].is_rotten = false;
+        self.machines[place].rotten.clear();
     }
 
     /// A process has loaded its files: what is there must be what may be.
@@ -492,7 +497,8 @@ impl World {
         if let Err(text) = prefix {
             self.around.violate(Invariant::Prefix, format!("node {place}: {text}"));
         }
-        self.machines[place].is_rotten = false;
+        let loads_dump = !process.node.host.settings.appendonly;
+        self.machines[place].rotten.retain(|path| (path == Path::new(DUMP)) != loads_dump);
         if self.machines[place].parent.is_none() != (place == self.around.primary) {
             self.around.queue.after(MS, Event::Follow(place));
         }
@@ -548,6 +554,7 @@ impl World {
     /// The faults are over.
     fn calm(&mut self) {
         self.around.note(0, "calm", [0, 0]);
+        self.around.machines.iter_mut().for_each(|machine| machine.cuts = None);
         for number in 0..self.repairs.len() {
             self.repair(number);
         }

@@ -23,6 +23,7 @@
 use super::AofError;
 use super::base::{BaseJob, save_base};
 use crate::files::{self, File, FileError, Files, OnPath};
+use journal::planted::{self, Fault};
 use protocol::aof::{FileEntry, FileKind, FollowsMark, Manifest};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -352,6 +353,10 @@ impl AofDir {
         self.files.create_directory(&self.directory)?;
         let mut next = self.next_manifest()?;
         let target = self.path_of(next.replace_base(self.prefix.as_bytes(), rdb, first_kept));
+        if planted::is(Fault::ManifestBeforeBase) {
+            self.adopt(next)?;
+            return self.files.replace(temporary, &target);
+        }
         self.files.replace(temporary, &target)?;
         self.adopt(next)
     }

@@ -22,6 +22,7 @@
 
 use super::scan::Progress;
 use crate::files::{File, FileError, Files, OnPath};
+use journal::planted::{self, Fault};
 use protocol::aof::{BlockMark, UNFINISHED};
 use protocol::crc64::journal_crc;
 use std::io::{Read, Seek, SeekFrom};
@@ -60,7 +61,9 @@ pub(super) fn cut_tail(
     let offset = cut_offset(&committed);
     let aside = unused_name(files, path, offset)?;
     let bytes = files.copy_aside(path, offset, &aside)?;
-    files.cut(path, offset)?;
+    if !planted::is(Fault::TornTailLeft) {
+        files.cut(path, offset)?;
+    }
     let mut now = Progress { offset, block: None, ..committed };
     if let Some(block) = committed.block {
         if offset == block.mark_offset {

@@ -21,6 +21,7 @@
 
 use super::PROGRESS_KEYS;
 use super::save::ReplicationPoint;
+use journal::planted::{self, Fault};
 use keyspace::db::{Db, Duplicate, Loader, UnixMillis};
 use keyspace::entry::Value;
 use keyspace::limits::Limits;
@@ -159,7 +160,7 @@ pub fn load_values<S: Source>(
     let mut seen = 0_u64;
     loop {
         let at = reader.offset();
-        match reader.next().map_err(|error| located(error, None))? {
+        match next(reader)? {
             Item::Key { meta: key_meta, object_type, .. } => {
                 seen += 1;
                 if seen.is_multiple_of(PROGRESS_KEYS) {
@@ -168,7 +169,7 @@ pub fn load_values<S: Source>(
                 let Some(db) = dbs.get_mut(db_index) else {
                     return Err(malformed(at, Malformed::invalid("there are no databases")));
                 };
-                let outcome = loading.key(reader, db, key_meta, object_type)?;
+                let outcome = loading.next_key(reader, db, key_meta, object_type)?;
                 if loading.builder.take_mended() {
                     let (count, names) = &mut meta.streams_mended;
                     *count += 1;
@@ -219,6 +220,14 @@ pub fn load_values<S: Source>(
     Ok(meta)
 }
 
+/// The next item of the file.
+fn next<S: Source>(reader: &mut Reader<S>) -> Result<Item<'_>, LoadError<S::Error>> {
+    match reader.next() {
+        Err(_) if planted::is(Fault::TransferCutShort) => Ok(Item::End(Checksum::Absent)),
+        item => item.map_err(|error| located(error, None)),
+    }
+}
+
 enum Outcome {
     Loaded,
     Empty,
@@ -234,6 +243,20 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     /// Loads the key that the reader has just met.
+    #[inline]
+    fn next_key<S: Source>(
+        &mut self,
+        reader: &mut Reader<S>,
+        db: &mut Loader<'_>,
+        meta: KeyMeta,
+        object_type: ObjectType,
+    ) -> Result<Outcome, LoadError<S::Error>> {
+        match self.key(reader, db, meta, object_type) {
+            Err(_) if planted::is(Fault::TransferCutShort) => Ok(Outcome::Empty),
+            outcome => outcome,
+        }
+    }
+
     #[inline]
     fn key<S: Source>(
         &mut self,

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
 use engine::refusal::Refusal;
+use journal::planted::{self, Fault};
 use journal::release::OnDisk;
 use journal::{Class, Receipt};
 use std::collections::VecDeque;
@@ -554,6 +555,7 @@ impl Node {
         };
         match rewriting {
             Rewriting::Shrink { first_kept } if !aof.waits_for_base => {
+                let first_kept = first_kept + u64::from(planted::is(Fault::RewriteLosesTail));
                 aof.dir.finish_rewrite(&base, rdb, first_kept)
             }
             Rewriting::SwitchOn if aof.waits_for_base => {

@@ -17,6 +17,7 @@ use backup::files::{File, Files, Identity};
 use backup::snapshot::LoadedMeta;
 use engine::Engine;
 use engine::session::Session;
+use journal::planted::{self, Fault};
 use journal::{Offset, ReplicationId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -255,7 +256,10 @@ impl Node {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
-        engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
+        match planted::is(Fault::WatchKept) {
+            false => engine.replace_data(outcome.dbs, outcome.functions, Some(executing)),
+            true => engine.dbs = outcome.dbs,
+        }
         remark_on(outcome.meta.as_ref(), &engine.functions);
         Ok(outcome.file)
     }

@@ -21,8 +21,10 @@ use crate::persistence::loader::{self, Outcome};
 use crate::world::Report;
 use backup::files::Replaced;
 use engine::session::Peer;
+use journal::planted::{self, Fault};
 use journal::{History, Kind, Offset, ReplicationId};
-use protocol::resp::Batch;
+use protocol::resp::request::Bounds;
+use protocol::resp::{Batch, Parser};
 use replica::handshake::Introduction;
 use replica::intake::{Executed, Target};
 use replica::link::{Action, Attempt, Event, Follower, Job, Link, Stage, Turn};
@@ -95,6 +97,19 @@ impl Node {
         self.host.clients.remove(slot);
         self.host.clients.add(slot, client);
         Some(slot)
+    }
+
+    /// A mistake: the transaction that is open is executed as far as it came.
+    fn execute_what_came(&mut self, slot: usize) {
+        if self.engine.session(slot).is_none_or(|session| session.multi.is_none()) {
+            return;
+        }
+        let (mut exec, mut batch) = (b"*1\r\n$4\r\nEXEC\r\n".to_vec(), Batch::default());
+        let bounds = Bounds { bulk_max: 4, authenticated: true };
+        let (_, parsed) = Parser::default().parse(&mut exec, bounds, 1, &mut batch);
+        assert!(parsed.is_ok(), "a whole command");
+        let end = self.host.journal.end();
+        Target::execute(self, end, &exec, &batch);
     }
 
     fn start_link_job(&mut self, attempt: Attempt, job: Job) {
@@ -214,11 +229,16 @@ impl Follower for Node {
     fn adopt(&mut self, outcome: Outcome, id: ReplicationId, offset: Offset) {
         self.close_replicas();
         let db = outcome.selected();
-        self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        match planted::is(Fault::WatchKept) {
+            false => self.engine.replace_data(outcome.dbs, outcome.functions, None),
+            true => self.engine.dbs = outcome.dbs,
+        }
         loader::remark_on(outcome.meta.as_ref(), &self.engine.functions);
         self.host.begin_history(id, offset, db);
         self.engine.dirty = 0;
-        self.replace_aof();
+        if !planted::is(Fault::FileNotBegunAnew) {
+            self.replace_aof();
+        }
     }
 
     fn continue_history(&mut self, id: Option<ReplicationId>) {
@@ -261,6 +281,9 @@ impl Follower for Node {
         let Some(following) = self.host.replication.following() else { return };
         let slot = following.slot;
         self.host.clients.remove(slot);
+        if planted::is(Fault::HalfTransaction) {
+            self.execute_what_came(slot);
+        }
         if let Some(session) = self.engine.session_mut(slot) {
             session.multi = None;
         }
@@ -288,7 +311,9 @@ impl Outside {
         self.journal.history = History::new(id);
         self.journal.restart_at(offset);
         self.journal.start_backlog(self.settings.repl_backlog_size);
-        self.journal.set_selected(db);
+        if !planted::is(Fault::DatabaseForgotten) {
+            self.journal.set_selected(db);
+        }
         self.persistence.note_history(self.journal.history);
     }
 }

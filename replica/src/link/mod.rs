@@ -41,6 +41,7 @@ use crate::transfer::{self, Transfer};
 use answer::{acknowledgement, take_line};
 use failure::Failure;
 pub use follower::{Action, Attempt, Event, Follower, Job};
+use journal::planted::{self, Fault};
 pub use stage::{Figures, Stage, TransferProgress};
 use state::{Newlines, Origin, State, Stream, Talk, Wire};
 
@@ -165,6 +166,11 @@ impl<L> Link<L> {
             }
             Event::DialFailed(error) => {
                 Err(Failure::network(format!("Error condition on socket for SYNC: {error}")))
+            }
+            Event::Closed | Event::ReadFailed(_)
+                if planted::is(Fault::TransferCutShort) && self.stage() == Stage::Transfer =>
+            {
+                self.take_what_came(turn)
             }
             Event::Closed => Err(Failure::network(failure::CLOSED)),
             Event::ReadFailed(error) => {
@@ -390,6 +396,19 @@ impl<L> Link<L> {
             self.begin_job(Job::Sync, |newlines| Talk::Syncing(origin, newlines), turn);
         }
         Ok(taken.complete)
+    }
+
+    /// A mistake: what came of a snapshot is taken for all of it.
+    fn take_what_came<F: Follower<Loaded = L>>(
+        &mut self,
+        turn: &mut Turn<'_, F>,
+    ) -> Result<(), Failure> {
+        let State::Talking(_, Talk::Transfer(origin, _)) = &self.state else {
+            return Err(Failure::network(failure::CLOSED));
+        };
+        let origin = *origin;
+        self.begin_job(Job::Sync, |newlines| Talk::Syncing(origin, newlines), turn);
+        Ok(())
     }
 
     fn synced<F: Follower<Loaded = L>>(

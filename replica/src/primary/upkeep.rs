@@ -60,7 +60,9 @@ impl Primary {
     pub fn promoted(&mut self, id: ReplicationId, turn: &mut Turn<'_>) {
         let journal = &mut *turn.journal;
         let end = journal.end();
-        journal.history.fork(id, end);
+        if !planted::is(Fault::NameKept) {
+            journal.history.fork(id, end);
+        }
         journal.announce();
         if planted::is(Fault::BacklogDropped) {
             journal.drop_backlog();

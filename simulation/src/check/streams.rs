@@ -135,17 +135,20 @@ impl Streams {
         }
     }
 
-    /// From which offset on a history has an entry: 0 if that is not known.
-    pub fn place(&self, id: &ReplicationId, entry: Entry) -> u64 {
-        let mut at = Some(*id.as_bytes());
-        while let Some(stream) = at.and_then(|at| self.0.get(&at)) {
+    /// Where an entry was journaled that a history has, and the offset behind it there; `None` if that is not known.
+    pub fn place(&self, id: &ReplicationId, entry: Entry) -> Option<(ReplicationId, u64)> {
+        let (mut at, mut most) = (*id.as_bytes(), u64::MAX);
+        loop {
+            let stream = self.0.get(&at)?;
             let entries = stream.entries.get(&entry.log).map_or(&[][..], Vec::as_slice);
             if let Some(placed) = entries.iter().rev().find(|placed| placed.entry == entry) {
-                return placed.end;
+                return ReplicationId::parse(&at)
+                    .filter(|_| placed.end <= most)
+                    .map(|id| (id, placed.end));
             }
-            at = stream.parent.map(|(parent, _)| parent);
+            let (parent, fork) = stream.parent?;
+            (at, most) = (parent, most.min(fork));
         }
-        0
     }
 
     /// Bytes that are kept.
@@ -221,6 +224,8 @@ mod tests {
         streams.begin(id(2), 20, Some(id(1)));
         assert_eq!(last(&streams, 2, 99), Some(1), "what came behind the fork is not shared");
         assert!(streams.is_shared(&id(1), 20, &id(2)) && !streams.is_shared(&id(1), 21, &id(2)));
-        assert_eq!(streams.place(&id(2), entry(1)), 19);
+        assert_eq!(streams.place(&id(2), entry(1)), Some((id(1), 19)));
+        assert_eq!(streams.place(&id(1), entry(2)), Some((id(1), 29)));
+        assert_eq!(streams.place(&id(2), entry(2)), None, "it came behind the fork");
     }
 }

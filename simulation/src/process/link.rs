@@ -2,13 +2,13 @@
 
 use super::Process;
 use super::parts::{Whose, Wire};
-use crate::around::Around;
+use crate::around::{Around, Moment};
 use crate::check::rule::Answer;
 use crate::event::{ConnId, Event, Place, ToProcess};
 use crate::net::{Read, Reset};
 use node::clients::Arrival;
 use node::persistence::loader::Outcome;
-use replica::link::{Action, Attempt, Event as LinkEvent};
+use replica::link::{Action, Attempt, Event as LinkEvent, Stage};
 
 impl Process {
     /// Does what the node's link wants done.
@@ -161,8 +161,27 @@ impl Process {
                 Read::Bytes(len) => self.hear_answer(len, around),
             }
             self.give_to_link(around);
+            self.cut_at_its_moment(conn, around);
         }
         self.link_task();
+    }
+
+    /// Resets the connection if this is the moment that it is to be reset at.
+    fn cut_at_its_moment(&mut self, conn: ConnId, around: &mut Around) {
+        let Some(moment) = around.machines[self.place].cuts else { return };
+        let Some(following) = self.node.host.replication.following() else { return };
+        let is_now = match moment {
+            Moment::Transfer => following.stage == Stage::Transfer && around.chance.one_in(2),
+            Moment::Transaction => {
+                let session = self.node.engine.session(following.slot);
+                session.is_some_and(|session| session.multi.is_some())
+            }
+        };
+        if is_now {
+            around.machines[self.place].cuts = None;
+            around.note(self.place, "is cut off", [moment as u64, 0]);
+            around.net.cut(conn, &mut around.queue);
+        }
     }
 
     fn give_to_link(&mut self, around: &mut Around) {

@@ -89,6 +89,8 @@ pub struct Process {
     output: Vec<u8>,
     /// CONFIG SET changed something: replies of before are still on their way.
     configured_ns: u64,
+    /// How often its data were replaced as a whole.
+    replaced: u64,
 }
 
 impl Process {
@@ -139,6 +141,7 @@ impl Process {
             batch: Batch::default(),
             output: Vec::new(),
             configured_ns: 0,
+            replaced: 0,
         };
         process.schedule_at(around.now_ns() + TICK_MS * MS, ToProcess::Tick, around);
         process.turn(node::Event::Start, around);
@@ -382,6 +385,7 @@ impl Process {
         if words[0] == b"CONFIG" {
             self.configured_ns = around.now_ns();
         }
+        self.replaced += u64::from(words == [b"DEBUG", &b"RELOAD"[..]] && out == b"+OK\r\n");
         self.act(around);
         if self.node.engine.session(slot).is_some_and(|session| !session.suspended) {
             self.turn(node::Event::Gone(slot), around);
@@ -415,9 +419,14 @@ impl Process {
         let machine = &mut around.machines[self.place];
         let Some(known) = machine.known.as_mut().filter(|_| self.is_ready) else { return };
         let seen = self.seen();
-        match known.look(seen, &mut around.streams) {
+        let looked = known.look(seen, &mut around.streams);
+        machine.reached.note(&known.id, known.end);
+        match looked {
             Ok(Change::None) => {}
-            Ok(Change::Adopted) => machine.claims.clear(),
+            Ok(Change::Adopted) => {
+                machine.claims.clear();
+                self.replaced += 1;
+            }
             Err((is_rule, text)) => {
                 let invariant = if is_rule { Invariant::Partial } else { Invariant::Stream };
                 around.violate(invariant, format!("node {}: {text}", self.place));

@@ -1,5 +1,6 @@
 //! What a process consists of beside its node: connections, the link's wire, a full sync's source, and what is ready.
 
+use crate::check::watch::Watching;
 use crate::event::ConnId;
 use bytes::Bytes;
 use node::wire::Half;
@@ -45,6 +46,8 @@ pub struct Session {
     pub is_queued: bool,
     /// The other end is a node.
     pub is_replica: bool,
+    /// What it watches.
+    pub watching: Watching,
 }
 
 impl Session {

@@ -14,8 +14,10 @@ use crate::check::claims::Policy;
 use crate::event::{Event, ToProcess};
 use crate::net::{Read, Reset};
 use crate::queue::MS;
+use crate::reply::Reply;
 use bytes::Buf;
 use engine::session::Session as EngineSession;
+use keyspace::hashing::hash_bytes;
 use node::config::AppendFsync;
 use node::wire::input::READ_BYTES;
 use protocol::resp::Batch;
@@ -172,6 +174,7 @@ impl Process {
         if let Some(asks) = asks {
             self.compare(&asks, &out, around);
         }
+        self.look_at_watching(session, (buffer, &batch, answered.executed), &out, around);
         if let Some(error) = parsed.error.as_ref().filter(|_| answered.is_whole(&batch)) {
             self.node.log_protocol_error(slot, error);
         }
@@ -186,6 +189,36 @@ impl Process {
         self.output = out;
         self.batch = batch;
         used
+    }
+
+    /// Looks whether what is executed is what may be, by what the session watches.
+    fn look_at_watching(
+        &self,
+        session: &mut Session,
+        (buffer, batch, executed): (&[u8], &Batch, usize),
+        out: &[u8],
+        around: &mut Around,
+    ) {
+        let requests = &batch.requests()[..executed];
+        let watches = |request| batch.args(buffer, request).at(0) == b"WATCH";
+        if session.is_replica || !session.watching.is_any() && !requests.iter().any(watches) {
+            return;
+        }
+        // A log's key is in one database only.
+        let is_there = |key: &[u8]| {
+            self.node.engine.dbs.iter().any(|db| db.get(hash_bytes(key), key).is_some())
+        };
+        let mut at = 0;
+        for request in requests {
+            let Some((reply, len)) = Reply::read(&out[at..]) else { return };
+            at += len;
+            let words: Vec<&[u8]> = batch.args(buffer, request).iter_from(0).collect();
+            let judged = session.watching.answered(&words, &reply, self.replaced, is_there);
+            if let Err(text) = judged {
+                let text = format!("node {} {text}", self.place);
+                return around.violate(crate::violation::Invariant::Kept, text);
+            }
+        }
     }
 
     /// Of what leaves now, for who checks it.
