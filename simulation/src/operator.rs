@@ -265,7 +265,8 @@ impl World {
             return;
         }
         let chosen = fit[self.chance.index(fit.len())];
-        if self.order(chosen, &["REPLICAOF", "NO", "ONE"]).is_none() {
+        // One that loads a full sync refuses: it stays what it is.
+        if self.order(chosen, &["REPLICAOF", "NO", "ONE"]).is_none_or(|said| said != "+OK") {
             return;
         }
         self.kill_clients(chosen);
@@ -339,17 +340,18 @@ impl World {
         }
         let follows = process.node.host.replication.following();
         let follows = follows.map(|following| usize::from(following.port - 7000));
-        match parent {
-            _ if follows == parent => {}
-            None => {
-                self.order(place, &["REPLICAOF", "NO", "ONE"]);
-                self.kill_clients(place);
-            }
+        let said = match parent {
+            _ if follows == parent => return,
+            None => self.order(place, &["REPLICAOF", "NO", "ONE"]),
             Some(parent) => {
                 let (host, port) = (format!("node{parent}"), (7000 + parent).to_string());
-                self.order(place, &["REPLICAOF", &host, &port]);
-                self.kill_clients(place);
+                self.order(place, &["REPLICAOF", &host, &port])
             }
+        };
+        match said.is_some_and(|said| said == "+OK") {
+            true => self.kill_clients(place),
+            // It loads a full sync.
+            false => self.around.queue.after(300 * MS, Event::Follow(place)),
         }
     }
 }

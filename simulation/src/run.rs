@@ -45,15 +45,7 @@ pub fn run(seed: u64, scenario: &'static Scenario, seconds: u64, lines: Lines) -
 
 fn run_here(seed: u64, scenario: &'static Scenario, seconds: u64, lines: Lines) -> Outcome {
     let mut world = World::new(seed, scenario, seconds * 1_000_000_000, Trace::new(lines));
-    let ran = catch_unwind(AssertUnwindSafe(|| world.run()));
-    if let Err(payload) = ran {
-        let said = payload.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string));
-        let said = PANIC.take().or(said).unwrap_or_else(|| "a panic without words".into());
-        let at_ns = world.around.now_ns();
-        world.around.violation =
-            Some(Violation { invariant: Invariant::Asserts, at_ns, found: said });
-    }
+    catch(&mut world, World::run);
     let virtual_ns = world.around.now_ns();
     world.around.trace.log(virtual_ns, 0);
     let lines = world.around.trace.take_lines().collect();
@@ -62,4 +54,31 @@ fn run_here(seed: u64, scenario: &'static Scenario, seconds: u64, lines: Lines) 
     // Destructors of a world that has panicked may find it half changed.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(world)));
     Outcome { hash, virtual_ns, figures, violation, lines }
+}
+
+/// Lets something happen to a world. If it panics, that is what was violated.
+fn catch(world: &mut World, happens: impl FnOnce(&mut World)) {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(|| happens(world))) else { return };
+    let said = payload.downcast_ref::<String>().cloned();
+    let said = said.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string));
+    let found = PANIC.take().or(said).unwrap_or_else(|| "a panic without words".into());
+    let (invariant, at_ns) = (Invariant::Asserts, world.around.now_ns());
+    world.around.violation = Some(Violation { invariant, at_ns, found });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assertion_that_fails_is_a_violation() {
+        let scenario = Scenario::find("calm").expect("a scenario");
+        let mut world = World::new(1, scenario, 1_000_000_000, Trace::new(Lines::Off));
+        catch(&mut world, World::run);
+        assert_eq!(world.around.violation, None);
+        catch(&mut world, |world| assert_eq!(world.machines.len(), 99, "so many machines"));
+        let found = world.around.violation.expect("it is found");
+        assert_eq!(found.invariant, Invariant::Asserts);
+        assert!(found.found.contains("so many machines"), "{found}");
+    }
 }

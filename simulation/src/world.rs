@@ -724,27 +724,4 @@ fn directives(scenario: &Scenario, chance: &mut Chance) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: Log = Log { client: 1, which: 1 };
-
-    fn list(numbers: impl IntoIterator<Item = u64>) -> Vec<Vec<u8>> {
-        let entry = |number| Entry { log: LOG, number, epoch: 3 }.to_string().into_bytes();
-        numbers.into_iter().map(entry).collect()
-    }
-
-    #[test]
-    fn a_log_with_a_hole_a_double_or_an_end_too_early_is_found() {
-        assert_eq!(check_log(LOG, &[list(0..5), list(0..5)], 5), Ok(()));
-        for (lists, least) in [
-            (vec![list([0, 1, 3])], 0),
-            (vec![list([0, 1, 1, 2])], 0),
-            (vec![list([1, 2])], 0),
-            (vec![list(0..5)], 6),
-            (vec![list(0..5), list(0..4)], 4),
-        ] {
-            assert!(check_log(LOG, &lists, least).is_err(), "{lists:?}");
-        }
-    }
-}
+mod tests;

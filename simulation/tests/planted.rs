@@ -17,7 +17,7 @@ const CASES: &[(Fault, &str, u64, &[Invariant])] = &[
     (Fault::SecondHistoryTooFar, "failover", 20, &[Invariant::Partial]),
     (Fault::BacklogDropped, "failover", 20, &[Invariant::Partial]),
     (Fault::NameKept, "failover", 20, &[Invariant::Stream, Invariant::Partial]),
-    (Fault::SelectMissing, "care", 150, &[Invariant::Prefix, Invariant::Kept, Invariant::Equal]),
+    (Fault::SelectMissing, "kill", 60, &[Invariant::Prefix, Invariant::Kept, Invariant::Equal]),
     (Fault::DatabaseForgotten, "chain", 60, &[Invariant::Equal, Invariant::Stream]),
     (Fault::OldBlocksFound, "chain", 20, &[Invariant::Asserts]),
     (Fault::TrimmedBelowCursor, "pause", 20, &[Invariant::Asserts]),

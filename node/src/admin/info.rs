@@ -11,9 +11,11 @@ use crate::replication::Following;
 use crate::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use crate::world::Whose;
 use engine::context::{Context, Done};
+use engine::random::Random;
 use engine::refusal::Refusal;
 use engine::statistics::Stats;
 use engine::{Engine, Session};
+use keyspace::db::Db;
 use protocol::resp::Args;
 use replica::feed::Feed;
 use replica::link::TransferProgress;
@@ -532,31 +534,33 @@ fn cpu(host: &Outside, _engine: &Engine, _: &Session, out: &mut String) {
 fn keyspace(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     for (index, db) in engine.dbs.iter().enumerate().filter(|(_, db)| !db.is_empty()) {
         let (keys, expires) = (db.len(), db.expiring_len());
-        let ttl = average_ttl_ms(db, engine.now_ms);
+        let ttl = average_ttl_ms(engine, db);
         line(out, &format!("db{index}"), format!("keys={keys},expires={expires},avg_ttl={ttl}"));
     }
 }
 
-/// When a few keys with an expiry expire.
-fn some_expiries(db: &keyspace::db::Db) -> Vec<i64> {
+/// When a few keys with an expiry expire. Which they are follows from the moment: who looks changes nothing, not even what the
+/// engine draws next, and the same history shows the same.
+fn some_expiries(engine: &Engine, db: &Db) -> Vec<i64> {
     let mut expiries = Vec::with_capacity(SAMPLES);
     if db.expiring_len() > 0 {
-        db.sample(rand::random(), true, SAMPLES, |entry| expiries.extend(entry.expiry()));
+        let start = Random::new(engine.steady_ms as u64).draw();
+        db.sample(start, true, SAMPLES, |entry| expiries.extend(entry.expiry()));
     }
     expiries
 }
 
 /// How many of the keys with an expiry are past it and still there, estimated from a few, percent.
 fn stale_percent(engine: &Engine) -> f64 {
-    let expiries: Vec<i64> = engine.dbs.iter().flat_map(some_expiries).collect();
+    let expiries: Vec<i64> = engine.dbs.iter().flat_map(|db| some_expiries(engine, db)).collect();
     let stale = expiries.iter().filter(|at| **at <= engine.now_ms).count();
     stale as f64 * 100.0 / expiries.len().max(1) as f64
 }
 
 /// The average time to live of keys that have one, estimated from a few, milliseconds.
-fn average_ttl_ms(db: &keyspace::db::Db, now_ms: i64) -> i64 {
-    let expiries = some_expiries(db);
-    let left = expiries.iter().map(|at| at.saturating_sub(now_ms).max(0));
+fn average_ttl_ms(engine: &Engine, db: &Db) -> i64 {
+    let expiries = some_expiries(engine, db);
+    let left = expiries.iter().map(|at| at.saturating_sub(engine.now_ms).max(0));
     left.fold(0i64, i64::saturating_add) / expiries.len().max(1) as i64
 }
 

@@ -269,6 +269,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_primary_journals_at_its_start_is_behind_its_fork() {
+        let (mut journal, mut streams) = (Journal::new(id(1)), Streams::default());
+        let entry = b"~0.0.0.1~";
+        streams.begin(id(1), 0, None);
+        streams.take(&id(1), 0, &[&[b'x'; 50][..], entry].concat()).expect("somebody else's");
+        journal.restart_at(Offset::from_wire(50).expect("an offset"));
+        journal.start_backlog(100);
+        journal.history.fork(id(2), journal.end());
+        // Keys that had expired: as many bytes as the entry that was lost.
+        journal.append_raw(Kind::Effect, &[b'd'; 9]);
+        Known::begin(seen(&journal, false), &mut streams);
+        let log = crate::entry::Entry::parse(entry).expect("an entry").log;
+        assert!(streams.last(&id(1), 59, log).is_some());
+        assert_eq!(streams.last(&id(2), 59, log), None, "it is not in the history that forked");
+        assert!(streams.is_shared(&id(1), 50, &id(2)) && !streams.is_shared(&id(1), 51, &id(2)));
+    }
+
+    #[test]
     fn a_backlog_that_is_too_short_is_found() {
         let (mut journal, mut streams, mut known) = begun();
         for _ in 0..9 {

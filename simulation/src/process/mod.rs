@@ -479,7 +479,7 @@ impl Process {
     }
 
     /// Whether what it keeps in memory has its bounds.
-    fn check_bounds(&mut self, around: &mut Around) {
+    pub fn check_bounds(&self, around: &mut Around) {
         let settings = &self.node.host.settings;
         let replica = settings.client_output_buffer_limit.replica;
         let backlog = settings.repl_backlog_size.max(replica.hard_bytes) as usize;
