@@ -9,8 +9,17 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// All scripts that people run.
-const SCRIPTS: [&str; 8] =
-    ["bench", "check", "cluster", "failover-lab", "fuzz", "kill-nine", "test", "topology"];
+const SCRIPTS: [&str; 9] = [
+    "bench",
+    "check",
+    "cluster",
+    "failover-lab",
+    "fuzz",
+    "kill-nine",
+    "simulate",
+    "test",
+    "topology",
+];
 
 fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("tidemark test ").tempdir().expect("a folder")
