@@ -13,8 +13,8 @@
 //!
 //! In reading order:
 //! - [`actions`], [`event`], [`world`], [`jobs`]: the borders
-//! - [`node`]: the state, and how a turn begins and ends; [`facts`]: what commands may do, derived; [`turns`]: each event's turn
-//! - [`clients`]: who is connected; [`duties`]: what happens by itself; [`limits`]: what clients may take
+//! - [`node`]: the state, and how a turn begins and ends; [`requests`]: a session's turn; [`facts`]: what commands may do, derived
+//! - [`clients`]: who is connected; [`timer`]: what happens by itself; [`limits`]: what clients may take
 //! - [`child`]: the one child; [`persistence`]: data at rest; [`replication`]: data elsewhere
 //! - [`config`]: the configuration; [`admin`]: commands that need more than data; [`shutdown`]: the end
 //!

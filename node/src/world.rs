@@ -33,7 +33,7 @@ pub enum ChildJob<'a> {
     },
     /// A base of the append-only file, under the names of `backup::fork::rewrite_names`.
     Rewrite(BaseJob<'a>),
-    /// A snapshot for the replicas of the full sync of this number: comes back in [`crate::Event::SyncPiece`]s.
+    /// A snapshot for the replicas of the full sync of this number: comes back in [`crate::Event::Sync`].
     FullSync {
         /// Which one.
         number: u64,

@@ -225,6 +225,8 @@ mod tests {
         }
         assert!(found.len() > 150, "these are not all: {}", found.len());
         let mut guilty = Vec::new();
+        // A world for tests is a test.
+        found.retain(|path| !path.components().any(|part| part.as_os_str() == "testing"));
         for path in found {
             let text = std::fs::read_to_string(&path).expect("a source");
             let code = text.split("#[cfg(test)]").next().expect("a first part");

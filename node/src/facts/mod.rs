@@ -7,7 +7,7 @@
 //!            begin of a turn, or behind a command that the host answers: noted? ─► derive ─► Engine::conditions
 //! ```
 //!
-//! Who changes a fact cannot forget to say so: a [`Fact`] is read as if it were the value, and notes what reaches for it to
+//! Who changes a fact cannot forget to say so: a [`fact::Fact`] is read as if it were the value, and notes what reaches for it to
 //! change it. (Each who changed something called for the derivation before, at seventeen places; and a condition that nobody
 //! refreshed was wrong until the next tick.)
 //!

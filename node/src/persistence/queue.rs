@@ -11,7 +11,7 @@
 //! ```
 //!
 //! # Invariants
-//! - marks ascend in position and time, and there are at most [`MARKS_MAX`]
+//! - marks ascend in position and time, and there are at most `MARKS_MAX`
 //!
 //! # Not here
 //! - a write that fails: a primary refuses writes then, with MISCONF, and they need not wait
