@@ -196,6 +196,9 @@ impl World {
         if let Some(process) = self.machines[place].process.as_mut().filter(|p| p.is_ready) {
             process.is_paused = true;
             let ns = self.a_while();
+            // Who stands still fsyncs nothing.
+            let now_ns = self.around.now_ns();
+            self.around.machines[place].claims.note_trouble(now_ns, now_ns + ns);
             self.repair_in(ns, Repair::Resume(place));
         }
     }
