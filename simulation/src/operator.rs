@@ -72,6 +72,10 @@ impl World {
             Act::Kill => self.kill(place, End::Kill),
             Act::PowerCut => self.kill(place, End::PowerCut),
             Act::KillInCall => {
+                // Most calls whose order matters are those of a rewrite.
+                if self.chance.one_in(2) {
+                    self.order(place, &["BGREWRITEAOF"]);
+                }
                 let calls = 1 + self.chance.below(30);
                 self.around.machines[place].disk.kill_at(calls);
             }
