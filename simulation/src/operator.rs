@@ -71,14 +71,7 @@ impl World {
         match act {
             Act::Kill => self.kill(place, End::Kill),
             Act::PowerCut => self.kill(place, End::PowerCut),
-            Act::KillInCall => {
-                // Most calls whose order matters are those of a rewrite.
-                if self.chance.one_in(2) {
-                    self.order(place, &["BGREWRITEAOF"]);
-                }
-                let calls = 1 + self.chance.below(30);
-                self.around.machines[place].disk.kill_at(calls);
-            }
+            Act::KillInCall => self.kill_in_call(place),
             Act::Cut | Act::HalfOpen => self.hurt_connection(act == Act::Cut),
             Act::CutTransfer => {
                 if place != self.around.primary {
@@ -166,6 +159,15 @@ impl World {
         if place == self.around.primary && has_failover && self.chance.one_in(2) {
             self.failover();
         }
+    }
+
+    fn kill_in_call(&mut self, place: Place) {
+        // Most calls whose order matters are those of a rewrite.
+        if self.chance.one_in(2) {
+            self.order(place, &["BGREWRITEAOF"]);
+        }
+        let calls = 1 + self.chance.below(30);
+        self.around.machines[place].disk.kill_at(calls);
     }
 
     fn hurt_connection(&mut self, cuts: bool) {
