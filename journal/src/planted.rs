@@ -38,8 +38,10 @@ pub enum Fault {
     HalfTransaction,
     /// A snapshot whose transfer is cut short is taken for a whole one.
     TransferCutShort,
-    /// Data are replaced without a word to the transactions that watch keys of them.
-    WatchKept,
+    /// A full sync replaces data without a word to the transactions that watch keys of them.
+    WatchKeptBySync,
+    /// DEBUG RELOAD does.
+    WatchKeptByReload,
     /// The blocks that a replica has still to get are not kept.
     TrimmedBelowCursor,
     /// Blocks of the history before are found among those of the present one.
@@ -58,7 +60,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 22] = [
+    pub const ALL: [Fault; 23] = [
         Fault::ReplyBeforeFsync,
         Fault::FsyncLeftOut,
         Fault::DecisionOffByOne,
@@ -73,7 +75,8 @@ impl Fault {
         Fault::FileNotBegunAnew,
         Fault::HalfTransaction,
         Fault::TransferCutShort,
-        Fault::WatchKept,
+        Fault::WatchKeptBySync,
+        Fault::WatchKeptByReload,
         Fault::TrimmedBelowCursor,
         Fault::OldBlocksFound,
         Fault::DatabaseForgotten,

@@ -6,6 +6,8 @@
 //!   ╰───── reset, no answer in time, an error of a replica ╯
 //! ```
 //!
+//! One of them only reads, wherever it happens to be: it watches a log of another, thinks, and looks at it in a transaction.
+//!
 //! Of each log at most one command is on its way, so that a command which is refused leaves no hole behind itself.
 //!
 //! # Not here
@@ -60,6 +62,8 @@ pub struct Client {
     ends: Ends,
     /// It watches this log: a transaction follows.
     watches: Option<usize>,
+    /// It only reads, of whatever node.
+    is_reader: bool,
     /// The database that it is in when it does nothing in particular.
     home: usize,
     /// The mean time that it thinks, milliseconds.
@@ -113,10 +117,16 @@ impl Client {
             outgoing: Vec::new(),
             ends: Ends::Well,
             watches: None,
+            is_reader: false,
             home,
             think_ms,
             is_over: false,
         }
+    }
+
+    /// One that only reads.
+    pub fn reader(place: Place, index: usize, think_ms: u64, chance: Chance) -> Self {
+        Self { is_reader: true, ..Self::new(place, index, think_ms, chance) }
     }
 
     /// It hears who is the primary.
@@ -154,6 +164,9 @@ impl Client {
         }
         match self.state {
             State::Apart => {
+                if self.is_reader {
+                    self.believes = self.chance.index(self.place - self.index);
+                }
                 self.state = State::Dialling(self.believes);
                 self.wake_in(1, around);
             }
@@ -164,7 +177,10 @@ impl Client {
                     around.note(self.place, "connects", [node as u64, conn as u64]);
                     self.conn = Some(conn);
                     self.epoch += 1;
-                    self.find_out(around);
+                    match self.is_reader {
+                        true => self.look(around),
+                        false => self.find_out(around),
+                    }
                     return Some((conn, node));
                 }
                 answer => {
@@ -173,6 +189,7 @@ impl Client {
                     self.wake_in(ms, around);
                 }
             },
+            State::Thinking if self.is_reader => self.look(around),
             State::Thinking if self.lens.contains(&None) => self.find_out(around),
             State::Thinking => self.step(around),
             State::Waiting => {
@@ -281,6 +298,26 @@ impl Client {
         }
         batch.say(&["SELECT", &self.home.to_string()]);
         self.epoch += 1;
+        self.send(batch, around);
+    }
+
+    /// Watches a log, or looks at the one that it watches; at times it goes elsewhere.
+    fn look(&mut self, around: &mut Around) {
+        let log = Log { client: 0, which: 0 };
+        let key = log.keys().next().expect("a log has a list");
+        let mut batch = Batch::default();
+        match self.watches.take() {
+            Some(_) => {
+                batch.say(&["MULTI"]);
+                batch.say(&["LLEN", &key]);
+                batch.say(&["EXEC"]);
+            }
+            None if self.chance.one_in(10) => return self.leave(around),
+            None => {
+                batch.say(&["WATCH", &key]);
+                self.watches = Some(log.which);
+            }
+        }
         self.send(batch, around);
     }
 

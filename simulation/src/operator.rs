@@ -71,10 +71,7 @@ impl World {
         match act {
             Act::Kill => self.kill(place, End::Kill),
             Act::PowerCut => self.kill(place, End::PowerCut),
-            Act::KillInCall => {
-                let calls = 1 + self.chance.below(30);
-                self.around.machines[place].disk.kill_at(calls);
-            }
+            Act::KillInCall => self.kill_in_call(place),
             Act::Cut | Act::HalfOpen => self.hurt_connection(act == Act::Cut),
             Act::CutTransfer => {
                 if place != self.around.primary {
@@ -164,6 +161,15 @@ impl World {
         }
     }
 
+    fn kill_in_call(&mut self, place: Place) {
+        // Most calls whose order matters are those of a rewrite.
+        if self.chance.one_in(2) {
+            self.order(place, &["BGREWRITEAOF"]);
+        }
+        let calls = 1 + self.chance.below(30);
+        self.around.machines[place].disk.kill_at(calls);
+    }
+
     fn hurt_connection(&mut self, cuts: bool) {
         let all = self.around.net.all();
         if all.is_empty() {
@@ -196,6 +202,9 @@ impl World {
         if let Some(process) = self.machines[place].process.as_mut().filter(|p| p.is_ready) {
             process.is_paused = true;
             let ns = self.a_while();
+            // Who stands still fsyncs nothing.
+            let now_ns = self.around.now_ns();
+            self.around.machines[place].claims.note_trouble(now_ns, now_ns + ns);
             self.repair_in(ns, Repair::Resume(place));
         }
     }

@@ -104,7 +104,7 @@ impl World {
         let mut chance = Chance::new(seed ^ 0x5eed);
         let (least, most) = scenario.nodes;
         let nodes = least + chance.index(most - least + 1);
-        let clients = 2 + chance.index(4);
+        let clients = 3 + chance.index(4);
         let order = if chance.one_in(2) { DataOrder::Ordered } else { DataOrder::Any };
         let disks = (0..nodes).map(|_| {
             let disk = Disk::new(chance.draw());
@@ -133,9 +133,11 @@ impl World {
         };
         let machines = (0..nodes).map(|place| machine(place, &mut chance)).collect();
         let think_ms = 20 + chance.below(100);
-        let clients = (0..clients)
+        let mut clients: Vec<Client> = (0..clients - 1)
             .map(|index| Client::new(nodes + index, index, think_ms, chance.fork()))
             .collect();
+        let reader = clients.len();
+        clients.push(Client::reader(nodes + reader, reader, think_ms, chance.fork()));
         let directives = directives(scenario, &mut chance);
         let (calm_ns, repairs) = (load_ns, Vec::new());
         let (is_over, loses_any) = (false, order == DataOrder::Any);

@@ -256,7 +256,7 @@ impl Node {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
-        match planted::is(Fault::WatchKept) {
+        match planted::is(Fault::WatchKeptByReload) {
             false => engine.replace_data(outcome.dbs, outcome.functions, Some(executing)),
             true => engine.dbs = outcome.dbs,
         }

@@ -229,7 +229,7 @@ impl Follower for Node {
     fn adopt(&mut self, outcome: Outcome, id: ReplicationId, offset: Offset) {
         self.close_replicas();
         let db = outcome.selected();
-        match planted::is(Fault::WatchKept) {
+        match planted::is(Fault::WatchKeptBySync) {
             false => self.engine.replace_data(outcome.dbs, outcome.functions, None),
             true => self.engine.dbs = outcome.dbs,
         }

@@ -10,7 +10,8 @@
 //! | `no` | the same | nothing is promised |
 //!
 //! The window is that of `docs/persistence.md`: up to two seconds until writers wait for a late disk, and what the disk is late.
-//! Where a disk is known to be in trouble (full, failing), nothing but `always` promises anything of that time.
+//! Where a disk is known to be in trouble (full, failing), nothing but `always` promises anything of that time; nor where a process
+//! stands still: it writes and fsyncs nothing until it goes on, and the power may go before.
 //!
 //! # Invariants
 //! - a claim is given up when the machine takes other data: by a full sync, or because it lost them where that is allowed
