@@ -90,15 +90,15 @@ impl Node {
             (self.engine.is_replica, self.engine.nobody_reads) = (true, nobody_reads);
         }
         let start = self.host.world.ticks_ns();
-        let mut took_us = 0;
-        while self.engine.sweep(&mut self.host) {
-            took_us = (self.host.world.ticks_ns() - start) / 1000;
-            if took_us > SWEEP_US {
-                self.host.stats.sweeps_cut_short += 1;
-                break;
+        loop {
+            let is_unfinished = self.engine.sweep(&mut self.host);
+            let took_us = (self.host.world.ticks_ns() - start) / 1000;
+            if !is_unfinished || took_us > SWEEP_US {
+                self.host.stats.sweeps_cut_short += u64::from(is_unfinished);
+                self.host.stats.sweep_us += took_us;
+                return;
             }
         }
-        self.host.stats.sweep_us += took_us;
     }
 
     /// When something that waits is due: a moment of the steady clock, milliseconds.

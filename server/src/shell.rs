@@ -153,7 +153,6 @@ impl Shell {
             (&mut actions.flush, &signals.flush),
             (&mut actions.react, &signals.react),
             (&mut actions.alarm, &signals.alarm),
-            (&mut actions.sync_room, &signals.sync_room),
             (&mut actions.end, &signals.end),
             (&mut actions.ready, &signals.ready),
         ];
@@ -166,15 +165,19 @@ impl Shell {
             self.link_actions.extend(actions.link.drain(..));
             signals.link.notify_one();
         }
+        // A task of before may still wait there too, and would take what is meant for its successor alone.
         if std::mem::take(&mut actions.link_room) {
             signals.link_room.notify_waiters();
+        }
+        if std::mem::take(&mut actions.sync_room) {
+            signals.sync_room.notify_waiters();
         }
         self.open_sync_file |= std::mem::take(&mut actions.open_sync_file);
         let sync_ended = std::mem::take(&mut actions.sync_ended);
         // A file that nobody has opened by then is not the next full sync's.
         self.open_sync_file &= !sync_ended;
         if self.open_sync_file || sync_ended {
-            signals.sync.notify_one();
+            signals.sync.notify_waiters();
         }
         self.end_is_there |= std::mem::take(&mut actions.end_is_there);
         if let Some(exit) = actions.exit.take() {

@@ -9,6 +9,7 @@ use journal::Class;
 use replica::link::{Follower, Stage};
 use std::cell::Cell;
 use std::ffi::OsStr;
+use std::path::Path;
 
 thread_local! {
     /// How often conditions were derived on this thread.
@@ -114,13 +115,8 @@ fn writes_are_refused_while_the_disk_fails() {
 #[test]
 fn writers_wait_while_the_append_queue_is_full_and_go_on_when_it_is_not() {
     on_node(|node, slot| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let opened = AofDir::open(
-            &backup::files::Files::real(),
-            folder.path(),
-            OsStr::new("dir"),
-            OsStr::new("aof"),
-        );
+        let names = (OsStr::new("dir"), OsStr::new("aof"));
+        let opened = AofDir::open(&node.host.files, Path::new("."), names.0, names.1);
         let (mut dir, _) = opened.expect("opened");
         let file = dir.begin_switch_on().expect("a file");
         node.host.start_appending(dir, file).expect("appending");

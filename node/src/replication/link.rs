@@ -39,13 +39,17 @@ impl Node {
         let Some(mut link) = self.host.replication.link.take() else { return };
         let number = self.host.replication.following().map(|following| following.number);
         let (mut actions, now_ms) = (Vec::new(), self.host.now.steady_ms());
+        let due_before = link.next_timer_ms();
         act(&mut link, &mut Turn { follower: self, now_ms, actions: &mut actions });
+        // The alarm is set anew only where it would come too late: a link has a turn for every read of the stream.
+        let due = link.next_timer_ms();
+        self.host.actions.alarm |=
+            due.is_some_and(|due| due_before.is_none_or(|before| due < before));
         // It may have ended the role that it belongs to.
         if self.host.replication.following().map(|following| following.number) == number {
             self.host.replication.link = Some(link);
         }
         self.do_link_actions(actions);
-        self.host.actions.alarm = true;
         self.host.actions.link_room = true;
     }
 

@@ -99,8 +99,7 @@ impl Half {
         self.input.make_room(wanted, argument)
     }
 
-    /// The same while the session's last command waits: no more than is read at once in any case. `None` also where
-    /// that much is there.
+    /// The same while the session's last command waits: no more than is read at once in any case.
     pub fn make_room_ahead(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         self.input.make_room(0, 0)
     }

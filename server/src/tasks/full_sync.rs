@@ -101,22 +101,27 @@ impl Sync {
 
     /// Reads a pipe or file while that is wanted.
     async fn read(&self, mut source: impl AsyncRead + Unpin) {
+        let mut buffer = BytesMut::new();
         loop {
-            let room = self.signals.sync_room.notified();
+            // Asked for before the node is, so that a change in between is not missed.
+            let (room, over) = (self.signals.sync_room.notified(), self.signals.sync.notified());
             if self.is_over() {
                 return;
             }
-            let wants = self.ask(|shell| shell.node.wants_sync_piece(self.number));
-            let mut piece = BytesMut::with_capacity(PIECE);
+            let wants = self.ask(|shell| shell.node.wants_sync_piece(self.number)) == Some(true);
+            // Small pieces share a buffer.
+            if wants && buffer.capacity() < PIECE / 4 {
+                buffer.reserve(PIECE);
+            }
             // Also while the child writes nothing it is noticed that nobody waits for it any more.
             let read = tokio::select! {
-                read = source.read_buf(&mut piece), if wants == Some(true) => read,
+                read = source.read_buf(&mut buffer), if wants => read,
                 () = room => continue,
-                () = self.signals.sync.notified() => continue,
+                () = over => continue,
             };
             match read {
                 Ok(0) => return self.tell(SyncEvent::AllRead),
-                Ok(_) => self.tell(SyncEvent::Piece(piece.freeze())),
+                Ok(_) => self.tell(SyncEvent::Piece(buffer.split().freeze())),
                 Err(error) => return self.tell(SyncEvent::ReadFailed(error.to_string())),
             }
         }
@@ -124,11 +129,15 @@ impl Sync {
 
     /// Opens the file when the child has written it, and reads that.
     async fn read_file(&self, path: &Path) {
-        while self.ask(|shell| std::mem::take(&mut shell.open_sync_file)) != Some(true) {
+        loop {
+            let changed = self.signals.sync.notified();
             if self.is_over() {
                 return;
             }
-            self.signals.sync.notified().await;
+            if self.ask(|shell| std::mem::take(&mut shell.open_sync_file)) == Some(true) {
+                break;
+            }
+            changed.await;
         }
         match open(path).await {
             Ok((file, len)) => {

@@ -29,7 +29,8 @@ use tokio::task::AbortHandle;
 struct Dialled {
     attempt: Attempt,
     task: AbortHandle,
-    /// What is to be sent. What waits there has a bound: the node says no more while a connection is stuck.
+    /// What is to be sent. What waits there has a bound: the task takes all of it before it reads again, and the node says
+    /// no more while a connection is stuck. So it is what one read, and the timers meanwhile, make the node say.
     outgoing: UnboundedSender<Vec<u8>>,
 }
 
@@ -46,7 +47,10 @@ pub async fn run(shell: Shared) {
             Action::Dial(attempt) => {
                 let (outgoing, queue) = unbounded_channel();
                 let task = tokio::task::spawn_local(dial(Rc::clone(&shell), attempt, queue));
-                dialled = Some(Dialled { attempt, task: task.abort_handle(), outgoing });
+                let next = Dialled { attempt, task: task.abort_handle(), outgoing };
+                if let Some(before) = dialled.replace(next) {
+                    before.task.abort();
+                }
             }
             Action::Send(attempt, bytes) => {
                 if let Some(dialled) = dialled.as_ref().filter(|one| one.attempt == attempt) {
