@@ -242,6 +242,7 @@ impl Engine {
         }
         // Time since the last command is not theirs: this may be a turn of the timer.
         self.tick_ns = host.ticks_ns();
+        self.let_time_go_on();
         while !self.waiters.changed.is_empty() {
             for (db, key) in std::mem::take(&mut self.waiters.changed) {
                 self.serve_key(host, db, &key);

@@ -245,6 +245,7 @@ impl Engine {
             return self.finish(session, before, out);
         }
         self.run(host, session, Prepared { spec: Some(spec), ..prepared }, args, raw, out);
+        self.let_time_go_on();
         if !self.waiters.is_empty() {
             self.serve_waiters(host);
         }

@@ -64,9 +64,9 @@ pub struct Engine {
     pub dbs: Vec<Db>,
     /// When a small form becomes a large one.
     pub limits: Limits,
-    /// Milliseconds since 1970; set by the host before it executes anything.
+    /// Milliseconds since 1970. See [`Engine::set_time`].
     pub now_ms: i64,
-    /// Milliseconds of a clock that never goes back nor jumps: what waits or lasts goes by it. See [`Engine::set_ticks`].
+    /// Milliseconds of a clock that never goes back nor jumps: what waits or lasts goes by it. See [`Engine::set_time`].
     pub steady_ms: i64,
     /// Set by the host: nobody reads the journal, so nothing is encoded.
     pub nobody_reads: bool,
@@ -112,6 +112,8 @@ pub struct Engine {
     pub woken: Vec<usize>,
     /// When the last command ended, as [`Host::ticks_ns`] tells.
     pub(crate) tick_ns: u64,
+    /// The tick from which on the present millisecond is over.
+    pub(crate) time_goes_on_ns: u64,
     pub(crate) unit: Unit,
     /// What our primary or a file said in this batch and was not done.
     pub(crate) refused: Refusals,
@@ -172,6 +174,8 @@ impl Engine {
             tracking_table_max: u64::MAX,
             woken: Vec::new(),
             tick_ns: 0,
+            // Whoever does not say what the time is has none that passes.
+            time_goes_on_ns: u64::MAX,
             unit: Unit::default(),
             refused: Refusals::default(),
             channels: Unordered::default(),
@@ -194,13 +198,6 @@ impl Engine {
             own_expiring: BTreeSet::new(),
             own_sweep: Default::default(),
         }
-    }
-
-    /// Says what [`crate::Host::ticks_ns`] is, before a batch of requests is executed.
-    #[inline]
-    pub fn set_ticks(&mut self, ticks_ns: u64) {
-        self.steady_ms = (ticks_ns / 1_000_000) as i64;
-        self.tick_ns = ticks_ns;
     }
 
     /// A random word.

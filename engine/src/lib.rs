@@ -14,7 +14,7 @@
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - `outcome`: effects in forms that all servers take
 //! - [`session`]: the state of one client
-//! - [`host`]: what is asked of the outside
+//! - [`host`]: what is asked of the outside; [`time`]: what the time is within a batch
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
 
@@ -52,6 +52,7 @@ mod sweep;
 mod tables;
 #[cfg(test)]
 mod testing;
+pub mod time;
 pub mod tracking;
 mod unit;
 mod watch;

@@ -19,8 +19,6 @@ pub enum Exit {
 pub struct Actions {
     /// Sessions that have something to write, or may go on: they are to get a turn.
     pub wake: Vec<usize>,
-    /// Sessions whose connection is to be closed at once.
-    pub close: Vec<usize>,
     /// [`crate::Event::Flush`] is wanted as soon as all that is ready has had its turn.
     pub flush: bool,
     /// [`crate::Event::React`] is wanted soon.
@@ -50,7 +48,7 @@ pub struct Actions {
 impl Actions {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Actions { wake, close, flush, react, alarm, sync_room, link_room, .. } = self;
+        let Actions { wake, flush, react, alarm, sync_room, link_room, .. } = self;
         let Actions { link, open_sync_file, sync_ended, end, end_is_there, ready, exit, .. } = self;
         let flags = *flush
             | react
@@ -62,7 +60,7 @@ impl Actions {
             | end
             | end_is_there
             | ready;
-        wake.is_empty() && close.is_empty() && link.is_empty() && !flags && exit.is_none()
+        wake.is_empty() && link.is_empty() && !flags && exit.is_none()
     }
 
     /// A session is to get a turn.

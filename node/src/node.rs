@@ -119,8 +119,7 @@ impl Node {
         let seed = world.random();
         let seed = u64::from_le_bytes(std::array::from_fn(|at| seed[at]));
         let mut engine = Engine::new(settings.databases as usize, seed);
-        engine.now_ms = now.unix_ms;
-        engine.set_ticks(now.steady_ns);
+        engine.set_time(now.unix_ms, now.steady_ns);
         let id = ReplicationId::from_random(world.random());
         let run_id = ReplicationId::from_random(world.random()).to_string();
         let identity = Identity { run_id, started_ms: engine.steady_ms };
@@ -175,7 +174,7 @@ impl Node {
         self.see_facts();
     }
 
-    /// Begins a turn: the time stands still during it, and what commands may do follows from how things are.
+    /// Begins a turn: the time is that of its beginning (and goes on behind long commands, see [`engine::time`]), and what commands may do follows from how things are.
     #[inline]
     pub fn begin_turn(&mut self, now: Now) {
         self.host.now = now;
@@ -187,8 +186,7 @@ impl Node {
         if now_ms >= self.host.persistence.second.ends_ms {
             self.host.begin_second(now_ms);
         }
-        self.engine.now_ms = now_ms;
-        self.engine.set_ticks(now.steady_ns);
+        self.engine.set_time(now_ms, now.steady_ns);
         self.see_facts();
     }
 
@@ -453,7 +451,7 @@ impl Outside {
     pub fn kill(&mut self, slot: usize) {
         if let Some(client) = self.clients.get_mut(slot) {
             client.is_killed = true;
-            self.actions.close.push(slot);
+            self.world.close(slot);
         }
     }
 

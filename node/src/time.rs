@@ -1,6 +1,6 @@
 //! The time of a turn, as it comes with what has happened.
 
-/// The time of a turn. It stands still while the turn lasts.
+/// The time at which a turn begins. It stands still while the turn lasts, but for commands behind a long one: see [`engine::time`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// The wall clock, unix milliseconds.

@@ -180,6 +180,10 @@ pub trait World {
     /// Ends a child at once. Its end comes as an event all the same.
     fn kill_child(&mut self, pid: i32);
 
+    /// Closes the connection of a session at once: the other side learns of it also while a long command follows in the same
+    /// turn. Its end comes as that of any connection.
+    fn close(&mut self, slot: usize);
+
     /// Does something on another thread. What comes of it comes as an event.
     fn start_job(&mut self, job: Job);
 

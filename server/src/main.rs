@@ -179,7 +179,7 @@ async fn serve(
     let primary = loaded.settings.replicaof.clone();
     let published = Arc::new(Notify::new());
     let process = Process { title, supervisor, published: Arc::clone(&published) };
-    let shell: Shared = Shell::start(loaded, |shell| process.of(shell));
+    let shell: Shared = Shell::start(loaded, |shell, handles| process.of(shell, handles));
     listen(&shell)?;
     let settings = shell.borrow().node.host.settings.clone();
     if let Err(text) = places::write_pid_file(&settings) {

@@ -9,7 +9,7 @@
 
 use crate::clock;
 use crate::eventloop;
-use crate::net::handle::Handle;
+use crate::net::handle::{Handle, Handles};
 use node::clients::Arrival;
 use node::config::Loaded;
 use node::{Actions, Event, Exit, Node, World};
@@ -94,18 +94,19 @@ pub struct Shell {
     /// The file of the full sync is to be opened.
     pub open_sync_file: bool,
     actions: Actions,
-    /// The connections, by slot.
-    handles: Vec<Option<Rc<Handle>>>,
+    /// The connections.
+    pub handles: Rc<Handles>,
 }
 
 impl Shell {
     /// A shell around a node without data.
     pub fn start<W: World + 'static>(
         loaded: Loaded,
-        world: impl FnOnce(Weak<RefCell<Shell>>) -> W,
+        world: impl FnOnce(Weak<RefCell<Shell>>, Rc<Handles>) -> W,
     ) -> Shared {
         Rc::new_cyclic(|shell: &Weak<RefCell<Shell>>| {
-            let world = Box::new(world(shell.clone()));
+            let handles = Rc::<Handles>::default();
+            let world = Box::new(world(shell.clone(), Rc::clone(&handles)));
             let mut node = Node::new(loaded.settings, loaded.file, clock::instant(), world);
             node.engine.names = loaded.names.map(Arc::new);
             RefCell::new(Shell {
@@ -117,7 +118,7 @@ impl Shell {
                 link_actions: VecDeque::new(),
                 open_sync_file: false,
                 actions: Actions::default(),
-                handles: Vec::new(),
+                handles,
             })
         })
     }
@@ -142,13 +143,7 @@ impl Shell {
 
     fn do_some(&mut self) {
         let Shell { actions, handles, signals, .. } = self;
-        let handle = |slot: usize| handles.get(slot).and_then(Option::as_ref);
-        for slot in actions.close.drain(..) {
-            handle(slot).inspect(|handle| handle.kill());
-        }
-        for slot in actions.wake.drain(..) {
-            handle(slot).inspect(|handle| handle.wake());
-        }
+        actions.wake.drain(..).for_each(|slot| handles.with(slot, Handle::wake));
         let mut flags = [
             (&mut actions.flush, &signals.flush),
             (&mut actions.react, &signals.react),
@@ -200,23 +195,8 @@ impl Shell {
     pub fn admit(&mut self, arrival: Arrival, handle: Rc<Handle>) -> usize {
         self.node.host.now = clock::instant();
         let slot = self.node.add_client(arrival);
-        self.register(slot, handle);
+        self.handles.register(slot, handle);
         self.act();
         slot
-    }
-
-    /// A connection has this slot: it is woken and closed through the handle.
-    pub fn register(&mut self, slot: usize, handle: Rc<Handle>) {
-        if self.handles.len() <= slot {
-            self.handles.resize_with(slot + 1, || None);
-        }
-        self.handles[slot] = Some(handle);
-    }
-
-    /// It has it no more, if it still had.
-    pub fn forget(&mut self, slot: usize, handle: &Rc<Handle>) {
-        if let Some(registered) = self.handles.get_mut(slot) {
-            registered.take_if(|registered| Rc::ptr_eq(registered, handle));
-        }
     }
 }

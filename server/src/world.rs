@@ -2,6 +2,7 @@
 
 use crate::conversation::OtherServers;
 use crate::lazy::LazyFree;
+use crate::net::handle::{Handle, Handles};
 use crate::oom::OomScore;
 use crate::process::places;
 use crate::process::supervisor::Supervisor;
@@ -43,10 +44,11 @@ pub struct Process {
 
 impl Process {
     /// The world of the node in this shell.
-    pub fn of(self, shell: Weak<RefCell<Shell>>) -> ProcessWorld {
+    pub fn of(self, shell: Weak<RefCell<Shell>>, handles: Rc<Handles>) -> ProcessWorld {
         ProcessWorld {
             process: self,
             shell,
+            handles,
             lazy: LazyFree::start(),
             oom: OomScore::default(),
             other_servers: OtherServers::default(),
@@ -59,6 +61,7 @@ impl Process {
 pub struct ProcessWorld {
     process: Process,
     shell: Weak<RefCell<Shell>>,
+    handles: Rc<Handles>,
     lazy: LazyFree,
     oom: OomScore,
     /// Connections that MIGRATE keeps.
@@ -121,6 +124,10 @@ impl World for ProcessWorld {
         if let Some(pid) = rustix::process::Pid::from_raw(pid) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.handles.with(slot, Handle::kill);
     }
 
     fn start_job(&mut self, job: Job) {

@@ -184,7 +184,6 @@ impl Bench {
         let actions = std::mem::take(&mut self.actions);
         let wants = &mut self.wants;
         wants.wake.extend(actions.wake);
-        wants.close.extend(actions.close);
         wants.flush |= actions.flush;
         wants.react |= actions.react;
         wants.alarm |= actions.alarm;
@@ -215,8 +214,9 @@ impl Bench {
 
     /// The next of what is wanted. False if there is nothing.
     fn next(&mut self) -> bool {
+        let closed = self.outer().closed.pop();
         let wants = &mut self.wants;
-        if let Some(slot) = wants.close.pop() {
+        if let Some(slot) = closed {
             self.closed.push(slot);
             self.hang_up(slot);
         } else if !wants.wake.is_empty() {

@@ -68,6 +68,8 @@ pub struct Outer {
     pub forked: i32,
     /// No child can be forked.
     pub no_forks: bool,
+    /// Sessions whose connection is to be closed.
+    pub closed: Vec<usize>,
     /// Jobs that have not begun.
     pub jobs: Vec<Job>,
     /// All append logs so far.
@@ -93,6 +95,7 @@ impl Scripted {
             children: Vec::new(),
             forked: 0,
             no_forks: false,
+            closed: Vec::new(),
             jobs: Vec::new(),
             logs: Vec::new(),
             disk: Disk::Prompt,
@@ -236,6 +239,10 @@ impl World for Scripted {
         let mut outer = self.get();
         let child = outer.children.iter_mut().find(|child| child.pid == pid);
         child.expect("who is killed has not ended").killed = true;
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.get().closed.push(slot);
     }
 
     fn start_job(&mut self, job: Job) {

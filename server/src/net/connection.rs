@@ -386,7 +386,7 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Ok(mut shell) = self.shell.try_borrow_mut() {
-            shell.forget(self.slot, &self.handle);
+            shell.handles.forget(self.slot, &self.handle);
             shell.turn(Event::Gone(self.slot));
         }
     }

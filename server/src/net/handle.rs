@@ -66,3 +66,33 @@ impl Handle {
         self.kill.get()
     }
 }
+
+/// The handles of all connections, by slot: who wakes and who closes them share it.
+#[derive(Default)]
+pub struct Handles(RefCell<Vec<Option<Rc<Handle>>>>);
+
+impl Handles {
+    /// A connection has this slot.
+    pub fn register(&self, slot: usize, handle: Rc<Handle>) {
+        let mut handles = self.0.borrow_mut();
+        if handles.len() <= slot {
+            handles.resize_with(slot + 1, || None);
+        }
+        handles[slot] = Some(handle);
+    }
+
+    /// It has it no more, if it still had.
+    pub fn forget(&self, slot: usize, handle: &Rc<Handle>) {
+        if let Some(registered) = self.0.borrow_mut().get_mut(slot) {
+            registered.take_if(|registered| Rc::ptr_eq(registered, handle));
+        }
+    }
+
+    /// Does something with the connection of a slot, if there is one.
+    #[inline]
+    pub fn with(&self, slot: usize, act: impl FnOnce(&Handle)) {
+        if let Some(Some(handle)) = self.0.borrow().get(slot) {
+            act(handle);
+        }
+    }
+}

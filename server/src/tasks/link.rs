@@ -123,7 +123,7 @@ impl Registered {
         shell.node.host.now = clock::instant();
         let slot = shell.node.register_link(attempt, arrival);
         if let Some(slot) = slot {
-            shell.register(slot, Rc::clone(handle));
+            shell.handles.register(slot, Rc::clone(handle));
         }
         Registered { shell: Rc::clone(shared), slot, handle: Rc::clone(handle) }
     }
@@ -131,8 +131,8 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        if let (Some(slot), Ok(mut shell)) = (self.slot, self.shell.try_borrow_mut()) {
-            shell.forget(slot, &self.handle);
+        if let (Some(slot), Ok(shell)) = (self.slot, self.shell.try_borrow()) {
+            shell.handles.forget(slot, &self.handle);
         }
     }
 }

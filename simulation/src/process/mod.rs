@@ -174,6 +174,7 @@ impl Process {
     }
 
     fn do_actions(&mut self, around: &mut Around) {
+        self.close_some(around);
         if !self.actions.is_empty() {
             self.do_some(around);
         }
@@ -181,15 +182,19 @@ impl Process {
         self.look(around);
     }
 
-    fn do_some(&mut self, around: &mut Around) {
-        let mut actions = std::mem::take(&mut self.actions);
-        for slot in actions.close.drain(..) {
+    fn close_some(&mut self, around: &mut Around) {
+        let closed = std::mem::take(&mut self.shared.borrow_mut().closed);
+        for slot in closed {
             match self.sessions.get_mut(slot).and_then(Option::as_mut) {
                 Some(session) => session.is_killed = true,
                 None => drop(self.kill_link(slot, around)),
             }
             self.wake(slot);
         }
+    }
+
+    fn do_some(&mut self, around: &mut Around) {
+        let mut actions = std::mem::take(&mut self.actions);
         actions.wake.drain(..).for_each(|slot| self.wake(slot));
         for (flag, ready) in [
             (&mut actions.flush, Ready::Flush),

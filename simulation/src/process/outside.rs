@@ -67,6 +67,8 @@ pub struct Started {
     pub children: Vec<Child>,
     /// Children that were to end.
     pub killed: Vec<i32>,
+    /// Sessions whose connection is to be closed.
+    pub closed: Vec<usize>,
     /// Jobs.
     pub jobs: Vec<Job>,
     /// Workers, those that were given up too: they still have to write.
@@ -177,6 +179,10 @@ impl World for InMemory {
 
     fn kill_child(&mut self, pid: i32) {
         self.shared.borrow_mut().killed.push(pid);
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.shared.borrow_mut().closed.push(slot);
     }
 
     fn start_job(&mut self, job: Job) {

@@ -76,6 +76,17 @@ fn a_cut_link_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_primary_learns_of_a_killed_link_while_its_replica_is_busy() {
+    let (primary, replica) = pair(&[], &[]);
+    let mut client = TcpStream::connect(("127.0.0.1", replica.port())).unwrap();
+    client.write_all(b"MULTI\r\nCLIENT KILL TYPE master\r\nDEBUG SLEEP 600\r\nEXEC\r\n").unwrap();
+    eventually(TIMEOUT, "the primary has no replica", || primary.number("connected_slaves") == 0);
+    // Replies of one read leave together.
+    client.set_nonblocking(true).unwrap();
+    assert!(client.read(&mut [0; 64]).is_err(), "the replica is still busy");
+}
+
+#[test]
 fn a_backlog_that_is_too_small_means_a_full_sync() {
     let (primary, mut replica) = pair(&[("repl-backlog-size", "16kb")], &[("save", "3600 1")]);
     replica.stop();

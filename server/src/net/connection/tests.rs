@@ -22,7 +22,7 @@ fn on_node<F: Future<Output = ()>>(test: impl FnOnce(Shared) -> F) {
     let loaded = Settings::from_command_line(&Files::real(), &[]).expect("defaults");
     let process =
         Process { title: None, supervisor: Supervisor::Nobody, published: Arc::default() };
-    runtime.block_on(test(Shell::start(loaded, |shell| process.of(shell))));
+    runtime.block_on(test(Shell::start(loaded, |shell, handles| process.of(shell, handles))));
 }
 
 /// The other end of a new connection, and its slot.
