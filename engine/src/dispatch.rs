@@ -86,7 +86,8 @@ impl Engine {
                 if flow == Flow::Stop || halts {
                     return (next, Flow::Stop);
                 }
-                if out.len() > REPLIES_MOST && !session.is_trusted() {
+                let is_much = out.len() > REPLIES_MOST && !session.is_trusted();
+                if is_much || std::mem::take(&mut self.yields) {
                     return (next, Flow::Yield);
                 }
             }
@@ -200,7 +201,7 @@ impl Engine {
             return self.execute(host, session, prepared, own.args(), None, out);
         }
         let mut before = out.len();
-        session.commands += 1;
+        (session.commands, session.last_command) = (session.commands + 1, None);
         let (spec, prepared) = match find(prepared, args) {
             Ok(found) => found,
             Err(refusal) => {
@@ -245,7 +246,6 @@ impl Engine {
             return self.finish(session, before, out);
         }
         self.run(host, session, Prepared { spec: Some(spec), ..prepared }, args, raw, out);
-        self.let_time_go_on();
         if !self.waiters.is_empty() {
             self.serve_waiters(host);
         }
@@ -289,6 +289,7 @@ impl Engine {
             self.journal_unit(host, session, changes, args, raw);
         }
         self.unit.stated = false;
+        self.let_time_go_on();
     }
 
     /// Runs a command whose checks have passed. Returns how many changes it made.
@@ -415,7 +416,9 @@ impl Engine {
         {
             mode.caching = false;
         }
-        if session.reply_mode != ReplyMode::On && !is_confirmation(session, &out[before..]) {
+        // The reply to a command that waits is still to come.
+        let replies = session.reply_mode != ReplyMode::On && !session.suspended;
+        if replies && !is_confirmation(session, &out[before..]) {
             match session.reply_mode {
                 ReplyMode::SkipNext => session.reply_mode = ReplyMode::Skip,
                 ReplyMode::Skip => {
@@ -425,10 +428,14 @@ impl Engine {
                 _ => out.truncate(before),
             }
         }
+        if session.peer == Peer::Replica && out.len() > before && !is_granted(session) {
+            session.stray_reply = Some(out.split_off(before));
+            return Flow::Stop;
+        }
         if !self.late.is_empty() {
             self.deliver_late(session, out);
         }
-        if session.close_after_reply || session.close_now || session.suspended {
+        if session.close_after_reply || session.suspended {
             return Flow::Stop;
         }
         Flow::Next
@@ -576,6 +583,11 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
     let subscribes =
         |spec: &Spec| spec.flags.has(command::PUBSUB) && spec.flags.has(command::IN_SUBSCRIBED);
     session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
+}
+
+/// Whether the last command was the one that a stream begins with.
+fn is_granted(session: &Session) -> bool {
+    session.last_command.is_some_and(|spec| spec.name == "psync")
 }
 
 /// Whether our primary or a file may say this: what concerns data, and what the stream itself is made of. Others would

@@ -104,6 +104,8 @@ pub struct Engine {
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
     pub garbage_dbs: Vec<Db>,
+    /// What was just executed takes effect when the turn ends: the next request is one of the next turn.
+    pub yields: bool,
     /// FLUSHALL was executed in this turn: the host saves that, if it saves at all.
     pub emptied: bool,
     /// Most keys that client tracking remembers (`tracking-table-max-keys`).
@@ -170,6 +172,7 @@ impl Engine {
             functions: Vec::new(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
+            yields: false,
             emptied: false,
             tracking_table_max: u64::MAX,
             woken: Vec::new(),
@@ -248,13 +251,25 @@ impl Engine {
     /// Ends a session: its subscriptions and watched keys are dropped.
     pub fn disconnect(&mut self, slot: usize) {
         let mut session = self.take_session(slot);
-        self.forget_waiter(&mut session);
-        self.unwatch_all(&mut session);
-        self.unsubscribe_all(&mut session);
-        self.stop_tracking(&mut session);
-        self.stop_monitor(&mut session);
+        self.withdraw_from_all(&mut session);
         self.slots_by_id.remove(&session.id);
         self.free_slots.push(slot);
+    }
+
+    /// A session's connection is closed, and it keeps its slot until it is [disconnected](Self::disconnect): it gets and hears
+    /// nothing any more.
+    pub fn withdraw(&mut self, slot: usize) {
+        let mut session = self.take_session(slot);
+        self.withdraw_from_all(&mut session);
+        self.return_session(session);
+    }
+
+    fn withdraw_from_all(&mut self, session: &mut Session) {
+        self.forget_waiter(session);
+        self.unwatch_all(session);
+        self.unsubscribe_all(session);
+        self.stop_tracking(session);
+        self.stop_monitor(session);
     }
 
     /// The slot of the session with that id.

@@ -10,7 +10,7 @@ use crate::arguments::is;
 use crate::command::{ADMIN, HasFlags, SKIP_MONITOR, Spec};
 use crate::engine::Engine;
 use crate::messages::Message;
-use crate::session::{Peer, Session};
+use crate::session::{Peer, ReplyMode, Session};
 use protocol::resp::{Args, encode};
 
 const REDACTED: &[u8] = b"(redacted)";
@@ -43,6 +43,10 @@ impl Engine {
         }
         let line = line(self.now_ms, session, db, spec, args);
         for slot in self.monitors.clone() {
+            let monitor = if slot == session.slot { Some(session) } else { self.session(slot) };
+            if monitor.is_some_and(|monitor| monitor.reply_mode == ReplyMode::Off) {
+                continue;
+            }
             self.send(slot, Message::Monitor(line.clone()));
         }
     }

@@ -137,8 +137,8 @@ pub struct Session {
     pub close_after_reply: bool,
     /// The last command waits; the connection goes on with the next request when that is over.
     pub suspended: bool,
-    /// The connection is to be closed at once.
-    pub close_now: bool,
+    /// What a replica's command was answered, which must not get into its stream: the connection is to be closed at once.
+    pub stray_reply: Option<Vec<u8>>,
     /// The last command, for CLIENT LIST.
     pub last_command: Option<&'static Spec>,
     /// How many commands it sent.
@@ -177,6 +177,11 @@ impl Session {
 
     /// Writes a reply to a command that waited.
     pub fn post(&mut self, write: impl FnOnce(&mut Reply<'_>)) {
+        match self.reply_mode {
+            ReplyMode::Off => return,
+            ReplyMode::Skip => return self.reply_mode = ReplyMode::On,
+            ReplyMode::On | ReplyMode::SkipNext => {}
+        }
         let mut bytes = Vec::new();
         write(&mut Reply::new(&mut bytes, self.resp3));
         self.outbox.extend_from_slice(&bytes);

@@ -293,7 +293,7 @@ impl Node {
 
     /// A client is gone.
     pub fn forget_client(&mut self, slot: usize) {
-        self.replica_gone(slot);
+        self.host.replica_gone(&mut self.engine, slot);
         self.engine.disconnect(slot);
         self.host.clients.remove(slot);
         self.host.gated.retain(|other| *other != slot);

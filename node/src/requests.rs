@@ -6,7 +6,7 @@
 use crate::node::Node;
 use crate::time::Now;
 use engine::Flow;
-use engine::session::Peer;
+use engine::session::{Peer, Session};
 use journal::Receipt;
 use protocol::resp::request::Bounds;
 use protocol::resp::{Batch, ByteQueue};
@@ -49,7 +49,7 @@ impl Node {
         let before = session.receipt;
         let (executed, flow) =
             self.engine.execute_batch(&mut self.host, &mut session, bytes, batch, 0, out);
-        let closes = session.close_after_reply || session.close_now;
+        let closes = session.close_after_reply;
         let stopped = flow == Flow::Stop;
         if executed < batch.requests().len() && stopped && !session.suspended && !closes {
             session.suspended = true;
@@ -65,9 +65,31 @@ impl Node {
             out.clear();
             self.host.close_for_output(slot);
         }
+        if let Some(reply) = session.stray_reply.take() {
+            self.close_for_stray_reply(&session, &reply);
+        }
         self.engine.return_session(session);
         self.end_turn();
         Answered { executed, receipt: self.host.recall(receipt), stopped, closes, delay_ms }
+    }
+
+    /// A replica has made us answer: nothing of that may get into its stream.
+    #[cold]
+    fn close_for_stray_reply(&mut self, session: &Session, reply: &[u8]) {
+        let name = session.last_command.map_or("NULL", |spec| spec.name);
+        if let Some(error) = reply.strip_prefix(b"-") {
+            tracing::warn!(
+                "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command '{name}'",
+                String::from_utf8_lossy(error).trim_end()
+            );
+        }
+        if let Some(client) = self.host.clients.get(session.slot) {
+            let client = crate::admin::client::line(client, session, self.engine.steady_ms, 0);
+            tracing::warn!(
+                "Replica generated a reply to command '{name}', disconnecting it: {client}"
+            );
+        }
+        self.host.kill(session.slot);
     }
 
     /// Whether there is something for a session that answers no request, or it is to end: [`Node::take_messages`].

@@ -525,7 +525,9 @@ impl Scan<'_> {
         self.now.tied = true;
         let Some(before) = self.before else { return Ok(()) };
         let Progress { follows, floor, .. } = self.now;
-        match fit(before, follows, floor, first.map(|mark| mark.start)) {
+        // Where another history begins, its offsets say nothing of where the file was begun.
+        let start = first.map(|mark| mark.start).filter(|_| floor.is_some());
+        match fit(before, follows, floor, start) {
             Fit::Well => Ok(()),
             Fit::Edited(reason) => self.is_edited(reason),
             Fit::Misplaced(reason) => {

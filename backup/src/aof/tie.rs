@@ -14,7 +14,7 @@
 //! | has this number, and as many bytes | fits |
 //! | has this number, and more or fewer bytes | it was edited: whole blocks were taken from its end, or something was added |
 //! | has another number; nothing is before it and the base does not reach up to it | a file is missing, doubled or out of order: refused |
-//! | is the base, which was made behind that offset and not behind the first mark | fits: what it follows became history |
+//! | is the base, which was made behind that offset and, in one history, not behind the first mark | fits: what it follows became history |
 //!
 //! Offsets alone would not do: what only replicas get leaves gaps between blocks. Where there is no such line (files of other
 //! servers and older ones of ours) only a step back in one history is told.
@@ -61,7 +61,7 @@ pub(super) fn goes_on(before: Option<HistoryMark>, after: &HistoryMark) -> bool 
 }
 
 /// Judges a file by what it says that it follows. `floor` is the offset where what is before it ends, if both count in one
-/// history, and `start` that of its first mark.
+/// history, and `start` that of its first mark, if it counts in that history too.
 pub(super) fn fit(
     before: &Before,
     follows: Option<FollowsMark>,

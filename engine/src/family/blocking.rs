@@ -282,6 +282,43 @@ mod tests {
     }
 
     #[test]
+    fn a_late_reply_is_left_out_where_its_client_wants_none() {
+        for (mode, silent) in [("OFF", [true, true]), ("SKIP", [true, false])] {
+            for end in ["served", "timeout", "error"] {
+                let mut server = Server::new();
+                let client = server.join();
+                assert_eq!(server.run_as(client, &format!("CLIENT REPLY {mode}")), "");
+                for is_silent in silent {
+                    assert_eq!(server.run_as(client, "BLPOP l 10"), "");
+                    match end {
+                        "served" => server.ok("RPUSH l 1"),
+                        "timeout" => assert!(server.engine.unblock(client, Unblock::Timeout)),
+                        _ => assert!(server.engine.unblock(client, Unblock::Error)),
+                    }
+                    assert_eq!(server.sent_to(client).is_empty(), is_silent, "{mode}, {end}");
+                    assert_eq!(server.run("LLEN l"), "0");
+                }
+                let reply = server.run_as(client, "PING");
+                assert_eq!(reply.is_empty(), mode == "OFF", "{mode}, {end}: {reply}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_was_closed_gets_and_hears_nothing() {
+        let mut server = Server::new();
+        let [waiter, listener] = [server.join(), server.join()];
+        assert_eq!(server.run_as(waiter, "BLPOP l 0"), "");
+        server.run_as(listener, "SUBSCRIBE c");
+        server.engine.withdraw(waiter);
+        server.engine.withdraw(listener);
+        expect(&mut server, &[("RPUSH l 1", "1"), ("LLEN l", "1"), ("PUBLISH c m", "0")]);
+        server.engine.disconnect(waiter);
+        server.engine.disconnect(listener);
+        assert_eq!(server.engine.waiters_len(), (0, 0));
+    }
+
+    #[test]
     fn waits_end_at_their_deadline_and_by_command() {
         let mut server = Server::new();
         let [a, b, c] = [server.join(), server.join(), server.join()];

@@ -208,7 +208,7 @@ fn list(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Ref
         Some(_) => return Err(SYNTAX),
     }
     let mut text = String::new();
-    for (slot, client) in host.clients.iter() {
+    for (slot, client) in host.clients.iter().filter(|(_, client)| !client.is_killed) {
         let (session, executing) = match slot == ctx.session.slot {
             true => (Some(&*ctx.session), encoded_len(args)),
             false => (ctx.engine.session(slot), 0),
@@ -291,7 +291,7 @@ fn filter(args: Args<'_>) -> Result<Filter, Refusal> {
 fn kill(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
     let filter = filter(args)?;
     let (mut killed, mut others) = (0, Vec::new());
-    for (slot, client) in host.clients.iter() {
+    for (slot, client) in host.clients.iter().filter(|(_, client)| !client.is_killed) {
         let own = slot == ctx.session.slot;
         let session = if own { Some(&*ctx.session) } else { ctx.engine.session(slot) };
         let Some(session) = session else { continue };
@@ -310,7 +310,12 @@ fn kill(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(),
             others.push(slot);
         }
     }
-    others.into_iter().for_each(|slot| host.kill(slot));
+    for slot in others {
+        host.kill(slot);
+        // What is executed next finds it gone, as it will be.
+        ctx.engine.withdraw(slot);
+        host.replica_gone(ctx.engine, slot);
+    }
     if args.len() > 3 {
         ctx.reply.int(killed);
     } else if killed > 0 {

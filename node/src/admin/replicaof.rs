@@ -17,7 +17,7 @@ pub fn replicaof(
 ) -> Result<Done, Refusal> {
     let client = host.clients.get(ctx.session.slot).map_or("?", |client| client.address.as_str());
     if is(args.at(1), "NO") && is(args.at(2), "ONE") {
-        host.new_role = Some(NewRole::Primary);
+        (host.new_role, ctx.engine.yields) = (Some(NewRole::Primary), true);
         tracing::info!("REPLICAOF NO ONE from {client}");
         ctx.reply.ok();
         return Ok(Done::NOTHING);
@@ -34,7 +34,7 @@ pub fn replicaof(
         return Ok(Done::NOTHING);
     }
     tracing::info!("REPLICAOF {name}:{port} enabled (user request from {client})");
-    host.new_role = Some(NewRole::ReplicaOf(name, port));
+    (host.new_role, ctx.engine.yields) = (Some(NewRole::ReplicaOf(name, port)), true);
     ctx.reply.ok();
     Ok(Done::NOTHING)
 }

@@ -205,7 +205,9 @@ fn too_few_good_replicas_are_noticed_when_one_comes_goes_or_says_nothing() {
         flips(
             node,
             |engine| !few(engine),
-            [&mut |node| come(node, replica), &mut |node| node.replica_gone(replica)],
+            [&mut |node| come(node, replica), &mut |node| {
+                node.host.replica_gone(&mut node.engine, replica)
+            }],
         );
         let replica = node.engine.connect();
         come(node, replica);

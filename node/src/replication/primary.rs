@@ -167,6 +167,13 @@ impl Outside {
         Ok(Done::NOTHING)
     }
 
+    /// A connection is gone, or is to be: what belonged to a replica is given back.
+    pub fn replica_gone(&mut self, engine: &mut Engine, slot: usize) {
+        if self.replication.primary.feed(slot).is_some() {
+            self.with_primary(engine, |primary, turn| primary.gone(slot, turn));
+        }
+    }
+
     /// Bytes went to a replica.
     pub fn note_feed_output(&mut self, slot: usize, bytes: usize) {
         self.stats.repl_output_bytes += bytes as u64;
@@ -182,13 +189,6 @@ impl Node {
         act: impl FnOnce(&mut Primary, &mut Turn<'_>) -> T,
     ) -> T {
         self.host.with_primary(&mut self.engine, act)
-    }
-
-    /// A connection is gone, or is to be: what belonged to a replica is given back.
-    pub fn replica_gone(&mut self, slot: usize) {
-        if self.host.replication.primary.feed(slot).is_some() {
-            self.with_primary(|primary, turn| primary.gone(slot, turn));
-        }
     }
 
     /// Puts what a replica gets next into its connection's queue. False if there is nothing.

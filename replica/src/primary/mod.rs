@@ -202,7 +202,12 @@ impl Primary {
         let is_old = arguments.is_none();
         let asked = match arguments {
             None => Asked { id: None, next: -1 },
-            Some((id, next)) => Asked::parse(id, next).ok_or(Unwelcome::NotInteger)?,
+            Some((id, next)) => Asked::parse(id, next).ok_or_else(|| {
+                tracing::warn!(
+                    "Replica {address} asks for synchronization but with a wrong offset"
+                );
+                Unwelcome::NotInteger
+            })?,
         };
         let replica = self.replica(slot, address, turn.now_ms);
         if replica.feed.is_shown() {

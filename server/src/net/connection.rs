@@ -41,6 +41,9 @@ const KEEP_BYTES: usize = 256 * 1024;
 /// Replies of a turn up to which limits are not looked at before they are sent, in bytes.
 const UNCOUNTED_OUTPUT: usize = 16 << 10;
 
+/// Between two looks whether a client that waits is still there, where nothing more is read from it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// One client's connection.
 pub struct Connection {
     stream: Stream,
@@ -52,6 +55,8 @@ pub struct Connection {
     feed: VecDeque<Bytes>,
     /// Until when it waits for the sake of a replica.
     delay: Option<Pin<Box<Sleep>>>,
+    /// When it is looked next whether the client is still there, while nothing is read from it.
+    look: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why a connection's turn ends.
@@ -66,7 +71,7 @@ impl Connection {
     /// A connection whose session has been made.
     pub fn new(stream: Stream, shell: Shared, slot: usize, handle: Rc<Handle>) -> Connection {
         let (half, feed) = (Half::default(), VecDeque::new());
-        Connection { stream, shell, slot, handle, half, feed, delay: None }
+        Connection { stream, shell, slot, handle, half, feed, delay: None, look: None }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
@@ -165,7 +170,23 @@ impl Connection {
                 Poll::Ready(Ok(_)) => self.half.note_ahead(),
             }
         }
-        Turn::Wait
+        self.look_after_the_client(cx)
+    }
+
+    /// The same where so much has come that no more is read: its disconnecting stands behind that, and the system does not tell
+    /// of it by itself. (Where not even the system takes in what it sends, it cannot say that it leaves.)
+    fn look_after_the_client(&mut self, cx: &mut Context<'_>) -> Turn {
+        loop {
+            if self.stream.is_closed_by_client() {
+                self.look = None;
+                return self.end_of_input();
+            }
+            let next = || Box::pin(tokio::time::sleep(LOOK_EVERY));
+            if self.look.get_or_insert_with(next).as_mut().poll(cx).is_pending() {
+                return Turn::Wait;
+            }
+            self.look = None;
+        }
     }
 
     /// The client says no more. What waits for the disk is what it may still want to hear.

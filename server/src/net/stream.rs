@@ -1,6 +1,7 @@
 //! A connected socket, TCP or Unix.
 
 use node::clients::Arrival;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::Pin;
@@ -46,6 +47,14 @@ impl Stream {
                 Poll::Ready(Ok(read))
             }
         }
+    }
+
+    /// Whether the client has closed the connection, or its half of it: also while what it sent before was not read.
+    pub fn is_closed_by_client(&self) -> bool {
+        let closed = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        let mut polled = [PollFd::from_borrowed_fd(self.as_fd(), closed)];
+        let now = Timespec::default();
+        poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(closed)
     }
 
     /// Writes some bytes.

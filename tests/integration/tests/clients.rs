@@ -22,6 +22,17 @@ fn read_all(mut stream: impl Read) -> String {
     }
 }
 
+/// Reads so many lines.
+fn read_lines(stream: &mut impl Read, count: usize) -> String {
+    let mut text = String::new();
+    while text.matches("\r\n").count() < count {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        text.push(byte[0] as char);
+    }
+    text
+}
+
 /// Reads exactly the bytes of `expected`.
 fn expect(stream: &mut impl Read, expected: &str) {
     let mut bytes = vec![0; expected.len()];
@@ -85,6 +96,74 @@ fn clients_are_listed_and_killed() {
     });
     assert_eq!(node.run::<i64>(&["CLIENT", "KILL", "ID", &id.to_string()]), 0);
     assert_eq!(node.refused(&["CLIENT", "KILL", "1.2.3.4:5"]), "ERR No such client");
+}
+
+/// Sends requests in one go, and reads what is answered.
+fn ask(node: &Node, requests: &[&str], expected: &str) {
+    let mut stream = bare(node);
+    stream.write_all((requests.join("\r\n") + "\r\n").as_bytes()).unwrap();
+    expect(&mut stream, expected);
+}
+
+#[test]
+fn who_was_killed_is_gone_for_the_next_request_of_the_same_read() {
+    let node = Node::start("node", &[]);
+    for transaction in [false, true] {
+        let (mut waiter, mut listener) = (bare(&node), bare(&node));
+        waiter.write_all(b"CLIENT SETNAME waiter\r\nCLIENT ID\r\n").unwrap();
+        listener.write_all(b"CLIENT ID\r\nSUBSCRIBE c\r\n").unwrap();
+        let id = |text: String| text.split(':').nth(1).unwrap().trim().to_string();
+        let ids = [id(read_lines(&mut waiter, 2)), id(read_lines(&mut listener, 1))];
+        waiter.write_all(b"BLPOP l 0\r\n").unwrap();
+        eventually(TIMEOUT, "both wait", || {
+            node.number("blocked_clients") == 1 && node.number("pubsub_clients") == 1
+        });
+        let kill = |id: &str| format!("CLIENT KILL ID {id}");
+        let requests =
+            [&kill(&ids[0]), &kill(&ids[1]), &kill(&ids[0]), "RPUSH l v", "PUBLISH c m", "LPOP l"];
+        match transaction {
+            false => ask(&node, &requests, ":1\r\n:1\r\n:0\r\n:1\r\n:0\r\n$1\r\nv\r\n"),
+            true => {
+                let queued = "+QUEUED\r\n".repeat(6);
+                let replies = ":1\r\n:1\r\n:0\r\n:1\r\n:0\r\n$1\r\nv\r\n";
+                let whole = [&["MULTI"], &requests[..], &["EXEC"]].concat();
+                ask(&node, &whole, &format!("+OK\r\n{queued}*6\r\n{replies}"));
+            }
+        }
+        assert_eq!(read_all(waiter), "");
+        eventually(TIMEOUT, "both are gone", || node.number("connected_clients") == 1);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_is_noticed_behind_all_that_it_sent() {
+    let node = Node::start("node", &[]);
+    let mut stream = bare(&node);
+    stream.write_all(b"BLPOP l 0\r\n").unwrap();
+    eventually(TIMEOUT, "it waits", || node.number("blocked_clients") == 1);
+    // More than the node reads ahead, and less than the system takes in.
+    stream.write_all(&b"SET k v\r\n".repeat(11_000)).unwrap();
+    drop(stream);
+    eventually(TIMEOUT, "it is gone", || node.number("blocked_clients") == 0);
+    ask(&node, &["RPUSH l v", "EXISTS k"], ":1\r\n:0\r\n");
+}
+
+#[test]
+fn a_role_holds_for_the_next_request_of_the_same_read() {
+    let (node, other) = (Node::start("node", &[]), Node::start("other", &[]));
+    let follow = format!("REPLICAOF 127.0.0.1 {}", other.port());
+    let refused = "-READONLY You can't write against a read only replica.\r\n";
+    let requests = [&follow, "SET a 1", "REPLICAOF NO ONE", "SET a 2", "GET a"];
+    ask(&node, &requests, &format!("+OK\r\n{refused}+OK\r\n+OK\r\n$1\r\n2\r\n"));
+    let id = node.info("master_replid");
+    let mut waiter = bare(&node);
+    waiter.write_all(b"BLPOP l 0\r\n").unwrap();
+    eventually(TIMEOUT, "it waits", || node.number("blocked_clients") == 1);
+    ask(&node, &[&follow, "REPLICAOF NO ONE", "ROLE"], "+OK\r\n+OK\r\n*3\r\n$6\r\nmaster\r\n");
+    expect(&mut waiter, "-UNBLOCKED force unblock from blocking operation");
+    assert_ne!(node.info("master_replid"), id);
+    let transaction = ["MULTI", &follow, "EXEC", "SET a 3"];
+    ask(&node, &transaction, &format!("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n{refused}"));
 }
 
 #[test]

@@ -87,6 +87,37 @@ fn a_primary_learns_of_a_killed_link_while_its_replica_is_busy() {
 }
 
 #[test]
+fn no_reply_gets_into_the_stream_of_a_replica() {
+    let primary = Node::start("primary", &[("repl-diskless-sync-delay", "0")]);
+    for (ask, command, name) in [
+        ("SYNC", "PING", "ping"),
+        ("PSYNC ? -1", "GET key", "get"),
+        ("PSYNC ? -1", "SUBSCRIBE c", "subscribe"),
+        ("SYNC", "nonsense", "NULL"),
+    ] {
+        for at_once in [true, false] {
+            let mut replica = TcpStream::connect(("127.0.0.1", primary.port())).unwrap();
+            replica.set_read_timeout(Some(TIMEOUT)).unwrap();
+            replica.write_all(format!("{ask}\r\n").as_bytes()).unwrap();
+            if !at_once {
+                replica.read_exact(&mut [0]).unwrap();
+            }
+            let _ = replica.write_all(format!("{command}\r\n").as_bytes());
+            let mut got = Vec::new();
+            let _ = replica.read_to_end(&mut got);
+            let got = String::from_utf8_lossy(&got);
+            for reply in ["+PONG", "-ERR", "subscribe"] {
+                assert!(!got.contains(reply), "{ask}, {command}: {got}");
+            }
+        }
+        let line = format!("Replica generated a reply to command '{name}', disconnecting it: id=");
+        assert_eq!(primary.log().matches(&line).count(), 2, "{name}");
+    }
+    assert!(primary.log().contains("'ERR Replica can't interact with the keyspace' after"));
+    eventually(TIMEOUT, "they are gone", || primary.number("connected_slaves") == 0);
+}
+
+#[test]
 fn a_backlog_that_is_too_small_means_a_full_sync() {
     let (primary, mut replica) = pair(&[("repl-backlog-size", "16kb")], &[("save", "3600 1")]);
     replica.stop();

@@ -257,6 +257,41 @@ fn a_base_is_tied_to_the_file_behind_it() {
 }
 
 #[test]
+fn a_file_of_which_only_the_beginning_was_left_may_go_on_in_another_history() {
+    let files = written(100, &[FIRST, SECOND]);
+    let end = end_of(&files[0]);
+    let text = "file P.2.base.rdb seq 2 type b\nfile P.2.incr.aof seq 2 type i\n";
+    // What a power cut left: the line that ties it, and perhaps one that names a history.
+    let line = |line: &str| line.len() + 2;
+    let second = String::from_utf8_lossy(&files[1]).into_owned();
+    let lines: Vec<&str> = second.split("\r\n").take(2).collect();
+    assert!(lines[0].starts_with("#tm-follows ") && lines[1].starts_with("#tm-history "));
+    for kept in [line(lines[0]), line(lines[0]) + line(lines[1])] {
+        for start in [0, end - 1, end, end + 1000] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("file");
+            fs::write(&path, &files[1][..kept]).expect("written");
+            let mut appender =
+                Appender::new(open_append(&path)).expect("appendable").begin_at(at(start), None);
+            appender.set_history(HistoryMark { id: NEW, ..HISTORY });
+            let bytes = Bytes::from(command("SET z 1"));
+            let after = start + bytes.len() as u64;
+            let block =
+                Block { bytes: vec![bytes], start: at(start), end: at(after), timestamp_s: None };
+            appender.append([block].iter()).expect("appended");
+            let file = fs::read(&path).expect("read");
+            let all = [("P.2.base.rdb", &base(3, Some(end))[..]), ("P.2.incr.aof", &file[..])];
+            let (loaded, host) =
+                try_load(&set(folder.path(), &all, text), false).expect("its own process's file");
+            assert_eq!((host.commands.len(), loaded.position), (1, Some(after)), "{kept}, {start}");
+            // A base of before the file that it follows is another's all the same.
+            let all = [("P.2.base.rdb", &base(3, Some(end - 1))[..]), ("P.2.incr.aof", &file[..])];
+            misplaced(&set(folder.path(), &all, text));
+        }
+    }
+}
+
+#[test]
 fn a_base_of_commands_that_was_edited_still_has_its_files_behind_it() {
     let files = written(100, &[FIRST, SECOND]);
     let end = end_of(&files[0]);
