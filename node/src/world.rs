@@ -264,7 +264,7 @@ pub trait World {
     /// Works in another folder (`dir`).
     fn change_folder(&mut self, settings: &Settings) -> Result<(), String>;
 
-    /// Listens where the configuration says now.
+    /// Listens where the configuration says now, and nowhere else; if that fails, where it did before.
     fn listen(&mut self, _settings: &Settings) -> Result<(), String> {
         Ok(())
     }

@@ -3,13 +3,14 @@
 use crate::conversation::OtherServers;
 use crate::lazy::LazyFree;
 use crate::net::handle::{Handle, Handles};
+use crate::net::listeners::Listeners;
 use crate::oom::OomScore;
 use crate::process::places;
 use crate::process::supervisor::Supervisor;
 use crate::process::title::{self, Title};
 use crate::shell::Shell;
 use crate::tasks;
-use crate::{clock, eventloop, limits, log, memory, net, signals};
+use crate::{clock, eventloop, limits, log, memory, signals};
 use backup::aof::{AppendLog, AppendThread, Appender, FsyncPolicy};
 use backup::files::Files;
 use backup::fork::{self, SaveJob};
@@ -30,7 +31,6 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 /// What is there of the process before there is a node.
 pub struct Process {
@@ -52,7 +52,7 @@ impl Process {
             lazy: LazyFree::start(),
             oom: OomScore::default(),
             other_servers: OtherServers::default(),
-            listeners: Vec::new(),
+            listeners: Listeners::default(),
         }
     }
 }
@@ -66,8 +66,7 @@ pub struct ProcessWorld {
     oom: OomScore,
     /// Connections that MIGRATE keeps.
     other_servers: OtherServers,
-    /// Tasks that accept TCP connections.
-    listeners: Vec<AbortHandle>,
+    listeners: Listeners,
 }
 
 fn save_job<'a>(data: SaveData<'a>) -> SaveJob<'a> {
@@ -243,10 +242,7 @@ impl World for ProcessWorld {
 
     fn listen(&mut self, settings: &Settings) -> Result<(), String> {
         let shell: Rc<_> = self.shell.upgrade().ok_or("the process is ending")?;
-        let bound = net::listen::bind_configured(settings)?;
-        self.listeners.drain(..).for_each(|task| task.abort());
-        self.listeners = net::listen::accept_all(bound, &shell);
-        Ok(())
+        self.listeners.change(settings, &shell)
     }
 
     fn make_room_for_clients(&mut self, clients: u32) -> Result<(), String> {

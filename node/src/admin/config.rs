@@ -64,19 +64,21 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     let words: Vec<Vec<u8>> = args.iter_from(2).map(<[u8]>::to_vec).collect();
     let pairs: Vec<(Vec<u8>, Vec<u8>)> =
         words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    if let Some(folder) = host.world.folder() {
+        // A relative one is relative to where we are now, and to be gone back to it has to be named.
+        host.settings.dir = folder.display().to_string();
+    }
     let before = host.settings.clone();
     let local = host.clients.get(ctx.session.slot).is_none_or(crate::clients::Client::is_local);
     let caller = Caller { local, loading: ctx.engine.conditions.loading };
     let refused = |error: SetError| Refusal::new(error.text);
     let changed = host.settings.set(&pairs, caller).map_err(refused)?;
-    for name in &changed {
+    let steps = steps(&changed, &host.settings);
+    for (index, name) in steps.iter().enumerate() {
         if let Err(reason) = apply(host, ctx, name) {
             let reason = crate::text::plain(&reason);
             *host.settings = before;
-            for name in &changed {
-                // The old value was in force before: it can be again.
-                let _ = apply(host, ctx, name);
-            }
+            go_back(host, ctx, &steps[..=index]);
             return Err(Refusal::new(SetError::failed(name, &reason).text));
         }
     }
@@ -91,11 +93,51 @@ fn set(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), 
     Ok(())
 }
 
+/// What is to be done for changed directives, in this order. What is dear to take back comes late, so that others have not failed.
+fn steps(changed: &[&'static str], settings: &Settings) -> Vec<&'static str> {
+    let place = |name: &str| match name {
+        // The append-only file is closed before the folder that it is in changes, and begun in the one that is to be its own.
+        "appendonly" if !settings.appendonly => 1,
+        "dir" => 2,
+        "appendonly" => 3,
+        "port" | "bind" => 4,
+        _ => 0,
+    };
+    let mut steps = changed.to_vec();
+    steps.sort_by_key(|name| place(name));
+    // Port and addresses are one step, called by the one that was named first.
+    steps.dedup_by(|one, other| (place(one), place(other)) == (4, 4));
+    steps
+}
+
+/// A change has failed, and the settings are the old ones again: so is what these steps have done.
+fn go_back(host: &mut Outside, ctx: &mut Context<'_>, done: &[&'static str]) {
+    for name in steps(done, &host.settings) {
+        if let Err(error) = apply(host, ctx, name) {
+            tracing::warn!("CONFIG SET failed, and {name} cannot be put back: {error}");
+        }
+    }
+}
+
+/// Works in the folder that the configuration names.
+///
+/// An append-only file stays where it was begun: what is in another folder is no set before a base is there, too.
+fn change_folder(host: &mut Outside) -> Result<(), String> {
+    let id = |path: &str| host.files.directory_id(Path::new(path));
+    let wanted = id(&host.settings.dir);
+    if host.persistence.aof.is_some() && wanted.is_some() && wanted != id(".") {
+        return Err("the append only file is open in the current folder. Switch it off (CONFIG SET appendonly no), set dir, and \
+                    switch it on again"
+            .into());
+    }
+    host.world.change_folder(&host.settings)
+}
+
 /// Does what a changed directive asks for, beyond being looked at when it is needed.
 fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), String> {
     let settings = &host.settings;
     match name {
-        "dir" => return host.world.change_folder(settings),
+        "dir" => return change_folder(host),
         "repl-backlog-size" => host.journal.resize_backlog(settings.repl_backlog_size),
         "loglevel" | "proc-title-template" | "jemalloc-bg-thread" => {
             host.world.apply_settings(settings, host.config_file.as_deref());
@@ -162,4 +204,51 @@ fn write_rewritten(
     let contents = rewrite(&original);
     (files.write_whole(path, Path::new(&temporary), contents.as_bytes()))
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Permission;
+    use crate::testing::{self, BEGINNING, run};
+
+    #[test]
+    fn the_folder_changes_while_no_append_only_file_is_open_and_listening_comes_last() {
+        let changed = ["port", "dir", "bind", "appendonly", "maxclients", "timeout"];
+        let mut settings = Settings { appendonly: true, ..Settings::default() };
+        let on = ["maxclients", "timeout", "dir", "appendonly", "port"];
+        assert_eq!(steps(&changed, &settings), on);
+        settings.appendonly = false;
+        let off = ["maxclients", "timeout", "appendonly", "dir", "port"];
+        assert_eq!(steps(&changed, &settings), off);
+        assert_eq!(steps(&["bind", "hz", "port"], &settings), ["hz", "bind"]);
+        assert_eq!(steps(&["bind"], &settings), ["bind"]);
+    }
+
+    #[test]
+    fn port_and_addresses_are_listened_on_once_and_only_when_nothing_else_has_failed() {
+        let memory = testing::memory::Memory::default();
+        let world = testing::outside::Scripted::new(&memory, BEGINNING.steady_ns, 0);
+        let mut node =
+            crate::node::Node::new(Settings::default(), None, BEGINNING, Box::new(world.clone()));
+        node.host.settings.enable_protected_configs = Permission::Yes;
+        node.begin_turn(BEGINNING);
+        let slot = node.engine.connect();
+        let mut listened = |request: &str, expected: &str| {
+            world.get().listened.clear();
+            let said = run(&mut node, slot, &[request]);
+            assert!(said.starts_with(expected), "{said}");
+            let places = world.get().listened.clone().into_iter();
+            places.map(|(port, addresses)| format!("{port} at {addresses}")).collect::<Vec<_>>()
+        };
+        let new = "7 at 127.0.0.1";
+        assert_eq!(listened("CONFIG SET port 7 timeout 1 bind 127.0.0.1", "+OK"), [new]);
+        assert!(listened("CONFIG SET bind 127.0.0.1 port 7", "+OK").is_empty());
+        let failed = "-ERR CONFIG SET failed (possibly related to argument 'dir')";
+        assert!(listened("CONFIG SET port 8 dir /elsewhere", failed).is_empty());
+        world.get().taken_port = Some(9);
+        let failed = "-ERR CONFIG SET failed (possibly related to argument 'port')";
+        assert_eq!(listened("CONFIG SET timeout 2 port 9", failed), ["9 at 127.0.0.1", new]);
+        assert_eq!(node.host.settings.timeout, 1);
+    }
 }

@@ -78,6 +78,10 @@ pub struct Outer {
     pub disk: Disk,
     /// What the supervisor was told.
     pub reports: Vec<String>,
+    /// Ports that it was told to listen on, with the addresses.
+    pub listened: Vec<(u16, String)>,
+    /// A port that somebody else listens on.
+    pub taken_port: Option<u16>,
 }
 
 /// The outside, as the test and the node share it.
@@ -100,6 +104,8 @@ impl Scripted {
             logs: Vec::new(),
             disk: Disk::Prompt,
             reports: Vec::new(),
+            listened: Vec::new(),
+            taken_port: None,
         })))
     }
 
@@ -298,6 +304,15 @@ impl World for Scripted {
 
     fn change_folder(&mut self, _: &Settings) -> Result<(), String> {
         Err("there is no other folder".into())
+    }
+
+    fn listen(&mut self, settings: &Settings) -> Result<(), String> {
+        let outer = &mut *self.get();
+        outer.listened.push((settings.port, settings.bind.0.join(" ")));
+        match outer.taken_port {
+            Some(port) if port == settings.port => Err("it is taken".into()),
+            _ => Ok(()),
+        }
     }
 
     fn report(&mut self, report: Report<'_>) {

@@ -6,14 +6,15 @@ use super::stream::Stream;
 use crate::shell::Shared;
 use node::config::Settings;
 use rustix::net::sockopt;
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
-use tokio::task::AbortHandle;
 
 /// After an attempt to accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -28,18 +29,61 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-/// Binds a TCP address.
-pub fn bind_tcp(address: IpAddr, port: u16, backlog: u32) -> io::Result<Listener> {
+impl Listener {
+    /// Lets the next client in.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match self {
+            Listener::Tcp(listener) => {
+                listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Tcp(stream))
+            }
+            Listener::Unix(listener) => {
+                listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream))
+            }
+        }
+    }
+}
+
+/// A listener that a task accepts on, and that may be closed without that task.
+#[derive(Clone)]
+pub struct Socket(Rc<RefCell<Option<Listener>>>);
+
+impl Socket {
+    /// Open.
+    pub fn new(listener: Listener) -> Socket {
+        Socket(Rc::new(RefCell::new(Some(listener))))
+    }
+
+    /// Closes it: when this returns, its address is free.
+    pub fn close(&self) {
+        let Some(listener) = self.0.take() else { return };
+        if let Listener::Tcp(listener) = &listener {
+            // A child that was forked just now may have a copy for a moment: that one does not listen any more either.
+            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Read);
+        }
+    }
+
+    /// The next client; nothing once it was closed.
+    async fn accept(&self) -> Option<io::Result<Stream>> {
+        let next = |cx: &mut Context<'_>| match &*self.0.borrow() {
+            Some(listener) => listener.poll_accept(cx).map(Some),
+            None => Poll::Ready(None),
+        };
+        std::future::poll_fn(next).await
+    }
+}
+
+/// Binds a TCP address and listens there.
+pub fn bind_tcp(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
     let socket = match address {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => {
             let socket = TcpSocket::new_v6()?;
             sockopt::set_ipv6_v6only(&socket, true)?;
             socket
         }
     };
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::new(address, port))?;
+    socket.bind(address)?;
     Ok(Listener::Tcp(socket.listen(backlog)?))
 }
 
@@ -90,22 +134,46 @@ pub fn start_unix(shell: &Shared) -> Result<(), String> {
         let listener = place_unix(Path::new(path), mode)
             .and_then(|socket| socket.listen(settings.tcp_backlog))
             .map_err(|error| format!("Failed opening Unix socket: bind: {error}"))?;
-        tokio::task::spawn_local(accept(Listener::Unix(listener), Rc::clone(shell)));
+        tokio::task::spawn_local(accept(Socket::new(Listener::Unix(listener)), Rc::clone(shell)));
     }
     Ok(())
 }
 
-/// Accepts on all of these from now on.
-pub fn accept_all(bound: Vec<Listener>, shell: &Shared) -> Vec<AbortHandle> {
-    let accept = |listener| tokio::task::spawn_local(accept(listener, Rc::clone(shell)));
-    bound.into_iter().map(|listener| accept(listener).abort_handle()).collect()
+/// A TCP address that the configuration names.
+pub struct Wanted {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// It may be missing.
+    pub optional: bool,
+    /// How it was written.
+    name: String,
 }
 
-/// Binds the TCP addresses of the configuration.
-pub fn bind_configured(settings: &Settings) -> Result<Vec<Listener>, String> {
-    let mut bound = Vec::new();
-    if settings.port == 0 {
-        return Ok(bound);
+impl Wanted {
+    /// It cannot be had: the log says so, and what is returned is the reason for whoever wants it.
+    pub fn failed(&self, error: &io::Error) -> String {
+        cannot_listen(&self.name, self.address.port(), error)
+    }
+}
+
+fn cannot_listen(name: &str, port: u16, error: &io::Error) -> String {
+    tracing::warn!("Warning: Could not create server TCP listening socket {name}:{port}: {error}");
+    failed_on(port)
+}
+
+/// Why nothing is begun, or changed.
+pub fn failed_on(port: u16) -> String {
+    format!("Failed listening on port {port} (tcp), aborting.")
+}
+
+/// The TCP addresses of the configuration. Of those that are optional, only what has a number.
+///
+/// # Errors
+/// When a name has no number.
+pub fn wanted(settings: &Settings) -> Result<Vec<Wanted>, String> {
+    let (port, mut wanted) = (settings.port, Vec::new());
+    if port == 0 {
+        return Ok(wanted);
     }
     for text in &settings.bind.0 {
         let (optional, name) = match text.strip_prefix('-') {
@@ -116,25 +184,18 @@ pub fn bind_configured(settings: &Settings) -> Result<Vec<Listener>, String> {
             "" => continue,
             "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             "::*" => Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-            name => resolve(name, settings.port),
+            name => resolve(name, port),
         };
-        let listener = address.and_then(|a| bind_tcp(a, settings.port, settings.tcp_backlog));
-        match listener {
-            Ok(listener) => bound.push(listener),
-            Err(_) if optional => {}
-            Err(error) => {
-                let port = settings.port;
-                tracing::warn!(
-                    "Warning: Could not create server TCP listening socket {name}:{port}: {error}"
-                );
-                return Err(format!("Failed listening on port {port} (tcp), aborting."));
+        match address {
+            Ok(ip) => {
+                let address = SocketAddr::new(ip, port);
+                wanted.push(Wanted { address, optional, name: name.to_string() });
             }
+            Err(_) if optional => {}
+            Err(error) => return Err(cannot_listen(name, port, &error)),
         }
     }
-    if bound.is_empty() && !settings.bind.0.is_empty() {
-        return Err(format!("Failed listening on port {} (tcp), aborting.", settings.port));
-    }
-    Ok(bound)
+    Ok(wanted)
 }
 
 fn resolve(name: &str, port: u16) -> io::Result<IpAddr> {
@@ -142,14 +203,10 @@ fn resolve(name: &str, port: u16) -> io::Result<IpAddr> {
     found.next().map(|address| address.ip()).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Accepts connections until the process ends.
-async fn accept(listener: Listener, shell: Shared) {
+/// Accepts connections until the socket is closed.
+pub async fn accept(socket: Socket, shell: Shared) {
     let mut failures = AcceptFailures::default();
-    loop {
-        let accepted = match &listener {
-            Listener::Tcp(listener) => listener.accept().await.map(|(s, _)| Stream::Tcp(s)),
-            Listener::Unix(listener) => listener.accept().await.map(|(s, _)| Stream::Unix(s)),
-        };
+    while let Some(accepted) = socket.accept().await {
         match accepted {
             Ok(stream) => {
                 failures.end();
@@ -236,6 +293,28 @@ mod tests {
             UnixStream::connect(&path).expect("it listens");
             drop(listener);
         }
+    }
+
+    /// Within one turn, in which no task does anything.
+    #[tokio::test]
+    async fn the_address_of_a_closed_socket_is_free_at_once() {
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let listener = bind_tcp(any, 8).expect("a listener");
+        let Listener::Tcp(tcp) = &listener else { panic!("{any} is TCP") };
+        let address = tcp.local_addr().expect("an address");
+        let copy = tcp.as_fd().try_clone_to_owned().expect("a descriptor");
+        let socket = Socket::new(listener);
+        let waiting = socket.clone();
+        let mut accepting = std::pin::pin!(waiting.accept());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(accepting.as_mut().poll(&mut cx).is_pending());
+        let taken = bind_tcp(address, 8).err().map(|error| error.kind());
+        assert_eq!(taken, Some(io::ErrorKind::AddrInUse));
+        socket.close();
+        let again = bind_tcp(address, 8).expect("the address is free");
+        assert!(accepting.as_mut().poll(&mut cx).is_ready());
+        std::net::TcpStream::connect(address).expect("somebody listens");
+        drop((again, copy));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sockets: listeners, and one task per connection.
 //!
 //! - [`listen`]: what we listen on, who is let in
+//! - [`listeners`]: how the TCP addresses change at run time
 //! - [`connection`]: bytes of one client to the engine and back
 //! - [`stream`]: TCP or Unix socket
 //! - [`handle`]: how others wake a connection's task
@@ -8,5 +9,6 @@
 pub mod connection;
 pub mod handle;
 pub mod listen;
+pub mod listeners;
 #[expect(unsafe_code, reason = "reads into memory that was not zeroed")]
 pub mod stream;
