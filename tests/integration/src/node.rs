@@ -15,7 +15,6 @@ use redis::{Client, Connection, FromRedisValue, RedisResult};
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -415,10 +414,24 @@ pub fn free_ports(count: u16) -> u16 {
     loop {
         let number = base.wrapping_add(NEXT.fetch_add(u32::from(count), Ordering::Relaxed));
         let port = (FIRST + number % PORTS) as u16;
-        if (port..port + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+        if !(port..port + count).any(is_taken) {
             return port;
         }
     }
+}
+
+/// Whether somebody listens on a port. Not tried: a child that another test forks in that moment would have a copy of our
+/// socket, and the port would be taken when it is wanted.
+fn is_taken(port: u16) -> bool {
+    const LISTENS: &str = "0A";
+    let here = format!(":{port:04X}");
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|path| {
+        std::fs::read_to_string(path).unwrap_or_default().lines().skip(1).any(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (local, state) = (words.next().unwrap_or(""), words.nth(1).unwrap_or(""));
+            local.ends_with(&here) && state == LISTENS
+        })
+    })
 }
 
 /// The server to test: `TIDEMARK_SERVER`, or cargo's build beside this test, brought up to date once per process.
