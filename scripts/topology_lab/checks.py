@@ -38,6 +38,7 @@ EXPECTED_WARNINGS = re.compile(
     r"|Error writing to MASTER|LOADING|NOMASTERLINK|[Ww]arning: |WARNING|user request"
     r"|Connection (with|lost)|Failed to read response|Truncating the AOF|Error reply to PSYNC"
     r"|Failed trying to load the MASTER|rename replication|Diskless rdb transfer"
+    r"|was neither loaded nor written by this process"
 )
 
 
