@@ -83,11 +83,11 @@ impl Engine {
                 let flow = self.execute(host, session, *ready, args, raw, out);
                 let halts = self.refused.list.len() > refused
                     && self.place_refused(refused, next - 1, session);
+                let yields = std::mem::take(&mut self.yields);
                 if flow == Flow::Stop || halts {
                     return (next, Flow::Stop);
                 }
-                let is_much = out.len() > REPLIES_MOST && !session.is_trusted();
-                if is_much || std::mem::take(&mut self.yields) {
+                if yields || (out.len() > REPLIES_MOST && !session.is_trusted()) {
                     return (next, Flow::Yield);
                 }
             }

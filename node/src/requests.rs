@@ -49,7 +49,7 @@ impl Node {
         let before = session.receipt;
         let (executed, flow) =
             self.engine.execute_batch(&mut self.host, &mut session, bytes, batch, 0, out);
-        let closes = session.close_after_reply;
+        let closes = session.close_after_reply || session.stray_reply.is_some();
         let stopped = flow == Flow::Stop;
         if executed < batch.requests().len() && stopped && !session.suspended && !closes {
             session.suspended = true;

@@ -386,4 +386,11 @@ fn who_is_a_replica_cannot_send_us_to_another_primary() {
     assert_eq!(pair.replica.info("master_host"), "primary");
     // It was answered, which must not get into its stream.
     assert!(!pair.replica.is_connected(sub));
+    // What ends its session all the same does not end a batch of somebody else.
+    let sub = synced(&mut pair.replica);
+    pair.replica.hear(sub);
+    pair.replica.say(sub, "REPLICAOF NO ONE");
+    assert!(!pair.replica.is_connected(sub) && !pair.replica.node.engine.yields);
+    assert_eq!(pair.replica.info("role"), "master");
+    assert_eq!(pair.replica.info("blocked_clients"), "0");
 }
