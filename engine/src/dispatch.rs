@@ -321,6 +321,9 @@ impl Engine {
             let ns = self.tick_ns.saturating_sub(start_ns);
             self.stats.of(spec).add(ns, result.is_err(), self.tracks_latency);
             self.stats.commands += 1;
+            if ns >= self.long_ns {
+                self.note_long_command(session, spec, args, ns);
+            }
         }
         self.tracking.leave();
         if session.tracking.is_some() && spec.flags.has(command::READ) {

@@ -9,11 +9,13 @@
 
 use crate::blocking::Waiters;
 use crate::eviction::Eviction;
+use crate::latency::Latency;
 use crate::messages::{EventSettings, Message};
 use crate::names::Names;
 use crate::random::Random;
 use crate::refused::Refusals;
 use crate::session::{OutboxLimits, Session, SessionId};
+use crate::slowlog::Slowlog;
 use crate::statistics::Stats;
 use crate::tables::Unordered;
 use crate::tracking::Tracking;
@@ -82,6 +84,13 @@ pub struct Engine {
     pub stats: Stats,
     /// Whether it is recorded how long each command takes (`latency-tracking`).
     pub tracks_latency: bool,
+    /// Commands that took long.
+    pub slowlog: Slowlog,
+    /// Moments in which something took long.
+    pub latency: Latency,
+    /// How long a command takes, in nanoseconds, that the slow log is to have; and one that is to be looked at at all.
+    pub(crate) slow_ns: u64,
+    pub(crate) long_ns: u64,
     /// Changes since the last save.
     pub dirty: u64,
     /// What clients may call commands, if that was changed (`rename-command`).
@@ -161,6 +170,10 @@ impl Engine {
             eviction: Eviction::default(),
             stats: Stats::default(),
             tracks_latency: true,
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            slow_ns: u64::MAX,
+            long_ns: u64::MAX,
             dirty: 0,
             names: None,
             password: Vec::new(),

@@ -32,6 +32,7 @@ pub enum HostCall {
     Hello,
     Info,
     LastSave,
+    LatencyDoctor,
     Memory,
     Psync,
     Replconf,

@@ -215,6 +215,11 @@ pub trait World {
     /// Figures of memory.
     fn memory(&self) -> Memory;
 
+    /// Bytes of the process that are in huge pages.
+    fn huge_page_bytes(&self) -> usize {
+        0
+    }
+
     /// Gives unused pages back to the system.
     fn purge_memory(&mut self) {}
 

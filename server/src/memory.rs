@@ -107,6 +107,14 @@ fn rss() -> usize {
     pages * rustix::param::page_size()
 }
 
+/// Bytes of the process that are in huge pages.
+pub fn huge_page_bytes() -> usize {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("AnonHugePages:"));
+    let kilobytes = line.and_then(|rest| rest.split_ascii_whitespace().next());
+    kilobytes.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0) << 10
+}
+
 /// Bytes of memory that the machine has.
 pub fn system_bytes() -> usize {
     let info = rustix::system::sysinfo();

@@ -175,6 +175,10 @@ impl World for ProcessWorld {
         memory::figures()
     }
 
+    fn huge_page_bytes(&self) -> usize {
+        memory::huge_page_bytes()
+    }
+
     fn purge_memory(&mut self) {
         memory::purge();
     }

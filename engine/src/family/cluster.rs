@@ -157,7 +157,7 @@ mod tests {
             &mut server,
             &[
                 ("eval x 0", "-ERR EVAL is not supported by this version of Tidemark"),
-                ("Slowlog GET", "-ERR SLOWLOG is not supported by this version of Tidemark"),
+                ("Failover ABORT", "-ERR FAILOVER is not supported by this version of Tidemark"),
                 ("NOPE", "-ERR unknown command 'NOPE', with args beginning with: "),
                 ("MULTI", "+OK"),
                 ("FCALL f 0", "-ERR FCALL is not supported by this version of Tidemark"),

@@ -9,6 +9,7 @@ pub mod blocking;
 pub mod cluster;
 pub mod collections;
 pub mod connection;
+pub mod drawing;
 pub mod expiry;
 pub mod geo;
 pub mod hashes;
@@ -17,6 +18,7 @@ pub mod hyperloglog;
 pub mod introspection;
 pub mod keys;
 pub mod lists;
+pub mod observation;
 pub mod pubsub;
 pub mod server;
 pub mod sets;
@@ -37,6 +39,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     bitmaps::COMMANDS,
     cluster::COMMANDS,
     connection::COMMANDS,
+    drawing::COMMANDS,
     expiry::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
@@ -44,6 +47,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     introspection::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
+    observation::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,

@@ -366,9 +366,9 @@ settings! {
     "propagation-error-behavior"            => propagation_error_behavior: PropagationError = PropagationError::Ignore, (),               MUTABLE | NO_EFFECT, "an error of the primary's commands is counted in INFO";
 
     // ---- Observation and scripts
-    "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE | NO_EFFECT, "there is no slow log yet";
-    "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE | NO_EFFECT, "there is no slow log yet";
-    "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE;
+    "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE;
+    "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE;
     "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
     "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
     "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
