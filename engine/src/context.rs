@@ -128,6 +128,11 @@ impl<'a> Context<'a> {
         result
     }
 
+    /// Writes a warning into the log.
+    pub fn warn(&mut self, text: &str) {
+        self.host.as_mut().expect("a host does not call itself").warn(text);
+    }
+
     /// Talks to another server.
     pub fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
         self.host.as_mut().expect("a host does not call itself").converse(conversation)

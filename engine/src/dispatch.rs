@@ -309,6 +309,7 @@ impl Engine {
             sees_expired: session.is_trusted() || self.conditions.loading,
             no_touch: session.no_touch,
         };
+        self.last_command = Some((spec, session.slot));
         self.tracking.enter(session);
         self.eviction.begin_use();
         let reply = Reply::new(out, resp3);

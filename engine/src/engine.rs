@@ -8,6 +8,7 @@
 //! - keys, one by one: `access`; those whose time has come: `sweep`; those that somebody watches: `watch`
 
 use crate::blocking::Waiters;
+use crate::command::Spec;
 use crate::eviction::Eviction;
 use crate::latency::Latency;
 use crate::messages::{EventSettings, Message};
@@ -103,6 +104,10 @@ pub struct Engine {
     pub unlinks_removed: bool,
     /// The same for what has expired (`lazyfree-lazy-expire`).
     pub unlinks_expired: bool,
+    /// Payloads of RESTORE are taken whatever their checksums are (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: bool,
+    /// Scripts may run commands that they may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub deny_scripts_disabled: bool,
     /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`crate::context::Class`]; with the two kinds of channels.
@@ -121,6 +126,8 @@ pub struct Engine {
     pub tracking_table_max: u64,
     /// Slots of sessions whose outbox got something and had nothing before.
     pub woken: Vec<usize>,
+    /// The last command that was begun, and the slot of its session.
+    pub(crate) last_command: Option<(&'static Spec, usize)>,
     /// When the last command ended, as [`Host::ticks_ns`] tells.
     pub(crate) tick_ns: u64,
     /// The tick from which on the present millisecond is over.
@@ -180,6 +187,8 @@ impl Engine {
             string_max: 512 << 20,
             unlinks_removed: false,
             unlinks_expired: false,
+            skips_checksums: false,
+            deny_scripts_disabled: false,
             active_expire: true,
             events: EventSettings::default(),
             functions: Vec::new(),
@@ -189,6 +198,7 @@ impl Engine {
             emptied: false,
             tracking_table_max: u64::MAX,
             woken: Vec::new(),
+            last_command: None,
             tick_ns: 0,
             // Whoever does not say what the time is has none that passes.
             time_goes_on_ns: u64::MAX,
@@ -219,6 +229,11 @@ impl Engine {
     /// A random word.
     pub fn draw(&mut self) -> u64 {
         self.random.draw()
+    }
+
+    /// The last command that was begun, and the slot of its session: what a crash log names.
+    pub fn last_command(&self) -> Option<(&'static Spec, usize)> {
+        self.last_command
     }
 
     /// Random words for choices to be made while the engine is borrowed.

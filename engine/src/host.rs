@@ -113,6 +113,9 @@ pub trait Host {
     /// Bytes in use beyond `maxmemory`.
     fn excess_bytes(&mut self) -> u64;
 
+    /// Writes a warning into the log.
+    fn warn(&mut self, _text: &str) {}
+
     /// Talks to another server, and waits for its answers.
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers;
 

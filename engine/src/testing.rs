@@ -28,6 +28,8 @@ struct Recorder {
     /// What other servers will answer, and what they were asked.
     answers: VecDeque<Answers>,
     asked: Vec<u8>,
+    /// The last line of the log.
+    logged: String,
 }
 
 impl Host for Recorder {
@@ -44,6 +46,10 @@ impl Host for Recorder {
 
     fn excess_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.excess)
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.logged = text.into();
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
@@ -131,6 +137,11 @@ impl Server {
     /// What the next server that is asked will answer; others take everything.
     pub fn will_answer(&mut self, answers: Answers) {
         self.recorder.answers.push_back(answers);
+    }
+
+    /// The last line of the log.
+    pub fn logged(&self) -> &str {
+        &self.recorder.logged
     }
 
     /// What another server was asked last, encoded.

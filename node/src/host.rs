@@ -43,6 +43,10 @@ impl Host for Outside {
         engine::host::Receipt::new(self.journal.receipt().to_note())
     }
 
+    fn warn(&mut self, text: &str) {
+        tracing::warn!("{text}");
+    }
+
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
         self.world.converse(conversation)
     }

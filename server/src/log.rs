@@ -140,10 +140,7 @@ impl Subscriber for Log {
         };
         let mut message = Message::default();
         event.record(&mut message);
-        let role = ROLE.load(Ordering::Relaxed) as char;
-        let time = timestamp(clock::unix_ms());
-        let text = plain(&message.0);
-        let line = format!("{}:{role} {time} {mark} {text}\n", std::process::id());
+        let line = line(mark, &message.0);
         // A log that cannot be written has nowhere to complain.
         let _ = match &self.file {
             Some(file) => match file.lock() {
@@ -157,6 +154,13 @@ impl Subscriber for Log {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// A line of the log, with its end.
+pub fn line(mark: char, text: &str) -> String {
+    let role = ROLE.load(Ordering::Relaxed) as char;
+    let time = timestamp(clock::unix_ms());
+    format!("{}:{role} {time} {mark} {}\n", std::process::id(), plain(text))
 }
 
 /// `20 Nov 2026 14:03:12.345`, in UTC.

@@ -27,11 +27,11 @@ use node::config::{self, Loaded, Settings};
 use node::text::plain;
 use node::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use node::{Event, Exit};
-use process::advice;
 use process::daemon::{self, Report};
 use process::places;
 use process::supervisor::Supervisor;
 use process::title::{self, Title};
+use process::{advice, crash};
 use rand::TryRng;
 use shell::{Shared, Shell};
 use std::path::Path;
@@ -70,6 +70,7 @@ fn main() {
         _ => {}
     }
     signals::ignore_strangers();
+    process::restart::note_folder();
     let mut loaded = match Settings::from_command_line(&Files::real(), &args) {
         Ok(loaded) => loaded,
         Err(error) => fail(&error.to_string()),
@@ -180,6 +181,7 @@ async fn serve(
     let published = Arc::new(Notify::new());
     let process = Process { title, supervisor, published: Arc::clone(&published) };
     let shell: Shared = Shell::start(loaded, |shell, handles| process.of(shell, handles));
+    crash::note_main(shell.as_ptr());
     listen(&shell)?;
     let settings = shell.borrow().node.host.settings.clone();
     if let Err(text) = places::write_pid_file(&settings) {

@@ -9,6 +9,7 @@ pub mod blocking;
 pub mod cluster;
 pub mod collections;
 pub mod connection;
+mod debugging;
 pub mod drawing;
 pub mod expiry;
 pub mod geo;

@@ -41,7 +41,8 @@ pub const NO_EFFECT: u8 = 1 << 5;
 const TLS: &str = "TLS is not supported";
 const CLUSTER: &str = "cluster mode is not supported";
 const DEFRAG: &str = "active defragmentation is not supported";
-const CRASH: &str = "a crash leaves the operating system's core dump and the panic's message";
+const MEMCHECK: &str =
+    "a crash log comes without a test of the memory, which is the hardware's to report";
 const SYSLOG: &str = "logging to syslog is not supported";
 const CPULIST: &str = "threads and processes are not pinned to processors";
 const THREADS: &str = "one thread serves all connections";
@@ -223,9 +224,9 @@ settings! {
     "syslog-enabled"         => syslog_enabled: bool               = false,                    OnlyNo(SYSLOG),         IMMUTABLE;
     "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
     "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
-    "crash-log-enabled"      => crash_log_enabled: bool            = true,                     Either,         MUTABLE | NO_EFFECT, CRASH;
-    "crash-memcheck-enabled" => crash_memcheck_enabled: bool       = true,                     Either,         MUTABLE | NO_EFFECT, CRASH;
-    "use-exit-on-panic"      => use_exit_on_panic: bool            = false,                    Either,         MUTABLE | HIDDEN | NO_EFFECT, CRASH;
+    "crash-log-enabled"      => crash_log_enabled: bool            = true,                     Either,         MUTABLE;
+    "crash-memcheck-enabled" => crash_memcheck_enabled: bool       = true,                     Either,         MUTABLE | NO_EFFECT, MEMCHECK;
+    "use-exit-on-panic"      => use_exit_on_panic: bool            = false,                    Either,         MUTABLE | HIDDEN;
     "watchdog-period"        => watchdog_period: u32               = 0,                        within(0, INT), MUTABLE | HIDDEN | NO_EFFECT,
         "there is no watchdog";
     "req-res-logfile"        => req_res_logfile: String            = NONE,                     any,            IMMUTABLE | HIDDEN | NO_EFFECT,

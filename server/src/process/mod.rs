@@ -3,6 +3,7 @@
 //! - [`daemon`]: going to the background, and telling the parent what became of it
 //! - [`supervisor`]: telling systemd or upstart
 //! - [`places`]: files that tell others of us, and the folder that we write to
+//! - [`crash`]: what is logged when the process ends by a fault; [`restart`]: DEBUG RESTART
 //! - [`advice`]: what of a configuration has no effect; `--check-config`
 //! - [`title`]: what `ps` shows
 //!
@@ -10,9 +11,12 @@
 //! - signals: [`crate::signals`]; the end: `node::shutdown`
 
 pub mod advice;
+#[expect(unsafe_code, reason = "handlers, which run between any two instructions")]
+pub mod crash;
 #[expect(unsafe_code, reason = "fork before there are threads")]
 pub mod daemon;
 pub mod places;
+pub mod restart;
 pub mod supervisor;
 #[expect(unsafe_code, reason = "the memory in which the system looks for it")]
 pub mod title;
