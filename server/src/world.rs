@@ -200,7 +200,8 @@ impl World for ProcessWorld {
     }
 
     fn restart(&mut self, delay: Duration) -> String {
-        restart::restart(delay)
+        self.stand_still(delay);
+        restart::restart()
     }
 
     fn cpu_seconds(&self, whose: Whose) -> (f64, f64) {

@@ -107,17 +107,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if ttl < 0 && !ctx.session.is_trusted() {
         return Err(Refusal::fixed("ERR Invalid TTL value, must be >= 0"));
     }
-    let sum = if ctx.engine.skips_checksums { Sum::Ignored } else { Sum::Verified };
-    let payload = verify_dump_payload(args.at(3), sum)
-        .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
-    ctx.engine.stats.dump_payload_sanitizations += 1;
-    let value = decode(&payload, &ctx.engine.limits).map_err(|reason| {
-        let what = name_of(payload.object_type);
-        ctx.warn(&format!(
-            "{what} integrity check failed. A payload of RESTORE was refused: {reason}"
-        ));
-        Refusal::fixed("ERR Bad data format")
-    })?;
+    let value = restored(ctx, args.at(3))?;
     let now = ctx.now();
     let expiry = match ttl {
         0 => None,
@@ -168,6 +158,21 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     }
     ctx.effect(&effect);
     Ok(Done::ONE)
+}
+
+/// The value of a payload, if it is one.
+fn restored(ctx: &mut Context<'_>, payload: &[u8]) -> Result<Value, Refusal> {
+    let sum = if ctx.engine.skips_checksums { Sum::Ignored } else { Sum::Verified };
+    let payload = verify_dump_payload(payload, sum)
+        .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    ctx.engine.stats.dump_payload_sanitizations += 1;
+    decode(&payload, &ctx.engine.limits).map_err(|reason| {
+        let what = name_of(payload.object_type);
+        ctx.warn(&format!(
+            "{what} integrity check failed. A payload of RESTORE was refused: {reason}"
+        ));
+        Refusal::fixed("ERR Bad data format")
+    })
 }
 
 /// The value of a payload, or why there is none: its body is not what its type says, or holds nothing.

@@ -69,16 +69,8 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
         return Err(Refusal::fixed("ERR there is no process that could crash"));
     } else if (is(word, "RESTART") || is(word, "CRASH-AND-RECOVER")) && args.len() <= 3 {
         restart(host, ctx, args)?;
-    } else if is(word, "MALLCTL") && (3..=4).contains(&args.len()) {
-        let name = String::from_utf8_lossy(args.at(2)).into_owned();
-        let value = args.get(3).map(int).transpose()?;
-        let number = host.world.allocator_number(&name, value);
-        ctx.reply.int(number.map_err(|error| Refusal::new(format!("ERR {error}")))?);
-        return Ok(Done::NOTHING);
-    } else if is(word, "MALLCTL-STR") && args.len() == 3 {
-        let name = String::from_utf8_lossy(args.at(2)).into_owned();
-        let text = host.world.allocator_text(&name);
-        ctx.reply.bulk(text.map_err(|error| Refusal::new(format!("ERR {error}")))?.as_bytes());
+    } else if is(word, "MALLCTL") || is(word, "MALLCTL-STR") {
+        allocator(host, ctx, args)?;
         return Ok(Done::NOTHING);
     } else if is(word, "CLIENT-EVICTION") && args.len() == 2 {
         ctx.reply.verbatim("txt", client_eviction(host)?.as_bytes());
@@ -102,6 +94,24 @@ fn crash_of(word: &[u8]) -> Option<Crash> {
         ("OOM", Crash::OutOfMemory),
     ];
     all.into_iter().find(|(name, _)| is(word, name)).map(|(_, how)| how)
+}
+
+/// `DEBUG MALLCTL name [value]`, `DEBUG MALLCTL-STR name`: numbers and texts of the allocator.
+fn allocator(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let is_text = is(args.at(1), "MALLCTL-STR");
+    let name = String::from_utf8_lossy(args.get(2).ok_or(Refusal::SYNTAX)?).into_owned();
+    let failed = |error: String| Refusal::new(format!("ERR {name}: {error}"));
+    match (is_text, args.len()) {
+        (false, 3..=4) => {
+            let value = args.get(3).map(int).transpose()?;
+            ctx.reply.int(host.world.allocator_number(&name, value).map_err(failed)?);
+        }
+        (true, 3) => {
+            ctx.reply.bulk(host.world.allocator_text(&name).map_err(failed)?.as_bytes());
+        }
+        _ => return Err(Refusal::fixed("ERR a text of the allocator cannot be set")),
+    }
+    Ok(())
 }
 
 /// `DEBUG REPLICATE command [arg …]`: sends to replicas what is not executed here, so that they differ.

@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 /// The folder in which the process began: names of files on its command line are meant from there.
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -19,9 +18,8 @@ pub fn note_folder() {
     }
 }
 
-/// Starts the program anew after so long. Returns why that failed.
-pub fn restart(delay: Duration) -> String {
-    std::thread::sleep(delay);
+/// Starts the program anew. Returns why that failed.
+pub fn restart() -> String {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return format!("Can't find the program: {error}"),
