@@ -43,7 +43,6 @@ const CLUSTER: &str = "cluster mode is not supported";
 const DEFRAG: &str = "active defragmentation is not supported";
 const MEMCHECK: &str =
     "a crash log comes without a test of the memory, which is the hardware's to report";
-const SYSLOG: &str = "logging to syslog is not supported";
 const CPULIST: &str = "threads and processes are not pinned to processors";
 const THREADS: &str = "one thread serves all connections";
 
@@ -221,9 +220,9 @@ settings! {
     "pidfile"                => pidfile: String                    = NONE,                     any,            IMMUTABLE;
     "loglevel"               => loglevel: LogLevel                 = LogLevel::Notice,         (),             MUTABLE;
     "logfile"                => logfile: String                    = NONE,                     any,            IMMUTABLE;
-    "syslog-enabled"         => syslog_enabled: bool               = false,                    OnlyNo(SYSLOG),         IMMUTABLE;
-    "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
-    "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
+    "syslog-enabled"         => syslog_enabled: bool               = false,                    Either,         IMMUTABLE;
+    "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE;
+    "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE;
     "crash-log-enabled"      => crash_log_enabled: bool            = true,                     Either,         MUTABLE;
     "crash-memcheck-enabled" => crash_memcheck_enabled: bool       = true,                     Either,         MUTABLE | NO_EFFECT, MEMCHECK;
     "use-exit-on-panic"      => use_exit_on_panic: bool            = false,                    Either,         MUTABLE | HIDDEN;
@@ -239,7 +238,7 @@ settings! {
         "texts are compared by their bytes";
     "ignore-warnings"        => ignore_warnings: String            = NONE,                     any,            MUTABLE | NO_EFFECT,
         "the warnings that it silences do not exist";
-    "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE | NO_EFFECT, "the system's setting for huge pages is kept";
+    "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE;
     "oom-score-adj"          => oom_score_adj: OomScoreAdjustment  = OomScoreAdjustment::No,   (),             MUTABLE;
     "oom-score-adj-values"   => oom_score_adj_values: OomScores    = OomScores::usual(),       (),             MUTABLE;
     "server_cpulist"         => server_cpulist: String             = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
