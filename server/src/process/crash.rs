@@ -351,6 +351,8 @@ fn end() {
 /// Functions, from the one that crashed outwards. Those of the handler are left out.
 fn trace(frames: &[usize], instruction: usize) {
     let mut text = String::from("\n------ STACK TRACE ------\n");
+    // The outermost frame has no address.
+    let frames = &frames[..frames.iter().position(|ip| *ip == 0).unwrap_or(frames.len())];
     let first = frames.iter().position(|ip| *ip == instruction);
     let shown = &frames[first.unwrap_or(0)..];
     for (number, ip) in shown.iter().enumerate() {
