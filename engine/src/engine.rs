@@ -13,6 +13,7 @@ use crate::messages::{EventSettings, Message};
 use crate::names::Names;
 use crate::random::Random;
 use crate::refused::Refusals;
+use crate::scripting::Scripts;
 use crate::session::{OutboxLimits, Session, SessionId};
 use crate::statistics::Stats;
 use crate::tables::Unordered;
@@ -98,8 +99,8 @@ pub struct Engine {
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`crate::context::Class`]; with the two kinds of channels.
     pub events: EventSettings,
-    /// Sources of function libraries, kept for the files that they came in.
-    pub functions: Vec<Vec<u8>>,
+    /// Scripts and functions.
+    pub scripts: Scripts,
     /// Values that are to be freed elsewhere.
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
@@ -169,7 +170,7 @@ impl Engine {
             unlinks_expired: false,
             active_expire: true,
             events: EventSettings::default(),
-            functions: Vec::new(),
+            scripts: Scripts::default(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
             yields: false,
@@ -254,6 +255,7 @@ impl Engine {
         self.withdraw_from_all(&mut session);
         self.slots_by_id.remove(&session.id);
         self.free_slots.push(slot);
+        self.orphan_script(session);
     }
 
     /// A session's connection is closed, and it keeps its slot until it is [disconnected](Self::disconnect): it gets and hears
@@ -315,13 +317,15 @@ impl Engine {
     ///
     /// Whoever has an eye on a key learns of it: transactions that watch one are spoilt unless it is missing before and
     /// after, clients that track are told to forget all (`executing` among them, which is not in its slot), and for
-    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done.
+    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done. What is wrong
+    /// with libraries of functions that cannot be run comes back.
     pub fn replace_data(
         &mut self,
         mut dbs: Vec<Db>,
         functions: Vec<Vec<u8>>,
         executing: Option<&Session>,
-    ) {
+    ) -> Vec<String> {
+        assert!(!self.is_paused_in_script(), "nothing changes behind a script's back");
         assert_eq!(dbs.len(), self.dbs.len(), "sessions have selected some of them");
         for (db, replacement) in dbs.iter().enumerate() {
             self.waiters.note_all(db);
@@ -331,9 +335,9 @@ impl Engine {
         dbs.iter_mut().for_each(|db| db.set_dense(self.memory_shared));
         let old = std::mem::replace(&mut self.dbs, dbs);
         self.garbage_dbs.extend(old);
-        self.functions = functions;
         self.own_expiring.clear();
         self.sweep = (0, 0);
+        self.replace_functions(functions)
     }
 
     /// All sessions that are in their slots.

@@ -13,7 +13,7 @@
 //! - [`context`]: what a handler sees; [`refusal`]: how it says no; [`refused`]: what a primary or a file said in vain
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - `outcome`: effects in forms that all servers take
-//! - [`session`]: the state of one client
+//! - [`session`]: the state of one client; [`scripting`]: scripts and functions
 //! - [`host`]: what is asked of the outside; [`time`]: what the time is within a batch
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
@@ -46,6 +46,7 @@ mod outcome;
 pub mod random;
 pub mod refusal;
 pub mod refused;
+pub mod scripting;
 pub mod session;
 pub mod statistics;
 mod sweep;

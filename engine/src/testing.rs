@@ -7,7 +7,7 @@
 //! ```
 
 use crate::context::{Class, Context, Done};
-use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
+use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
 use crate::session::Peer;
@@ -28,6 +28,7 @@ struct Recorder {
     /// What other servers will answer, and what they were asked.
     answers: VecDeque<Answers>,
     asked: Vec<u8>,
+    logged: Vec<String>,
 }
 
 impl Host for Recorder {
@@ -44,6 +45,10 @@ impl Host for Recorder {
 
     fn excess_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.excess)
+    }
+
+    fn log(&mut self, level: LogLevel, text: &str) {
+        self.logged.push(format!("{level:?} {text}"));
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {

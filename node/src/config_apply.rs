@@ -20,6 +20,8 @@ pub fn to_engine(settings: &Settings, engine: &mut Engine) {
         0 => u64::MAX,
         most => most as u64,
     };
+    engine.scripts.busy_reply_threshold_ms = settings.busy_reply_threshold;
+    engine.scripts.set_memory_limit(settings.script_memory_limit as usize);
     engine.tracks_latency = settings.latency_tracking;
     engine.unlinks_removed = settings.lazyfree_lazy_server_del;
     engine.unlinks_expired = settings.lazyfree_lazy_expire;

@@ -2,7 +2,7 @@
 
 use crate::node::Outside;
 use engine::context::{Context, Done};
-use engine::host::{Answers, Conversation, EntryKind, Host, HostCall};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel};
 use engine::refusal::Refusal;
 use journal::Kind;
 use journal::planted::{self, Fault};
@@ -41,6 +41,15 @@ impl Host for Outside {
             return engine::host::Receipt::new(before.to_note());
         }
         engine::host::Receipt::new(self.journal.receipt().to_note())
+    }
+
+    fn log(&mut self, level: LogLevel, text: &str) {
+        match level {
+            LogLevel::Debug => tracing::trace!("{text}"),
+            LogLevel::Verbose => tracing::debug!("{text}"),
+            LogLevel::Notice => tracing::info!("{text}"),
+            LogLevel::Warning => tracing::warn!("{text}"),
+        }
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {

@@ -13,6 +13,7 @@ use crate::clients::{Arrival, Client, Clients};
 use crate::config::{MemoryOrPercent, Settings};
 use crate::facts::fact::{Changed, Fact};
 use crate::figures::{HostStats, Rates};
+use crate::jobs::JobDone;
 use crate::persistence::Persistence;
 use crate::replication::{NewRole, Replication};
 use crate::shutdown::Shutdown;
@@ -90,6 +91,8 @@ pub struct Outside {
     gated: Vec<usize>,
     /// What had been freed elsewhere when the statistics were reset.
     freed_before: u64,
+    /// Jobs that are done and wait for the end of a script: at most one of each kind is under way.
+    pub(crate) held_back: Vec<JobDone>,
 }
 
 /// Who this node is.
@@ -157,6 +160,7 @@ impl Node {
                 freed_elsewhere: 0,
                 gated: Vec::new(),
                 freed_before: 0,
+                held_back: Vec::new(),
                 changed,
             },
         };
@@ -209,6 +213,9 @@ impl Node {
             let dbs = std::mem::take(&mut self.engine.garbage_dbs);
             let bytes = std::mem::take(&mut self.engine.eviction.handed_over);
             self.host.world.free(values, dbs, bytes);
+        }
+        if self.engine.is_paused_in_script() {
+            self.host.actions.react = true;
         }
         if self.engine.take_alarm() {
             self.host.actions.alarm = true;

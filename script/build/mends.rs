@@ -89,7 +89,11 @@ pub const MENDS: &[Mend] = &[
         "  n = (unsigned int)e - (unsigned int)i;\n  if (n >= INT_MAX || !lua_checkstack(L, (int)++n))",
     ),
     mend("lbaselib.c", "#include <ctype.h>\n", "#include <ctype.h>\n#include <limits.h>\n"),
-    mend("lbaselib.c", "    lua_rawgeti(L, 1, i);\n  return n;", "    lua_rawgeti(L, 1, i);\n  return (int)n;"),
+    mend(
+        "lbaselib.c",
+        "    lua_rawgeti(L, 1, i);\n  return n;",
+        "    lua_rawgeti(L, 1, i);\n  return (int)n;",
+    ),
     // The length of a long bracket was counted in `int` (CVE-2025-46819).
     mend(
         "llex.c",

@@ -492,7 +492,8 @@ unsafe extern "C-unwind" fn describe_error(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn collect_garbage(state: *mut lua_State) -> c_int {
     // SAFETY: called by the interpreter.
     unsafe {
-        let what = if lua_gettop(state) == 0 { b"collect" } else { text_at(state, 1).unwrap_or(b"") };
+        let what =
+            if lua_gettop(state) == 0 { b"collect" } else { text_at(state, 1).unwrap_or(b"") };
         match what {
             b"count" => {
                 let bytes = lua_gc(state, LUA_GCCOUNT, 0) * 1024 + lua_gc(state, LUA_GCCOUNTB, 0);
@@ -614,7 +615,9 @@ unsafe fn register_named(state: *mut lua_State) -> Option<&'static [u8]> {
         while lua_next(state, 1) != 0 {
             // At 7 is the key, at 8 the value.
             if lua_type(state, 7) != LUA_TSTRING {
-                return Some(b"named argument key given to redis.register_function is not a string");
+                return Some(
+                    b"named argument key given to redis.register_function is not a string",
+                );
             }
             let key = bytes_at(state, 7);
             let place = if key.eq_ignore_ascii_case(b"function_name") {

@@ -47,7 +47,7 @@ pub struct Script {
 /// Scripts, and the interpreter that they run in.
 #[derive(Default)]
 pub struct Cache {
-    interpreter: Option<Interpreter>,
+    interpreter: Option<Box<Interpreter>>,
     by_digest: BTreeMap<Digest, Script>,
     by_text: BTreeMap<Box<[u8]>, Script>,
     text_bytes: usize,
@@ -81,7 +81,8 @@ impl Cache {
         }
         let (flags, code) = flags::of_script(text)?;
         if self.interpreter.is_none() {
-            self.interpreter = Interpreter::new(Kind::Eval, seed, self.limit_bytes);
+            let made = Interpreter::new(Kind::Eval, seed, self.limit_bytes);
+            self.interpreter = made.map(Box::new);
         }
         let compiled = match &mut self.interpreter {
             Some(interpreter) => interpreter.compile(code),
@@ -97,9 +98,17 @@ impl Cache {
         Ok(script)
     }
 
-    /// What runs them. There is one if there is a script.
-    pub fn interpreter(&mut self) -> Option<&mut Interpreter> {
-        self.interpreter.as_mut()
+    /// What runs them, to be [given back](Self::give_back).
+    ///
+    /// # Panics
+    /// If there is none, or it is lent: there is one if there is a script.
+    pub fn lend(&mut self) -> Box<Interpreter> {
+        self.interpreter.take().expect("there is a script")
+    }
+
+    /// Takes it back.
+    pub fn give_back(&mut self, interpreter: Box<Interpreter>) {
+        self.interpreter = Some(interpreter);
     }
 
     /// Forgets all scripts, and all they have left behind.
@@ -110,7 +119,7 @@ impl Cache {
 
     /// Whether one of them has paused.
     pub fn is_paused(&self) -> bool {
-        self.interpreter.as_ref().is_some_and(Interpreter::is_paused)
+        self.interpreter.as_ref().is_some_and(|interpreter| interpreter.is_paused())
     }
 
     /// How many there are.
@@ -125,7 +134,7 @@ impl Cache {
 
     /// Bytes that the interpreter takes.
     pub fn interpreter_bytes(&self) -> usize {
-        self.interpreter.as_ref().map_or(0, Interpreter::used_bytes)
+        self.interpreter.as_ref().map_or(0, |interpreter| interpreter.used_bytes())
     }
 
     /// Bytes that the texts take, and finding them.

@@ -44,11 +44,7 @@ pub struct Request<'a> {
 pub trait Caller {
     /// Executes a command: its reply is put behind what is in `out`. One that must not run is not run: the reason comes
     /// back, as the text of an error with or without a `-` and a code before it.
-    fn call(
-        &mut self,
-        request: Request<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Cow<'static, [u8]>>;
+    fn call(&mut self, request: Request<'_>, out: &mut Vec<u8>) -> Result<(), Cow<'static, [u8]>>;
 
     /// Whether the user may run this command. `None` if there is no such command.
     fn may_run(&mut self, args: Args<'_>) -> Option<bool>;

@@ -197,7 +197,8 @@ pub(crate) unsafe fn report(state: *mut lua_State, machine: *mut Machine) {
                 [] => b"execution failure",
                 text => &text[..text.len().min(MOST)],
             };
-            let text = [b"ERR Error running script ", (&(*machine).name).as_slice(), b", ", reason].concat();
+            let text = [b"ERR Error running script ", (&(*machine).name).as_slice(), b", ", reason]
+                .concat();
             Failure { text, counted: false }
         };
         (*machine).failure = Some(failure);

@@ -137,7 +137,8 @@ pub fn of_library(code: &[u8]) -> Result<Library<'_>, Vec<u8>> {
     if !code.starts_with(b"#!") {
         return Err(b"Missing library metadata".to_vec());
     }
-    let end = code.iter().position(|byte| *byte == b'\n').ok_or(&b"Invalid library metadata"[..])?;
+    let end =
+        code.iter().position(|byte| *byte == b'\n').ok_or(&b"Invalid library metadata"[..])?;
     let words = split(&code[..end]).filter(|words| !words.is_empty());
     let words = words.ok_or(&b"Invalid library metadata"[..])?;
     let engine = words[0][2..].to_vec();
@@ -188,17 +189,25 @@ mod tests {
 
     #[test]
     fn first_lines_of_libraries() {
-        let library = of_library(b"#!lua name=my_lib\ncode").unwrap_or_else(|_| panic!("it is one"));
+        let library =
+            of_library(b"#!lua name=my_lib\ncode").unwrap_or_else(|_| panic!("it is one"));
         assert_eq!((&library.engine[..], &library.name[..]), (&b"lua"[..], &b"my_lib"[..]));
         assert_eq!(library.code, b"\ncode");
         for (text, error) in [
             ("code", "Missing library metadata"),
             ("#!lua name=x", "Invalid library metadata"),
             ("#!lua\n", "Library name was not given"),
-            ("#!lua name=a name=b\n", "Invalid metadata value, name argument was given multiple times"),
+            (
+                "#!lua name=a name=b\n",
+                "Invalid metadata value, name argument was given multiple times",
+            ),
             ("#!lua name=a b\n", "Invalid metadata value given: b"),
         ] {
-            assert_eq!(of_library(text.as_bytes()).err(), Some(error.as_bytes().to_vec()), "{text}");
+            assert_eq!(
+                of_library(text.as_bytes()).err(),
+                Some(error.as_bytes().to_vec()),
+                "{text}"
+            );
         }
     }
 }

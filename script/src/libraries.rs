@@ -54,7 +54,7 @@ pub enum Restore {
 /// All libraries, and the interpreter that they run in.
 #[derive(Default)]
 pub struct Libraries {
-    interpreter: Option<Interpreter>,
+    interpreter: Option<Box<Interpreter>>,
     by_name: BTreeMap<Vec<u8>, Library>,
     /// The library of each function, and its place there; by its name in small letters.
     functions: BTreeMap<Vec<u8>, (Vec<u8>, usize)>,
@@ -86,19 +86,27 @@ impl Libraries {
         self.functions.len()
     }
 
-    /// What runs them. There is one if there is a library.
-    pub fn interpreter(&mut self) -> Option<&mut Interpreter> {
-        self.interpreter.as_mut()
+    /// What runs them, to be [given back](Self::give_back).
+    ///
+    /// # Panics
+    /// If there is none, or it is lent: there is one if there is a library.
+    pub fn lend(&mut self) -> Box<Interpreter> {
+        self.interpreter.take().expect("there is a library")
+    }
+
+    /// Takes it back.
+    pub fn give_back(&mut self, interpreter: Box<Interpreter>) {
+        self.interpreter = Some(interpreter);
     }
 
     /// Whether one of them has paused.
     pub fn is_paused(&self) -> bool {
-        self.interpreter.as_ref().is_some_and(Interpreter::is_paused)
+        self.interpreter.as_ref().is_some_and(|interpreter| interpreter.is_paused())
     }
 
     /// Bytes that the interpreter takes.
     pub fn interpreter_bytes(&self) -> usize {
-        self.interpreter.as_ref().map_or(0, Interpreter::used_bytes)
+        self.interpreter.as_ref().map_or(0, |interpreter| interpreter.used_bytes())
     }
 
     /// Bytes that the texts take, and finding them.
@@ -204,7 +212,8 @@ impl Libraries {
             return Err([b"Engine '", &said.engine[..], b"' not found"].concat());
         }
         if self.interpreter.is_none() {
-            self.interpreter = Interpreter::new(Kind::Functions, seed, self.limit_bytes);
+            let made = Interpreter::new(Kind::Functions, seed, self.limit_bytes);
+            self.interpreter = made.map(Box::new);
         }
         let interpreter = self.interpreter.as_mut().ok_or(NO_MEMORY)?;
         let mut functions = interpreter.load(said.code, caller)?;

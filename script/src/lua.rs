@@ -71,15 +71,6 @@ pub(crate) unsafe fn push_field(state: *mut lua_State, index: c_int, name: &[u8]
     }
 }
 
-/// Takes the key at the top and pushes what is under it in the table at the index.
-///
-/// # Safety
-/// As above; it does not raise.
-pub(crate) unsafe fn raw_lookup(state: *mut lua_State, index: c_int) {
-    // SAFETY: as above.
-    unsafe { raw_get(state, index) }
-}
-
 /// The bytes of a string. Empty for what is none.
 ///
 /// # Safety

@@ -68,7 +68,7 @@ pub struct Failure {
 /// How far a script is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It has ended: its reply is in [`Interpreter::reply`], or it has failed.
+    /// It has ended: its reply is where it was to go, or it has failed.
     Done(Result<(), Failure>),
     /// It has taken too long, and can be gone on with.
     Paused,
@@ -279,44 +279,51 @@ impl Interpreter {
         }
     }
 
-    /// Runs a script from its beginning.
-    pub fn start(&mut self, run: Run<'_>, caller: &mut dyn Caller) -> Progress {
+    /// Runs a script from its beginning. Its reply is put behind what is in `out`.
+    pub fn start(&mut self, run: Run<'_>, caller: &mut dyn Caller, out: &mut Vec<u8>) -> Progress {
         assert!(!self.paused, "one thing at a time");
         let Run { function, name, args, keys, resp3 } = run;
         let machine = self.machine_mut();
-        machine.reply.clear();
         machine.reply_resp3 = resp3;
         machine.name.clear();
         machine.name.extend_from_slice(name);
         machine.start_ns = caller.ticks_ns();
         // SAFETY: the words are looked at before the script runs, so while they are lent.
         let args = unsafe { std::mem::transmute::<Args<'_>, Args<'static>>(args) };
+        let start = out.len();
+        std::mem::swap(&mut machine.reply, out);
         self.work(Job::Run { function: function.0, args, keys }, Some(caller));
-        self.progress()
+        self.progress(start, out)
     }
 
     /// Goes on with a script that has paused.
-    pub fn resume(&mut self, caller: &mut dyn Caller) -> Progress {
+    pub fn resume(&mut self, caller: &mut dyn Caller, out: &mut Vec<u8>) -> Progress {
         assert!(self.paused, "there is something to go on with");
+        let start = out.len();
+        std::mem::swap(&mut self.machine_mut().reply, out);
         self.switch(Some(caller));
-        self.progress()
+        self.progress(start, out)
     }
 
-    fn progress(&mut self) -> Progress {
-        if self.paused {
+    fn progress(&mut self, start: usize, out: &mut Vec<u8>) -> Progress {
+        let paused = self.paused;
+        let machine = self.machine_mut();
+        std::mem::swap(&mut machine.reply, out);
+        if paused {
+            assert_eq!(out.len(), start, "who pauses has not replied yet");
             return Progress::Paused;
         }
-        let machine = self.machine_mut();
+        if let Some(panic) = machine.panic.take() {
+            std::panic::resume_unwind(panic);
+        }
+        if machine.failure.is_some() {
+            out.truncate(start);
+        }
         for buffer in [&mut machine.request, &mut machine.answer, &mut machine.text] {
             buffer.clear();
             buffer.shrink_to(KEEP_BYTES);
         }
         Progress::Done(machine.failure.take().map_or(Ok(()), Err))
-    }
-
-    /// The reply of the script that has ended.
-    pub fn reply(&mut self) -> &mut Vec<u8> {
-        &mut self.machine_mut().reply
     }
 
     /// Whether a script has paused.
@@ -362,9 +369,6 @@ impl Interpreter {
             assert!(matches!(result, CoroutineResult::Yield(())), "its work has no end");
             (*machine).caller = None;
             self.paused = !matches!((*machine).job, Job::None);
-            if let Some(panic) = (*machine).panic.take() {
-                std::panic::resume_unwind(panic);
-            }
         }
     }
 }
@@ -407,7 +411,9 @@ unsafe extern "C" fn allocate(
         }
         let wanted = (*used - old_bytes).saturating_add(new_bytes);
         // It counts on it that what shrinks is not refused.
-        if new_bytes > old_bytes && wanted > (*machine).limit_bytes || new_bytes > isize::MAX as usize / 2 {
+        if new_bytes > old_bytes && wanted > (*machine).limit_bytes
+            || new_bytes > isize::MAX as usize / 2
+        {
             return ptr::null_mut();
         }
         let new = match block.is_null() {
@@ -436,7 +442,8 @@ unsafe fn do_job(machine: *mut Machine) {
         };
         if status != 0 && (*machine).failure.is_none() {
             let text = bytes_at(state, -1).to_vec();
-            (*machine).failure = Some(Failure { text: [b"ERR ", &text[..]].concat(), counted: false });
+            (*machine).failure =
+                Some(Failure { text: [b"ERR ", &text[..]].concat(), counted: false });
         }
         lua_sethook(state, None, 0, 0);
         lua_settop(state, 0);

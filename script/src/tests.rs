@@ -7,6 +7,7 @@ use crate::machine::{Failure, Interpreter, Progress, Run};
 use protocol::resp::request::OwnedArgs;
 use protocol::resp::{Args, Reply};
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// A host that repeats what it is told.
 #[derive(Default)]
@@ -26,11 +27,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 impl Caller for Host {
-    fn call(
-        &mut self,
-        request: Request<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Cow<'static, [u8]>> {
+    fn call(&mut self, request: Request<'_>, out: &mut Vec<u8>) -> Result<(), Cow<'static, [u8]>> {
         let args = request.args;
         let words: Vec<String> = args.iter_from(0).map(lossy).collect();
         let mut encoded = Vec::new();
@@ -102,6 +99,7 @@ pub(crate) struct World {
     pub libraries: Libraries,
     pub host: Host,
     pub resp3: bool,
+    pub replied: Vec<u8>,
 }
 
 const LIMIT: usize = 64 << 20;
@@ -109,17 +107,28 @@ const LIMIT: usize = 64 << 20;
 impl World {
     pub fn new() -> World {
         let (cache, libraries) = (Cache::new(LIMIT), Libraries::new(LIMIT));
-        World { cache, libraries, host: Host::default(), resp3: false }
+        World { cache, libraries, host: Host::default(), resp3: false, replied: Vec::new() }
     }
 
-    pub fn interpreter(&mut self) -> &mut Interpreter {
-        self.cache.interpreter().expect("a script was compiled")
+    /// Does something with the interpreter of scripts.
+    pub fn with<T>(&mut self, what: impl FnOnce(&mut Interpreter) -> T) -> T {
+        let mut interpreter = self.cache.lend();
+        let result = what(&mut interpreter);
+        self.cache.give_back(interpreter);
+        result
     }
 
-    fn ended(interpreter: &mut Interpreter, progress: Progress) -> String {
+    fn ended(&mut self, progress: Progress) -> String {
         match progress {
             Progress::Paused => "(paused)".to_owned(),
-            Progress::Done(Ok(())) => lossy(interpreter.reply()).replace("\r\n", " ").trim_end().to_owned(),
+            Progress::Done(Ok(())) => {
+                let text = lossy(&self.replied);
+                text.strip_prefix("before ")
+                    .expect("it is left alone")
+                    .replace("\r\n", " ")
+                    .trim_end()
+                    .to_owned()
+            }
             Progress::Done(Err(Failure { text, .. })) => format!("-{}", lossy(&text)),
         }
     }
@@ -131,7 +140,10 @@ impl World {
             Err(text) => return format!("-{}", lossy(&text)),
         };
         let count = keys.len().to_string();
-        let words = ["EVAL", "text", &count].into_iter().chain(keys.iter().copied()).chain(args.iter().copied());
+        let words = ["EVAL", "text", &count]
+            .into_iter()
+            .chain(keys.iter().copied())
+            .chain(args.iter().copied());
         let owned = OwnedArgs::of(words.map(str::as_bytes));
         let name = script.digest;
         let run = Run {
@@ -141,9 +153,14 @@ impl World {
             keys: keys.len(),
             resp3: self.resp3,
         };
-        let interpreter = self.cache.interpreter().unwrap();
-        let progress = interpreter.start(run, &mut self.host);
-        World::ended(interpreter, progress)
+        let mut interpreter = self.cache.lend();
+        self.replied = b"before ".to_vec();
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            interpreter.start(run, &mut self.host, &mut self.replied)
+        }));
+        self.cache.give_back(interpreter);
+        let progress = started.unwrap_or_else(|panic| resume_unwind(panic));
+        self.ended(progress)
     }
 
     pub fn run(&mut self, script: &str) -> String {
@@ -151,9 +168,10 @@ impl World {
     }
 
     pub fn resume(&mut self) -> String {
-        let interpreter = self.cache.interpreter().unwrap();
-        let progress = interpreter.resume(&mut self.host);
-        World::ended(interpreter, progress)
+        let mut interpreter = self.cache.lend();
+        let progress = interpreter.resume(&mut self.host, &mut self.replied);
+        self.cache.give_back(interpreter);
+        self.ended(progress)
     }
 
     pub fn load(&mut self, code: &str) -> String {
@@ -177,9 +195,11 @@ impl World {
             keys: keys.len(),
             resp3: self.resp3,
         };
-        let interpreter = self.libraries.interpreter().unwrap();
-        let progress = interpreter.start(run, &mut self.host);
-        World::ended(interpreter, progress)
+        let mut interpreter = self.libraries.lend();
+        self.replied = b"before ".to_vec();
+        let progress = interpreter.start(run, &mut self.host, &mut self.replied);
+        self.libraries.give_back(interpreter);
+        self.ended(progress)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod collections;
 pub mod connection;
 pub mod expiry;
+pub mod functions;
 pub mod geo;
 pub mod hashes;
 pub mod help;
@@ -18,6 +19,7 @@ pub mod introspection;
 pub mod keys;
 pub mod lists;
 pub mod pubsub;
+pub mod scripting;
 pub mod server;
 pub mod sets;
 pub mod sort;
@@ -38,6 +40,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     cluster::COMMANDS,
     connection::COMMANDS,
     expiry::COMMANDS,
+    functions::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
@@ -45,6 +48,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     keys::COMMANDS,
     lists::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     sort::COMMANDS,

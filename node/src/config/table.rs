@@ -371,7 +371,8 @@ settings! {
     "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE | NO_EFFECT, "latencies are not recorded yet";
     "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
     "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
-    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
+    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE;
+    "script-memory-limit"               => script_memory_limit: u64       = 1 << 30,              memory(1 << 20, LONG), MUTABLE;
 
     // ---- Cluster mode: refused; what only tunes it is accepted, so that files made for Redis load
     "cluster-enabled"                     => cluster_enabled: bool                = false,              OnlyNo(CLUSTER),  IMMUTABLE, CLUSTER;

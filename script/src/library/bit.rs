@@ -136,8 +136,7 @@ unsafe extern "C-unwind" fn to_hex(state: *mut lua_State) -> c_int {
         let bits = argument(state, 1);
         let wanted = if lua_type(state, 2) <= LUA_TNIL { 8 } else { argument(state, 2) as i32 };
         let count = wanted.unsigned_abs().min(8) as usize;
-        let digits: &[u8; 16] =
-            if wanted < 0 { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let digits: &[u8; 16] = if wanted < 0 { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
         let mut text = [0u8; 8];
         for (at, letter) in text[..count].iter_mut().enumerate() {
             let shift = 4 * (count - 1 - at);

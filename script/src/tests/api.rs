@@ -72,7 +72,10 @@ fn commands_are_called() {
     for (script, reply) in [
         ("return redis.call('echo', KEYS[1])", "$1 k"),
         ("return redis.call('echo', ARGV[2])", "$1 b"),
-        ("return redis.call('list', 1, 2.5, -0, 1e15, 'x')", "*5 $1 1 $3 2.5 $1 0 $16 1000000000000000 $1 x"),
+        (
+            "return redis.call('list', 1, 2.5, -0, 1e15, 'x')",
+            "*5 $1 1 $3 2.5 $1 0 $16 1000000000000000 $1 x",
+        ),
         ("return redis.call('int', 5) + 1", ":6"),
         ("return redis.call('ok').ok", "$2 OK"),
         ("return redis.call('ok')", "+OK"),
@@ -90,25 +93,43 @@ fn commands_are_called() {
     for (script, error) in [
         ("return redis.call()", "Please specify at least one argument for this redis lib call"),
         ("return redis.call({})", "Lua redis lib command arguments must be strings or integers"),
-        ("return redis.call('echo', nil)", "Lua redis lib command arguments must be strings or integers"),
+        (
+            "return redis.call('echo', nil)",
+            "Lua redis lib command arguments must be strings or integers",
+        ),
         ("return redis.call('nothing')", "Unknown Redis command called from script"),
         ("return redis.setresp(4)", "RESP version must be 2 or 3."),
         ("return redis.log(1)", "redis.log() requires two arguments or more."),
         ("return redis.log('x', 'y')", "First argument must be a number (log level)."),
         ("return redis.log(9, 'y')", "Invalid debug level."),
-        ("return redis.set_repl(8)", "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."),
-        ("return redis.acl_check_cmd('nothing')", "Invalid command passed to redis.acl_check_cmd()"),
+        (
+            "return redis.set_repl(8)",
+            "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+        ),
+        (
+            "return redis.acl_check_cmd('nothing')",
+            "Invalid command passed to redis.acl_check_cmd()",
+        ),
         ("error('mine')", "user_script:1: mine"),
         ("error({err='mine'})", "mine"),
-        ("return nothing", "user_script:1: Script attempted to access nonexistent global variable 'nothing'"),
+        (
+            "return nothing",
+            "user_script:1: Script attempted to access nonexistent global variable 'nothing'",
+        ),
     ] {
         let reply = world.run(script);
         assert!(reply.contains(error), "{script}: {reply}");
         assert!(reply.ends_with(", on @user_script:1."), "{script}: {reply}");
     }
-    assert_eq!(world.run("redis.log(redis.LOG_NOTICE, 'a', 2, {}, 'b') return redis.acl_check_cmd('ok')"), ":1");
+    assert_eq!(
+        world.run("redis.log(redis.LOG_NOTICE, 'a', 2, {}, 'b') return redis.acl_check_cmd('ok')"),
+        ":1"
+    );
     assert_eq!(world.host.logged, ["Notice a 2 b"]);
-    assert_eq!(world.run("redis.set_repl(redis.REPL_AOF) return redis.acl_check_cmd('echo')"), "$-1");
+    assert_eq!(
+        world.run("redis.set_repl(redis.REPL_AOF) return redis.acl_check_cmd('echo')"),
+        "$-1"
+    );
     assert_eq!(world.host.audience, Some(Audience(Audience::DISK)));
 }
 
@@ -124,7 +145,10 @@ fn errors_are_counted_once() {
 #[test]
 fn what_is_wrong_with_a_script() {
     expect(&[
-        ("return )", "-Error compiling script (new function): user_script:1: unexpected symbol near ')'"),
+        (
+            "return )",
+            "-Error compiling script (new function): user_script:1: unexpected symbol near ')'",
+        ),
         ("#!lua flags=x\nreturn 1", "-Unexpected flag in script shebang: x"),
         ("#!lua flags=no-writes\nreturn 1", ":1"),
     ]);
@@ -133,7 +157,10 @@ fn what_is_wrong_with_a_script() {
 #[test]
 fn pcall_returns_texts() {
     expect(&[
-        ("local ok, text = pcall(function() error('x') end) return {tostring(ok), text}", "*2 $5 false $16 user_script:1: x"),
+        (
+            "local ok, text = pcall(function() error('x') end) return {tostring(ok), text}",
+            "*2 $5 false $16 user_script:1: x",
+        ),
         ("local ok, text = pcall(redis.call, 'error') return text", "$10 WRONG type"),
         ("local ok, a, b = pcall(function() return 1, 2 end) return {a, b}", "*2 :1 :2"),
         ("local ok, e = pcall(error, {x=1}) return e.x", ":1"),
@@ -148,7 +175,10 @@ fn chance_is_repeated_from_its_seed() {
     assert_eq!(world.run_with(script, &[], &["1234"]), first);
     assert_ne!(world.run_with(script, &[], &["1235"]), first);
     // As Redis draws them.
-    assert_eq!(world.run("math.randomseed(0) return {math.random(1000), math.random(1000)}"), "*2 :171 :750");
+    assert_eq!(
+        world.run("math.randomseed(0) return {math.random(1000), math.random(1000)}"),
+        "*2 :171 :750"
+    );
 }
 
 #[test]

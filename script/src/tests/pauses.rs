@@ -44,9 +44,12 @@ fn it_pauses_wherever_it_is() {
         let mut world = slow();
         assert_eq!(world.run(script), "(paused)", "{script}");
         assert_eq!(world.resume(), "(paused)", "{script}");
-        world.interpreter().kill();
+        world.with(|interpreter| interpreter.kill());
         let said = world.resume();
-        assert!(said.starts_with("-ERR Script killed by user with SCRIPT KILL..."), "{script}: {said}");
+        assert!(
+            said.starts_with("-ERR Script killed by user with SCRIPT KILL..."),
+            "{script}: {said}"
+        );
         assert_eq!(world.run("return 1"), ":1", "{script}");
     }
 }
