@@ -238,9 +238,8 @@ impl Engine {
             return self.finish(session, before, out);
         }
         if session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED) {
-            let flags = self.flags_of(spec, args);
+            let (flags, args) = (self.flags_of(spec, args), OwnedArgs::of(args.iter_from(0)));
             let multi = session.multi.as_mut().expect("checked");
-            let args = OwnedArgs::of(args.iter_from(0));
             multi.bytes += args.memory_bytes() + size_of::<Queued>();
             multi.queue.push(Queued { spec, flags, args });
             Reply::new(out, session.resp3).simple("QUEUED");

@@ -8,9 +8,10 @@
 use crate::caller::{Audience, Level, Request};
 use crate::convert::{push_error, push_reply};
 use crate::flags::Flags;
-use crate::libraries::Registered;
+use crate::function::hex;
+use crate::function::{Function as Compiled, Registered};
 use crate::lua::*;
-use crate::machine::{self, Kind, Machine};
+use crate::machine::{Kind, Machine};
 use crate::{flags, version};
 use protocol::number::{push_f64, push_i64};
 use protocol::resp::read::Reader;
@@ -336,7 +337,7 @@ unsafe extern "C-unwind" fn sha1_hex(state: *mut lua_State) -> c_int {
         if lua_gettop(state) != 1 {
             fail(state, Machine::of(state), b"wrong number of arguments");
         }
-        let hex = crate::cache::hex(&Sha1::digest(text_at(state, 1).unwrap_or_default()).into());
+        let hex = hex(&Sha1::digest(text_at(state, 1).unwrap_or_default()).into());
         push_bytes(state, &hex);
         1
     }
@@ -696,13 +697,13 @@ unsafe fn note_registered(state: *mut lua_State, machine: *mut Machine) -> Optio
         let name = bytes_at(state, 3);
         let registered = (*machine).registered.as_mut()?;
         if !flags::is_name(name) {
-            return Some(crate::libraries::WRONG_NAME);
+            return Some(flags::WRONG_NAME);
         }
         if registered.iter().any(|function| function.name == name) {
             return Some(b"Function already exists in the library");
         }
         lua_pushvalue(state, 4);
-        let function = machine::Function(luaL_ref(state, LUA_REGISTRYINDEX));
+        let function = Compiled(luaL_ref(state, LUA_REGISTRYINDEX));
         let has_description = lua_type(state, 5) == LUA_TSTRING;
         registered.push(Registered {
             name: name.to_vec(),

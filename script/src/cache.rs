@@ -4,21 +4,11 @@
 //! when a script is seen for the first time.
 
 use crate::flags::{self, Flags};
-use crate::machine::{Function, Interpreter, Kind};
+use crate::function::{Digest, Function, hex};
+use crate::interpreter::Interpreter;
+use crate::machine::Kind;
 use sha1::{Digest as _, Sha1};
 use std::collections::BTreeMap;
-
-/// A SHA-1 digest.
-pub type Digest = [u8; 20];
-
-/// A digest as text.
-pub fn hex(digest: &Digest) -> [u8; 40] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    std::array::from_fn(|at| {
-        let byte = digest[at / 2];
-        DIGITS[usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 15 })]
-    })
-}
 
 /// The digest that a text of 40 hexadecimal digits stands for.
 fn parse_hex(text: &[u8]) -> Option<Digest> {
@@ -54,9 +44,6 @@ pub struct Cache {
     limit_bytes: usize,
 }
 
-/// What an interpreter that could not be made leaves to say.
-pub const NO_MEMORY: &[u8] = b"not enough memory";
-
 impl Cache {
     /// An empty one, whose scripts may take so many bytes.
     pub fn new(limit_bytes: usize) -> Cache {
@@ -86,7 +73,7 @@ impl Cache {
         }
         let compiled = match &mut self.interpreter {
             Some(interpreter) => interpreter.compile(code),
-            None => Err(NO_MEMORY.to_vec()),
+            None => Err(crate::interpreter::NO_MEMORY.to_vec()),
         };
         let function = compiled
             .map_err(|text| [b"Error compiling script (new function): ", &text[..]].concat())?;

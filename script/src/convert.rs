@@ -15,8 +15,9 @@
 
 #![expect(unsafe_code, reason = "values lie on the interpreter's stack")]
 
+use crate::function::Failure;
 use crate::lua::*;
-use crate::machine::{Failure, Machine};
+use crate::machine::Machine;
 use protocol::resp::Reply;
 use protocol::resp::read::{Item, Reader};
 use std::ffi::c_int;
@@ -197,8 +198,8 @@ pub(crate) unsafe fn report(state: *mut lua_State, machine: *mut Machine) {
                 [] => b"execution failure",
                 text => &text[..text.len().min(MOST)],
             };
-            let text = [b"ERR Error running script ", (&(*machine).name).as_slice(), b", ", reason]
-                .concat();
+            let name = &(*machine).name;
+            let text = [b"ERR Error running script ", &name[..], b", ", reason].concat();
             Failure { text, counted: false }
         };
         (*machine).failure = Some(failure);
@@ -211,7 +212,17 @@ pub(crate) unsafe fn report(state: *mut lua_State, machine: *mut Machine) {
 /// Called in protected mode.
 pub(crate) unsafe fn reply(state: *mut lua_State, machine: *mut Machine) {
     // SAFETY: as above; the reply lies in the machine.
-    unsafe { write(state, machine) }
+    unsafe {
+        // An error as the whole of the reply is the script's failure.
+        let top = lua_gettop(state);
+        if lua_type(state, top) == LUA_TTABLE && push_field(state, top, b"err") == LUA_TSTRING {
+            lua_settop(state, top);
+            (*machine).failure = Some(failure_at_top(state));
+            return;
+        }
+        lua_settop(state, top);
+        write(state, machine);
+    }
 }
 
 fn writer<'a>(machine: *mut Machine) -> Reply<'a> {
@@ -229,6 +240,7 @@ unsafe fn write(state: *mut lua_State, machine: *mut Machine) {
             lua_settop(state, -2);
             return;
         }
+        Machine::check_reply(state, machine);
         match lua_type(state, -1) {
             LUA_TSTRING => writer(machine).bulk(bytes_at(state, -1)),
             LUA_TBOOLEAN => {

@@ -127,6 +127,9 @@ pub struct Library<'a> {
     pub code: &'a [u8],
 }
 
+/// What a name must be.
+pub(crate) const WRONG_NAME: &[u8] = b"Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
+
 /// Whether a library or a function may have this name.
 pub fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')

@@ -23,8 +23,9 @@
 //!
 //! # Contents
 //! - [`caller`]: what a script asks of its host; `flags`: what a script says about itself
-//! - `lua`: the C interface; `machine`: one interpreter; `sandbox`: what scripts find in it
-//! - `api`: the table `redis`; `convert`: replies to values and back; `library`: cjson, cmsgpack, struct, bit
+//! - `lua`: the C interface; [`function`]: plain values; `machine`: what the functions need that scripts call
+//! - `convert`: replies to values and back; `api`: the table `redis`; `library`: cjson, cmsgpack, struct, bit
+//! - `sandbox`: what scripts find in an interpreter; `work`: what is done in one; `interpreter`: it, from outside
 //! - [`cache`]: scripts by their digest; [`libraries`]: functions by their names
 //!
 //! # Invariants
@@ -34,6 +35,8 @@
 pub mod cache;
 pub mod caller;
 pub mod flags;
+pub mod function;
+mod interpreter;
 pub mod libraries;
 
 mod api;
@@ -45,6 +48,8 @@ mod sandbox;
 #[cfg(test)]
 mod tests;
 pub mod version;
+mod work;
 
 pub use caller::Caller;
-pub use machine::{Failure, Function, Interpreter, Progress, Run};
+pub use function::{Failure, Function};
+pub use interpreter::{Interpreter, Progress, Run};

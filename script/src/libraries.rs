@@ -6,29 +6,35 @@
 //! # Invariants
 //! - no two libraries register functions of the same name, in any letter case
 
-use crate::cache::NO_MEMORY;
 use crate::caller::Caller;
-use crate::flags::{self, Flags};
-use crate::machine::{Function, Interpreter, Kind};
+use crate::flags;
+use crate::function::Registered;
+use crate::interpreter::{Interpreter, NO_MEMORY};
+use crate::machine::Kind;
 use std::collections::BTreeMap;
-
-/// What a name must be.
-pub(crate) const WRONG_NAME: &[u8] = b"Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
 
 /// The only engine, as it is shown.
 pub const ENGINE: &str = "LUA";
 
-/// A function that a library has registered.
-#[derive(Clone, Debug)]
-pub struct Registered {
-    /// Its name, as it was given.
-    pub name: Vec<u8>,
-    /// What it says about itself in words.
-    pub description: Option<Vec<u8>>,
-    /// And in flags.
-    pub flags: Flags,
-    /// What runs.
-    pub function: Function,
+/// Why libraries are not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// In words.
+    pub text: Vec<u8>,
+    /// For what is there already; not for what they are.
+    pub clashes: bool,
+}
+
+impl Wrong {
+    fn clash(parts: &[&[u8]]) -> Wrong {
+        Wrong { text: parts.concat(), clashes: true }
+    }
+}
+
+impl From<Vec<u8>> for Wrong {
+    fn from(text: Vec<u8>) -> Wrong {
+        Wrong { text, clashes: false }
+    }
 }
 
 /// A library.
@@ -133,10 +139,10 @@ impl Libraries {
         replace: bool,
         seed: u64,
         caller: &mut dyn Caller,
-    ) -> Result<Vec<u8>, Vec<u8>> {
+    ) -> Result<Vec<u8>, Wrong> {
         let (name, library) = self.prepare(code, seed, caller)?;
         let joined = match self.by_name.contains_key(&name) && !replace {
-            true => Err([b"Library '", &name[..], b"' already exists"].concat()),
+            true => Err(Wrong::clash(&[b"Library '", &name, b"' already exists"])),
             false => self.refuse_twice(&[(&name, &library)], replace),
         };
         if let Err(text) = joined {
@@ -154,17 +160,17 @@ impl Libraries {
         how: Restore,
         seed: u64,
         caller: &mut dyn Caller,
-    ) -> Result<(), Vec<u8>> {
+    ) -> Result<(), Wrong> {
         let mut made: Vec<(Vec<u8>, Library)> = Vec::new();
         let mut result = Ok(());
         for code in codes {
             match self.prepare(code, seed, caller) {
                 Ok((name, library)) if made.iter().any(|(other, _)| *other == name) => {
                     self.forget(&library);
-                    result = Err([b"Library '", &name[..], b"' already exists"].concat());
+                    result = Err(Wrong::clash(&[b"Library '", &name, b"' already exists"]));
                 }
                 Ok(one) => made.push(one),
-                Err(text) => result = Err(text),
+                Err(text) => result = Err(text.into()),
             }
             if result.is_err() {
                 break;
@@ -175,7 +181,7 @@ impl Libraries {
             && how == Restore::Append
             && let Some((name, _)) = made.iter().find(|(name, _)| there(name))
         {
-            result = Err([b"Library ", &name[..], b" already exists"].concat());
+            result = Err(Wrong::clash(&[b"Library ", name, b" already exists"]));
         }
         if result.is_ok() {
             let all: Vec<_> = made.iter().map(|(name, library)| (name, library)).collect();
@@ -206,7 +212,7 @@ impl Libraries {
     ) -> Result<(Vec<u8>, Library), Vec<u8>> {
         let said = flags::of_library(code)?;
         if !flags::is_name(&said.name) {
-            return Err(WRONG_NAME.to_vec());
+            return Err(flags::WRONG_NAME.to_vec());
         }
         if !said.engine.eq_ignore_ascii_case(ENGINE.as_bytes()) {
             return Err([b"Engine '", &said.engine[..], b"' not found"].concat());
@@ -225,13 +231,13 @@ impl Libraries {
     }
 
     /// Refuses libraries with a function that another one has; not those that they replace.
-    fn refuse_twice(&self, made: &[(&Vec<u8>, &Library)], replace: bool) -> Result<(), Vec<u8>> {
+    fn refuse_twice(&self, made: &[(&Vec<u8>, &Library)], replace: bool) -> Result<(), Wrong> {
         for (_, library) in made {
             for function in &library.functions {
                 let there = self.functions.get(&function.name.to_ascii_lowercase());
                 let goes = |owner: &Vec<u8>| replace && made.iter().any(|(name, _)| *name == owner);
                 if there.is_some_and(|(owner, _)| !goes(owner)) {
-                    return Err([b"Function ", &function.name[..], b" already exists"].concat());
+                    return Err(Wrong::clash(&[b"Function ", &function.name, b" already exists"]));
                 }
             }
         }
@@ -239,13 +245,13 @@ impl Libraries {
     }
 
     /// The same for those that come together.
-    fn refuse_among(&self, made: &[(&Vec<u8>, &Library)]) -> Result<(), Vec<u8>> {
+    fn refuse_among(&self, made: &[(&Vec<u8>, &Library)]) -> Result<(), Wrong> {
         let functions = made.iter().flat_map(|(_, library)| &library.functions);
         let mut names: Vec<_> =
             functions.map(|function| function.name.to_ascii_lowercase()).collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err([b"Function ", &pair[0][..], b" already exists"].concat()),
+            Some(pair) => Err(Wrong::clash(&[b"Function ", &pair[0], b" already exists"])),
             None => Ok(()),
         }
     }

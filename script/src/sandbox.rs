@@ -73,11 +73,6 @@ unsafe fn set_up_libraries(state: *mut lua_State) {
         set_error_metatable(state);
         set_field(state, c"redis");
         set_error_metatable(state);
-        // What it does not have, the rest of the libraries of Lua, comes from the shared globals.
-        lua_getmetatable(state, -1);
-        lua_getfield_(state, LUA_REGISTRYINDEX, SHARED.as_ptr());
-        set_field(state, c"__index");
-        lua_settop(state, -2);
         protect(state);
         lua_setfield(state, LUA_REGISTRYINDEX, LIBRARY_API.as_ptr());
         lua_createtable(state, 0, 0);

@@ -2,8 +2,9 @@
 
 use crate::cache::Cache;
 use crate::caller::{Audience, Caller, Level, Request};
+use crate::function::Failure;
+use crate::interpreter::{Interpreter, Progress, Run};
 use crate::libraries::Libraries;
-use crate::machine::{Failure, Interpreter, Progress, Run};
 use protocol::resp::request::OwnedArgs;
 use protocol::resp::{Args, Reply};
 use std::borrow::Cow;
@@ -129,7 +130,9 @@ impl World {
                     .trim_end()
                     .to_owned()
             }
-            Progress::Done(Err(Failure { text, .. })) => format!("-{}", lossy(&text)),
+            Progress::Done(Err(Failure { text, .. })) => {
+                format!("-{}", lossy(&text).replace(['\r', '\n'], " "))
+            }
         }
     }
 
@@ -176,7 +179,7 @@ impl World {
 
     pub fn load(&mut self, code: &str) -> String {
         let loaded = self.libraries.load(code.as_bytes(), false, 1, &mut self.host);
-        loaded.map_or_else(|text| format!("-{}", lossy(&text)), |name| lossy(&name))
+        loaded.map_or_else(|wrong| format!("-{}", lossy(&wrong.text)), |name| lossy(&name))
     }
 
     pub fn function(&mut self, name: &str, keys: &[&str], args: &[&str]) -> String {

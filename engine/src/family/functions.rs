@@ -14,7 +14,7 @@ use crate::scripting::Entry;
 use protocol::rdb::{DumpError, Writer, read_dump_functions};
 use protocol::resp::{Args, Reply};
 use script::flags::Flags as Declared;
-use script::libraries::{ENGINE, Library, Restore};
+use script::libraries::{ENGINE, Library, Restore, Wrong};
 
 const LOADS: Flags = WRITE | GROWS | NO_SCRIPT;
 const REMOVES: Flags = WRITE | NO_SCRIPT;
@@ -42,8 +42,9 @@ const FUNCTION: &[Spec] = &[
     cmd("function|stats",   exactly(2),  BUSY,            NO_KEYS, function_stats),
 ];
 
-fn error(text: &[u8]) -> Refusal {
-    Refusal::from([b"ERR ", text].concat()).of_state()
+fn wrong(wrong: Wrong) -> Refusal {
+    let refusal = Refusal::from([b"ERR ", &wrong.text[..]].concat());
+    if wrong.clashes { refusal.of_state() } else { refusal }
 }
 
 fn wrong_syntax(what: &str) -> Refusal {
@@ -180,7 +181,7 @@ fn function_load(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal>
         }
     }
     let loaded = ctx.load_library(args.at(last), last > 2);
-    let name = loaded.map_err(|text| error(&text))?;
+    let name = loaded.map_err(wrong)?;
     ctx.reply.bulk(&name);
     Ok(Done::ONE)
 }
@@ -201,10 +202,10 @@ fn function_restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refus
         }
     };
     let codes = read_dump_functions(args.at(2)).map_err(|wrong| match wrong {
-        DumpError::BadFormat(_) => error(b"failed loading the given functions payload"),
+        DumpError::BadFormat(_) => Refusal::fixed("ERR failed loading the given functions payload"),
         _ => Refusal::fixed("ERR DUMP payload version or checksum are wrong"),
     })?;
-    ctx.restore_libraries(&codes, how).map_err(|text| error(&text))?;
+    ctx.restore_libraries(&codes, how).map_err(wrong)?;
     // Our own texts: a replica may not know the version of the payload.
     if how == Restore::Flush {
         ctx.effect(&[b"FUNCTION", b"FLUSH"]);

@@ -362,8 +362,18 @@ fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> 
     if !spec.arity.fits(inner.len()) {
         return Err(Refusal::fixed("ERR Invalid number of arguments specified for command"));
     }
-    let positions = spec.keys.positions(inner).ok_or_else(invalid)?;
+    let positions = match spec.keys.positions(inner) {
+        Some(positions) => positions,
+        None if names_no_key(spec, inner) => Vec::new(),
+        None => return Err(invalid()),
+    };
     Ok(Located { command: spec.documented, args: inner, positions })
+}
+
+/// Whether a command that needs no key names none.
+fn names_no_key(spec: &Spec, args: Args<'_>) -> bool {
+    let Keys::Counted { count, .. } = spec.keys else { return false };
+    spec.flags.has(NO_MANDATORY_KEYS) && args.get(count as usize) == Some(b"0")
 }
 
 /// Where the keys are, by what is documented. `None` if a count is no good.
@@ -544,7 +554,7 @@ mod tests {
                 ("COMMAND GETKEYS EVAL text 2 a b c", "[a b]"),
                 ("COMMAND GETKEYS EVAL text 0", "[]"),
                 ("COMMAND GETKEYS EVAL text 2 a", "-ERR Invalid arguments specified for command"),
-                ("COMMAND GETKEYS EVAL", "-ERR Invalid arguments specified for command"),
+                ("COMMAND GETKEYS EVAL", "-ERR Invalid number of arguments specified for command"),
                 ("COMMAND GETKEYSANDFLAGS FCALL_RO f 1 a", "[[a [+RO +access]]]"),
             ],
         );

@@ -123,7 +123,9 @@ impl Engine {
         situation: &Situation,
     ) -> Result<(), Reason> {
         let (now, flags) = (&self.conditions, spec.flags);
-        if flags.has(command::NO_SCRIPT) && !self.scripts.all_commands {
+        // One interpreter, one script: what concerns scripts is never for them.
+        let concerns_scripts = spec.group == "scripting";
+        if flags.has(command::NO_SCRIPT) && (!self.scripts.all_commands || concerns_scripts) {
             return Err(reason("This Redis command is not allowed from script"));
         }
         let trusted = session.is_trusted();

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::host::Host;
 use protocol::resp::Args;
 use script::caller::{Audience, Caller, Level, Request};
-use script::libraries::{Libraries, Restore};
+use script::libraries::{Libraries, Restore, Wrong};
 use std::borrow::Cow;
 
 /// The host of libraries while they are loaded: they run no commands. Those that come from elsewhere may take their time.
@@ -72,12 +72,12 @@ impl Engine {
 
 fn keep(libraries: &mut Libraries, source: &[u8], seed: u64) -> Result<(), String> {
     let loaded = libraries.load(source, true, seed, &mut Nobody(None));
-    loaded.map(drop).map_err(|text| String::from_utf8_lossy(&text).into_owned())
+    loaded.map(drop).map_err(|wrong| String::from_utf8_lossy(&wrong.text).into_owned())
 }
 
 impl Context<'_> {
     /// Loads a library that a client sends. Returns its name.
-    pub(crate) fn load_library(&mut self, code: &[u8], replace: bool) -> Result<Vec<u8>, Vec<u8>> {
+    pub(crate) fn load_library(&mut self, code: &[u8], replace: bool) -> Result<Vec<u8>, Wrong> {
         let seed = self.engine.draw();
         let trusted = self.session.is_trusted();
         let host = self.host.as_deref_mut().filter(|_| !trusted);
@@ -91,7 +91,7 @@ impl Context<'_> {
         &mut self,
         codes: &[Vec<u8>],
         how: Restore,
-    ) -> Result<(), Vec<u8>> {
+    ) -> Result<(), Wrong> {
         let seed = self.engine.draw();
         let trusted = self.session.is_trusted();
         let host = self.host.as_deref_mut().filter(|_| !trusted);

@@ -23,6 +23,8 @@ mod admission;
 mod calls;
 mod kept;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use crate::command::Spec;
 use crate::session::{Queued, Session};

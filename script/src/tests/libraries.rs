@@ -40,7 +40,14 @@ fn what_is_wrong_with_a_library() {
             "#!lua name=a\nreturn )",
             "Error compiling function: user_function:2: unexpected symbol near ')'",
         ),
-        ("#!lua name=a\nerror('x')", "Error registering functions: ERR user_function:2: x"),
+        (
+            "#!lua name=a\nlocal x = nil + 1",
+            "Error registering functions: ERR user_function:2: attempt to perform arithmetic on a nil value",
+        ),
+        (
+            "#!lua name=a\nerror('x')",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'error'",
+        ),
         (
             "#!lua name=a\nredis.call('ok')",
             "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'call'",
@@ -103,8 +110,7 @@ fn what_is_wrong_with_a_library() {
 fn registering_has_a_time() {
     let mut world = World::new();
     world.host.step_ns = 100_000_000;
-    let said =
-        world.load("#!lua name=a\nwhile true do pcall(function() while true do end end) end");
+    let said = world.load("#!lua name=a\nwhile true do redis.log(redis.LOG_DEBUG, 'x') end");
     assert_eq!(said, "-Error registering functions: ERR FUNCTION LOAD timeout");
 }
 
