@@ -309,6 +309,7 @@ impl Engine {
             sees_expired: session.is_trusted() || self.conditions.loading,
             no_touch: session.no_touch,
         };
+        self.last_command = Some((spec, session.slot));
         self.tracking.enter(session);
         self.eviction.begin_use();
         let reply = Reply::new(out, resp3);
@@ -322,6 +323,9 @@ impl Engine {
             let ns = self.tick_ns.saturating_sub(start_ns);
             self.stats.of(spec).add(ns, result.is_err(), self.tracks_latency);
             self.stats.commands += 1;
+            if ns >= self.long_ns {
+                self.note_long_command(session, spec, args, ns);
+            }
         }
         self.tracking.leave();
         if session.tracking.is_some() && spec.flags.has(command::READ) {

@@ -8,13 +8,16 @@
 //! - keys, one by one: `access`; those whose time has come: `sweep`; those that somebody watches: `watch`
 
 use crate::blocking::Waiters;
+use crate::command::Spec;
 use crate::eviction::Eviction;
+use crate::latency::Latency;
 use crate::messages::{EventSettings, Message};
 use crate::names::Names;
 use crate::random::Random;
 use crate::refused::Refusals;
 use crate::scripting::Scripts;
 use crate::session::{OutboxLimits, Session, SessionId};
+use crate::slowlog::Slowlog;
 use crate::statistics::Stats;
 use crate::tables::Unordered;
 use crate::tracking::Tracking;
@@ -83,6 +86,13 @@ pub struct Engine {
     pub stats: Stats,
     /// Whether it is recorded how long each command takes (`latency-tracking`).
     pub tracks_latency: bool,
+    /// Commands that took long.
+    pub slowlog: Slowlog,
+    /// Moments in which something took long.
+    pub latency: Latency,
+    /// How long a command takes, in nanoseconds, that the slow log is to have; and one that is to be looked at at all.
+    pub(crate) slow_ns: u64,
+    pub(crate) long_ns: u64,
     /// Changes since the last save.
     pub dirty: u64,
     /// What clients may call commands, if that was changed (`rename-command`).
@@ -95,6 +105,8 @@ pub struct Engine {
     pub unlinks_removed: bool,
     /// The same for what has expired (`lazyfree-lazy-expire`).
     pub unlinks_expired: bool,
+    /// Payloads of RESTORE are taken whatever their checksums are (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: bool,
     /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`crate::context::Class`]; with the two kinds of channels.
@@ -113,6 +125,8 @@ pub struct Engine {
     pub tracking_table_max: u64,
     /// Slots of sessions whose outbox got something and had nothing before.
     pub woken: Vec<usize>,
+    /// The last command that was begun, and the slot of its session.
+    pub(crate) last_command: Option<(&'static Spec, usize)>,
     /// When the last command ended, as [`Host::ticks_ns`] tells.
     pub(crate) tick_ns: u64,
     /// The tick from which on the present millisecond is over.
@@ -162,12 +176,17 @@ impl Engine {
             eviction: Eviction::default(),
             stats: Stats::default(),
             tracks_latency: true,
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            slow_ns: u64::MAX,
+            long_ns: u64::MAX,
             dirty: 0,
             names: None,
             password: Vec::new(),
             string_max: 512 << 20,
             unlinks_removed: false,
             unlinks_expired: false,
+            skips_checksums: false,
             active_expire: true,
             events: EventSettings::default(),
             scripts: Scripts::default(),
@@ -177,6 +196,7 @@ impl Engine {
             emptied: false,
             tracking_table_max: u64::MAX,
             woken: Vec::new(),
+            last_command: None,
             tick_ns: 0,
             // Whoever does not say what the time is has none that passes.
             time_goes_on_ns: u64::MAX,
@@ -207,6 +227,11 @@ impl Engine {
     /// A random word.
     pub fn draw(&mut self) -> u64 {
         self.random.draw()
+    }
+
+    /// The last command that was begun, and the slot of its session: what a crash log names.
+    pub fn last_command(&self) -> Option<(&'static Spec, usize)> {
+        self.last_command
     }
 
     /// Random words for choices to be made while the engine is borrowed.

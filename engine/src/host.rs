@@ -33,6 +33,7 @@ pub enum HostCall {
     Hello,
     Info,
     LastSave,
+    LatencyDoctor,
     Memory,
     Psync,
     Replconf,

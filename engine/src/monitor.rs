@@ -6,14 +6,12 @@
 //!
 //! Commands for operators and those that say so are not shown; passwords are not shown in the others.
 
-use crate::arguments::is;
 use crate::command::{ADMIN, HasFlags, SKIP_MONITOR, Spec};
 use crate::engine::Engine;
 use crate::messages::Message;
+use crate::secrets::{REDACTED, is_secret};
 use crate::session::{Peer, ReplyMode, Session};
 use protocol::resp::{Args, encode};
-
-const REDACTED: &[u8] = b"(redacted)";
 
 impl Engine {
     /// Shows a session every command from now on.
@@ -82,17 +80,4 @@ fn line(now_ms: i64, session: &Session, db: usize, spec: &Spec, args: Args<'_>) 
     }
     line.extend_from_slice(b"\r\n");
     line
-}
-
-/// Whether an argument is a user's name or password.
-fn is_secret(spec: &Spec, args: Args<'_>, position: usize) -> bool {
-    let behind = |word: &str, most: usize| {
-        (1..=most).any(|back| position.checked_sub(back).is_some_and(|at| is(args.at(at), word)))
-    };
-    match spec.name {
-        "auth" => position > 0,
-        "hello" => position > 2 && behind("AUTH", 2),
-        "migrate" => position > 5 && (behind("AUTH", 1) || behind("AUTH2", 2)),
-        _ => false,
-    }
 }

@@ -89,6 +89,8 @@ pub struct Outside {
     freed_elsewhere: u64,
     /// Slots of clients whose replies wait for the disk.
     gated: Vec<usize>,
+    /// How long replies have waited for it at most since the last tick.
+    pub(crate) release_wait_ms: u64,
     /// What had been freed elsewhere when the statistics were reset.
     freed_before: u64,
     /// Jobs that are done and wait for the end of a script: at most one of each kind is under way.
@@ -159,6 +161,7 @@ impl Node {
                 shipped: Receipt::NOTHING,
                 freed_elsewhere: 0,
                 gated: Vec::new(),
+                release_wait_ms: 0,
                 freed_before: 0,
                 held_back: Vec::new(),
                 changed,
@@ -443,7 +446,9 @@ impl Outside {
 
     /// A client's replies wait for the disk: it is woken when that is through.
     pub fn wait_for_release(&mut self, slot: usize) {
+        let now_ms = self.now.steady_ms();
         let Some(client) = self.clients.get_mut(slot) else { return };
+        client.gated_since_ms.get_or_insert(now_ms);
         if !std::mem::replace(&mut client.gated, true) {
             self.gated.push(slot);
         }
@@ -529,6 +534,10 @@ impl Outside {
         self.stats.writes += 1;
         if let Some(client) = self.clients.get_mut(slot) {
             client.output_total += bytes as u64;
+            if let Some(since_ms) = client.gated_since_ms.take() {
+                let waited_ms = self.now.steady_ms().saturating_sub(since_ms);
+                self.release_wait_ms = self.release_wait_ms.max(waited_ms);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::node::{Node, Outside};
 use engine::engine::Pause;
+use engine::latency::Event;
 use journal::planted::{self, Fault};
 
 /// Milliseconds between two ticks.
@@ -32,6 +33,7 @@ impl Node {
                 self.engine.make_room(&mut self.host);
             }
         }
+        self.note_latencies();
         self.limit_replicas();
         self.replication_timer();
         // What a script has done by half is no state to be kept.
@@ -120,9 +122,22 @@ impl Node {
             if !is_unfinished || took_us > SWEEP_US {
                 self.host.stats.sweeps_cut_short += u64::from(is_unfinished);
                 self.host.stats.sweep_us += took_us;
+                self.engine.note_latency(Event::ExpireCycle, took_us * 1000);
                 return;
             }
         }
+    }
+
+    /// Tells the latency monitor what took long elsewhere since the last tick.
+    fn note_latencies(&mut self) {
+        const NS: u64 = 1_000_000;
+        if let Some(aof) = &self.host.persistence.aof {
+            let [write_ms, fsync_ms] = aof.thread.status().take_longest_ms();
+            self.engine.note_latency(Event::AppendWrite, write_ms * NS);
+            self.engine.note_latency(Event::AppendFsync, fsync_ms * NS);
+        }
+        let waited_ms = std::mem::take(&mut self.host.release_wait_ms);
+        self.engine.note_latency(Event::ReleaseWait, waited_ms * NS);
     }
 
     /// When something that waits is due: a moment of the steady clock, milliseconds.

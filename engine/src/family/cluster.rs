@@ -157,7 +157,6 @@ mod tests {
             &mut server,
             &[
                 ("failover", "-ERR FAILOVER is not supported by this version of Tidemark"),
-                ("Slowlog GET", "-ERR SLOWLOG is not supported by this version of Tidemark"),
                 ("NOPE", "-ERR unknown command 'NOPE', with args beginning with: "),
                 ("MULTI", "+OK"),
                 ("FAILOVER ABORT", "-ERR FAILOVER is not supported by this version of Tidemark"),

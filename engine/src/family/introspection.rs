@@ -54,19 +54,9 @@ fn command_count(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal
 
 /// The commands that some names stand for; unknown ones are `None`.
 fn named(engine: &Engine, args: Args<'_>) -> Vec<Option<&'static Spec>> {
-    let find = |name: &[u8]| {
-        let mut parts = name.splitn(2, |byte| *byte == b'|');
-        let spec = engine.find_command(parts.next()?)?;
-        match parts.next() {
-            None => Some(spec),
-            Some(own) => {
-                spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(own))
-            }
-        }
-    };
     match args.len() {
         2 => engine.commands().into_iter().map(Some).collect(),
-        _ => args.iter_from(2).map(find).collect(),
+        _ => args.iter_from(2).map(|name| engine.find_by_full_name(name)).collect(),
     }
 }
 

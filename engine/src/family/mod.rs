@@ -9,6 +9,8 @@ pub mod blocking;
 pub mod cluster;
 pub mod collections;
 pub mod connection;
+mod debugging;
+pub mod drawing;
 pub mod expiry;
 pub mod functions;
 pub mod geo;
@@ -18,6 +20,7 @@ pub mod hyperloglog;
 pub mod introspection;
 pub mod keys;
 pub mod lists;
+pub mod observation;
 pub mod pubsub;
 pub mod scripting;
 pub mod server;
@@ -39,6 +42,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     bitmaps::COMMANDS,
     cluster::COMMANDS,
     connection::COMMANDS,
+    drawing::COMMANDS,
     expiry::COMMANDS,
     functions::COMMANDS,
     geo::COMMANDS,
@@ -47,6 +51,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     introspection::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
+    observation::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,

@@ -62,6 +62,8 @@ impl Calls<'_> {
         let db = session.db;
         engine.unit.stated = false;
         let resp3 = std::mem::replace(&mut session.resp3, request.resp3);
+        // What the script itself did since its last command is not this one's time.
+        engine.tick_ns = self.host.ticks_ns();
         let changes = engine.call(self.host, session, spec, hash, args, out);
         session.resp3 = resp3;
         if changes > 0 && !engine.unit.stated && engine.is_journaling(session) {

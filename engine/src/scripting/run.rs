@@ -160,7 +160,7 @@ impl Engine {
         result: Result<(), Failure>,
         mut reply: Vec<u8>,
     ) {
-        let Paused { spec, frame, worked_ns, rest, .. } = *paused;
+        let Paused { spec, args, frame, worked_ns, rest, .. } = *paused;
         restore(session, frame);
         (session.suspended, session.pauses_in_script) = (false, false);
         self.unit.stated = true;
@@ -169,6 +169,9 @@ impl Engine {
             self.refuse(session, &refusal(failure), &mut reply);
         }
         self.stats.of(spec).add(worked_ns, failed, self.tracks_latency);
+        if worked_ns >= self.long_ns {
+            self.note_long_command(session, spec, args.args(), worked_ns);
+        }
         self.stats.commands += 1;
         self.tick_ns = host.ticks_ns();
         let out = match rest {

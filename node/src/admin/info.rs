@@ -60,6 +60,13 @@ fn flag(value: bool) -> u8 {
 pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let asked: Vec<String> =
         args.iter_from(1).map(|word| String::from_utf8_lossy(word).to_lowercase()).collect();
+    let text = text(host, ctx.engine, ctx.session, &asked);
+    ctx.reply.verbatim("txt", text.as_bytes());
+    Ok(Done::NOTHING)
+}
+
+/// The sections that are asked for, by names in small letters.
+pub fn text(host: &Outside, engine: &Engine, session: &Session, asked: &[String]) -> String {
     let everything = asked.iter().any(|word| word == "all" || word == "everything");
     let usual = asked.is_empty() || asked.iter().any(|word| word == "default");
     let mut out = String::new();
@@ -74,10 +81,9 @@ pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Don
             out.push_str("\r\n");
         }
         let _ = write!(out, "# {title}\r\n");
-        write(host, ctx.engine, ctx.session, &mut out);
+        write(host, engine, session, &mut out);
     }
-    ctx.reply.verbatim("txt", out.as_bytes());
-    Ok(Done::NOTHING)
+    out
 }
 
 fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {

@@ -72,6 +72,7 @@ pub const UNSAFE_FILES: &[(&str, &str)] = &[
     ("server/src/allocator.rs", "the allocator of the process"),
     ("server/src/memory.rs", "figures and settings of the allocator"),
     ("server/src/net/stream.rs", "reads into memory that was not zeroed"),
+    ("server/src/process/crash.rs", "handlers, which run between any two instructions"),
     ("server/src/process/daemon.rs", "fork before there are threads"),
     ("server/src/process/title.rs", "the memory in which the system looks for the title"),
     ("server/src/signals.rs", "handlers, which run between any two instructions"),
