@@ -228,6 +228,7 @@ impl Engine {
             }
         }
         if let Err(mut refusal) = self.admit(session, spec, args) {
+            self.note_refused_by_acl(host, session, spec, args, &refusal);
             if spec.flags.has(command::RUNS_QUEUE) && session.multi.take().is_some() {
                 self.unwatch_all(session);
                 let text = b"EXECABORT Transaction discarded because of: ";
@@ -266,7 +267,10 @@ impl Engine {
                 let prepared = Prepared { spec: Some(spec), hash: None };
                 self.run(host, session, prepared, args, None, out);
             }
-            Err(refusal) => self.reject(session, spec, &refusal, out),
+            Err(refusal) => {
+                self.note_refused_by_acl(host, session, spec, args, &refusal);
+                self.reject(session, spec, &refusal, out);
+            }
         }
         self.finish(session, 0, out)
     }
@@ -479,8 +483,8 @@ impl Engine {
                     .of_unknown()),
             };
         }
-        if !session.authenticated && !spec.flags.has(command::NO_AUTH) {
-            return Err(Refusal::NO_AUTH);
+        if session.account.is_restricted() {
+            self.admit_restricted(session, spec, args)?;
         }
         if session.multi.is_some() && spec.flags.has(command::NO_MULTI) {
             return Err(Refusal::fixed("ERR Command not allowed inside a transaction"));
@@ -556,6 +560,12 @@ impl Engine {
             self.unit.stated = false;
             let db = session.db;
             let refused = self.refused.list.len();
+            // The permissions may have changed since it was queued.
+            if let Err(denied) = self.acl_verdict(session, queued.spec, args) {
+                let refusal = self.refuse_queued(host, session, queued.spec, args, denied);
+                self.refuse(session, &refusal, out);
+                continue;
+            }
             let changes = self.call(host, session, queued.spec, None, args, out);
             self.refused.list[refused..].iter_mut().for_each(|refused| refused.queued = Some(at));
             total += changes;

@@ -70,6 +70,7 @@ fn is_secret(spec: &Spec, args: Args<'_>, position: usize) -> bool {
     };
     match spec.name {
         "auth" => position > 0,
+        "acl|setuser" => position > 1,
         "hello" => position > 2 && behind("AUTH", 2),
         "migrate" => position > 5 && (behind("AUTH", 1) || behind("AUTH2", 2)),
         _ => false,

@@ -10,7 +10,7 @@ use crate::context::{Class, Context, Done};
 use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
-use crate::session::Peer;
+use crate::session::{Peer, Session};
 use crate::{Engine, digest};
 use protocol::resp::request::{OwnedArgs, split_inline};
 use protocol::resp::{Args, Batch};
@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 /// A host that keeps journaled units and can do nothing else.
 #[derive(Default)]
-struct Recorder {
+pub(crate) struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
     excess: u64,
     /// The time of its clock, and by how much each look at it puts it forward.
@@ -28,6 +28,10 @@ struct Recorder {
     /// What other servers will answer, and what they were asked.
     answers: VecDeque<Answers>,
     asked: Vec<u8>,
+    /// Secrets that were given out.
+    secrets: u8,
+    /// Slots of clients that were disconnected.
+    pub(crate) closed: Vec<usize>,
 }
 
 impl Host for Recorder {
@@ -54,6 +58,20 @@ impl Host for Recorder {
         })
     }
 
+    fn secret(&mut self) -> [u8; 20] {
+        self.secrets += 1;
+        [self.secrets; 20]
+    }
+
+    fn describe(&self, session: &Session, _: i64) -> String {
+        format!("id={} cmd={}", session.id, session.last_command.map_or("NULL", |spec| spec.name))
+    }
+
+    fn disconnect(&mut self, engine: &mut Engine, slot: usize) {
+        engine.withdraw(slot);
+        self.closed.push(slot);
+    }
+
     fn perform(
         &mut self,
         call: HostCall,
@@ -63,6 +81,9 @@ impl Host for Recorder {
         Err(Refusal::new(format!("ERR {call:?} is not for tests")))
     }
 }
+
+/// The same for who needs a host and no server.
+pub(crate) type Nobody = Recorder;
 
 /// An engine with one client.
 pub(crate) struct Server {
@@ -116,6 +137,11 @@ impl Server {
         let session = self.engine.session_mut(self.slot).expect("in its slot");
         session.outbox.extend_from_slice(rest);
         text
+    }
+
+    /// Slots of clients that were disconnected since the last call.
+    pub fn closed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.recorder.closed)
     }
 
     /// Each look at the clock takes so many nanoseconds.

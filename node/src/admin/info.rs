@@ -427,9 +427,9 @@ fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);
     line(out, "client_output_buffer_limit_disconnections", own.output_buffer_limit_disconnections);
     line(out, "acl_access_denied_auth", engine_stats.acl_access_denied_auth);
-    for name in ["cmd", "key", "channel"] {
-        line(out, &format!("acl_access_denied_{name}"), 0);
-    }
+    line(out, "acl_access_denied_cmd", engine_stats.acl_access_denied_cmd);
+    line(out, "acl_access_denied_key", engine_stats.acl_access_denied_key);
+    line(out, "acl_access_denied_channel", engine_stats.acl_access_denied_channel);
 }
 
 fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {

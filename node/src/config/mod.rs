@@ -29,6 +29,7 @@ mod file;
 mod rewrite;
 mod table;
 mod types;
+pub mod users;
 
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,8 @@ pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
 pub(crate) use types::bytes;
 pub use types::{
-    AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, Supervision,
+    AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, PubsubDefault,
+    Supervision,
 };
 #[cfg(test)]
 pub(crate) use {

@@ -12,7 +12,7 @@ impl Node {
         let slot = self.engine.connect();
         if let Some(session) = self.engine.session_mut(slot) {
             session.peer = engine::session::Peer::Primary;
-            session.authenticated = true;
+            session.account = engine::acl::account::Account::default();
             session.db = self.host.journal.selected();
         }
         self.end_all_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");

@@ -1,0 +1,113 @@
+//! Patterns of keys and channels, taken apart once so that most are matched by comparing bytes.
+
+use crate::glob;
+
+/// What may be done with keys, a bit each.
+pub type Access = u8;
+
+/// Their values may be read.
+pub const READ: Access = 1;
+/// They may be changed or removed.
+pub const WRITE: Access = 2;
+/// Both.
+pub const READ_WRITE: Access = READ | WRITE;
+
+/// A pattern as KEYS and PSUBSCRIBE take it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    text: Vec<u8>,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `*`.
+    All,
+    /// Without anything special in it.
+    Exact,
+    /// The same and then one star.
+    Prefix,
+    /// Any other.
+    Glob,
+}
+
+impl Pattern {
+    /// Takes a pattern apart.
+    pub fn new(text: &[u8]) -> Pattern {
+        let special = text.iter().position(|byte| b"*?[\\".contains(byte));
+        let form = match special {
+            _ if text == b"*" => Form::All,
+            None => Form::Exact,
+            Some(at) if at + 1 == text.len() && text[at] == b'*' => Form::Prefix,
+            Some(_) => Form::Glob,
+        };
+        Pattern { text: text.to_vec(), form }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Whether it stands for every name, as far as one sees at once.
+    pub fn is_all(&self) -> bool {
+        self.form == Form::All
+    }
+
+    /// Whether a name fits.
+    #[inline]
+    pub fn matches(&self, name: &[u8]) -> bool {
+        match self.form {
+            Form::All => true,
+            Form::Exact => self.text == name,
+            Form::Prefix => name.starts_with(&self.text[..self.text.len() - 1]),
+            Form::Glob => glob::matches(&self.text, name, false),
+        }
+    }
+}
+
+/// A pattern of keys with what may be done with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPattern {
+    /// The keys.
+    pub pattern: Pattern,
+    /// What may be done.
+    pub access: Access,
+}
+
+impl KeyPattern {
+    /// Whether it allows `need` for a key.
+    #[inline]
+    pub fn allows(&self, key: &[u8], need: Access) -> bool {
+        self.access & need == need && self.pattern.matches(key)
+    }
+
+    /// The rule that adds it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match self.access {
+            READ => b"%R~",
+            WRITE => b"%W~",
+            _ => b"~",
+        });
+        out.extend_from_slice(self.pattern.text());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_matches_as_the_pattern_does() {
+        for pattern in ["*", "abc", "abc*", "a*c", "a?c", "[ab]*", "a\\*", "", "**", "abc**"] {
+            for name in ["", "a", "abc", "abcd", "ab", "a*", "bbb", "*"] {
+                let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+                let expected = glob::matches(pattern, name, false);
+                assert_eq!(Pattern::new(pattern).matches(name), expected, "{pattern:?} {name:?}");
+            }
+        }
+        assert_eq!(Pattern::new(b"user:*").form, Form::Prefix);
+        assert_eq!(Pattern::new(b"user:1").form, Form::Exact);
+        assert_eq!(Pattern::new(b"user:\\*").form, Form::Glob);
+    }
+}
