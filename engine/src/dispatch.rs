@@ -227,14 +227,9 @@ impl Engine {
                 before = out.len();
             }
         }
-        if let Err(mut refusal) = self.admit(session, spec, args) {
+        if let Err(refusal) = self.admit(session, spec, args) {
             self.note_refused_by_acl(host, session, spec, args, &refusal);
-            if spec.flags.has(command::RUNS_QUEUE) && session.multi.take().is_some() {
-                self.unwatch_all(session);
-                let text = b"EXECABORT Transaction discarded because of: ";
-                let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
-                refusal = Refusal::from([&text[..], reason].concat());
-            }
+            let refusal = self.discard_refused(session, spec, refusal);
             self.reject(session, spec, &refusal, out);
             return self.finish(session, before, out);
         }
@@ -251,6 +246,17 @@ impl Engine {
             self.serve_waiters(host);
         }
         self.finish(session, before, out)
+    }
+
+    /// Gives up the transaction that EXEC is refused for.
+    fn discard_refused(&mut self, session: &mut Session, spec: &Spec, refusal: Refusal) -> Refusal {
+        if !spec.flags.has(command::RUNS_QUEUE) || session.multi.take().is_none() {
+            return refusal;
+        }
+        self.unwatch_all(session);
+        let text = b"EXECABORT Transaction discarded because of: ";
+        let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
+        Refusal::from([&text[..], reason].concat())
     }
 
     /// Runs a command again that has waited. Its reply is in `out`, unless the session is suspended still.

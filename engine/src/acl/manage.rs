@@ -7,15 +7,18 @@
 use super::account::Account;
 use super::check::allows_channel;
 use super::lines::{self, Failure};
-use super::rules;
-use super::user::{Selector, User};
-use super::users::DEFAULT;
+use super::rules::{self, Ground};
+use super::user::{DEFAULT, Selector, User};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::session::Session;
 use std::sync::Arc;
 
 impl Engine {
+    fn ground(&self) -> Ground {
+        Ground { table: self.table(), all_channels: self.users.channels_for_all }
+    }
+
     /// The account of a client that has not said who it is.
     pub(crate) fn first_account(&self) -> Account {
         let user = Arc::clone(self.users.default_user());
@@ -41,17 +44,16 @@ impl Engine {
         name: &[u8],
         words: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Result<(), Failure> {
-        let all_channels = self.users.channels_for_all;
         let old = self.users.get(name).cloned();
         let before = old.as_deref().cloned().unwrap_or_else(|| self.users.new_user(name));
-        let changed = lines::apply(&before, words, all_channels)?;
+        let changed = lines::apply(&before, words, self.ground())?;
         self.put_user(host, Some(session), changed);
         Ok(())
     }
 
     /// Puts a user in the place of the one of the same name: its sessions are the new one from now on, but for those with a
     /// subscription that it does not allow.
-    fn put_user(&mut self, host: &mut dyn Host, session: Option<&mut Session>, user: User) {
+    fn put_user(&mut self, host: &mut dyn Host, mut session: Option<&mut Session>, user: User) {
         let user = Arc::new(user);
         let Some(old) = self.users.put(Arc::clone(&user)) else { return };
         let must_log_in = self.users.must_log_in();
@@ -73,11 +75,10 @@ impl Engine {
             }
         };
         self.sessions_mut().for_each(&mut change);
-        let own = session.map(|session| {
+        if let Some(session) = session.as_deref_mut() {
             change(session);
-            session
-        });
-        self.close_all(host, own, &gone);
+        }
+        self.close_all(host, session, &gone);
     }
 
     /// Disconnects clients: at once, or behind its reply the one that is executing.
@@ -109,7 +110,7 @@ impl Engine {
     fn disconnect_all_of(
         &mut self,
         host: &mut dyn Host,
-        session: Option<&mut Session>,
+        mut session: Option<&mut Session>,
         users: &[Arc<User>],
     ) {
         let default_user = Arc::clone(self.users.default_user());
@@ -122,11 +123,10 @@ impl Engine {
             }
         };
         self.sessions_mut().for_each(&mut change);
-        let own = session.map(|session| {
+        if let Some(session) = session.as_deref_mut() {
             change(session);
-            session
-        });
-        self.close_all(host, own, &gone);
+        }
+        self.close_all(host, session, &gone);
     }
 
     /// Puts the users of a file in the place of all there are, or says all that is wrong with it. The default user stays
@@ -138,7 +138,7 @@ impl Engine {
         text: &[u8],
         path: &str,
     ) -> Result<(), Vec<u8>> {
-        let mut read = lines::read(text, path, self.users.channels_for_all)?;
+        let mut read = lines::read(text, path, self.ground())?;
         let default_user = read.remove(DEFAULT).unwrap_or_else(User::new_default);
         let names: Vec<Vec<u8>> = self.users.iter().map(|user| user.name.clone()).collect();
         let others = names.iter().filter(|name| **name != DEFAULT);
@@ -176,7 +176,7 @@ impl Engine {
 
     /// A user of the configuration, at the start.
     pub fn add_configured_user(&mut self, words: &[String]) -> Result<(), String> {
-        let user = lines::configured(words, self.users.channels_for_all)?;
+        let user = lines::configured(words, self.ground())?;
         match user.name == DEFAULT {
             true => self.replace_default(None, user),
             false => {

@@ -14,8 +14,7 @@
 use super::categories;
 use super::pattern::{Access, KeyPattern, Pattern, READ, READ_WRITE, WRITE};
 use super::user::{CommandRule, HASH_BYTES, Selector, User};
-use crate::command::Spec;
-use crate::family::table;
+use crate::command::{Spec, Table};
 use crate::grammar;
 use protocol::resp::request::split_inline;
 use sha2::{Digest, Sha256};
@@ -100,21 +99,30 @@ pub fn merge<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Vec<u8>>, 
     }
 }
 
-/// Applies one rule to a user. `all_channels`: what a new selector may do (`acl-pubsub-default`).
-pub fn apply(user: &mut User, rule: &[u8], all_channels: bool) -> Result<(), RuleError> {
+/// What rules are about beside themselves.
+#[derive(Clone, Copy)]
+pub struct Ground {
+    /// The commands that there are.
+    pub table: &'static Table,
+    /// New selectors allow all channels (`acl-pubsub-default`).
+    pub all_channels: bool,
+}
+
+/// Applies one rule to a user.
+pub fn apply(user: &mut User, rule: &[u8], ground: Ground) -> Result<(), RuleError> {
     let Some((sign, rest)) = rule.split_first() else { return Ok(()) };
     match sign {
         b'>' => add_password(user, hash(rest)),
         b'#' => add_password(user, read_hash(rest)?),
         b'<' => remove_password(user, &hash(rest))?,
         b'!' => remove_password(user, &read_hash(rest)?)?,
-        b'(' if rule.ends_with(b")") => user.selectors.push(selector(rule, all_channels)?),
-        _ => return apply_word(user, rule, all_channels),
+        b'(' if rule.ends_with(b")") => user.selectors.push(selector(rule, ground)?),
+        _ => return apply_word(user, rule, ground),
     }
     Ok(())
 }
 
-fn apply_word(user: &mut User, rule: &[u8], all_channels: bool) -> Result<(), RuleError> {
+fn apply_word(user: &mut User, rule: &[u8], ground: Ground) -> Result<(), RuleError> {
     match rule.to_ascii_lowercase().as_slice() {
         b"on" => user.enabled = true,
         b"off" => user.enabled = false,
@@ -123,8 +131,8 @@ fn apply_word(user: &mut User, rule: &[u8], all_channels: bool) -> Result<(), Ru
         b"nopass" => (user.nopass, user.passwords) = (true, Vec::new()),
         b"resetpass" => (user.nopass, user.passwords) = (false, Vec::new()),
         b"clearselectors" => user.selectors.truncate(1),
-        b"reset" => *user = User::new(&user.name, all_channels),
-        _ => return apply_to_selector(user.root(), rule),
+        b"reset" => *user = User::new(&user.name, ground.all_channels),
+        _ => return apply_to_selector(user.root(), rule, ground.table),
     }
     Ok(())
 }
@@ -172,21 +180,21 @@ fn read_hash(text: &[u8]) -> Result<[u8; HASH_BYTES], RuleError> {
 }
 
 /// A selector of what stands between parentheses.
-fn selector(rule: &[u8], all_channels: bool) -> Result<Selector, RuleError> {
+fn selector(rule: &[u8], ground: Ground) -> Result<Selector, RuleError> {
     let inside = &rule[1..rule.len() - 1];
-    let mut selector = Selector::new(all_channels);
+    let mut selector = Selector::new(ground.all_channels);
     let (mut words, mut spans) = (inside.to_vec(), Vec::new());
     let len = words.len();
     split_inline(&mut words, 0, len, &mut spans).map_err(|_| RuleError::Syntax)?;
     for span in &spans {
         let word = &words[span.start as usize..][..span.len as usize];
-        apply_to_selector(&mut selector, word)?;
+        apply_to_selector(&mut selector, word, ground.table)?;
     }
     Ok(selector)
 }
 
 /// Applies one rule to a selector.
-pub fn apply_to_selector(selector: &mut Selector, rule: &[u8]) -> Result<(), RuleError> {
+fn apply_to_selector(selector: &mut Selector, rule: &[u8], table: &Table) -> Result<(), RuleError> {
     match rule.to_ascii_lowercase().as_slice() {
         b"allkeys" | b"~*" => (selector.all_keys, selector.keys) = (true, Vec::new()),
         b"resetkeys" => (selector.all_keys, selector.keys) = (false, Vec::new()),
@@ -202,11 +210,11 @@ pub fn apply_to_selector(selector: &mut Selector, rule: &[u8]) -> Result<(), Rul
             }
             Some((b'&', pattern)) => add_channels(selector, pattern)?,
             Some((b'+' | b'-', [b'@', ..])) => {
-                change_category(selector, &word[1..], word[0] == b'+')?;
+                change_category(selector, &word[1..], word[0] == b'+', table)?;
             }
-            Some((b'+', _)) => allow_command(selector, &word[1..])?,
+            Some((b'+', _)) => allow_command(selector, &word[1..], table)?,
             Some((b'-', _)) => {
-                let (name, spec) = find(&word[1..]).ok_or(RuleError::Unknown)?;
+                let (name, spec) = find(&word[1..], table).ok_or(RuleError::Unknown)?;
                 change_command(selector, spec, false);
                 keep_rule(selector, name.as_bytes(), false);
             }
@@ -266,10 +274,10 @@ fn add_channels(selector: &mut Selector, pattern: &[u8]) -> Result<(), RuleError
 
 /// A command or subcommand by its name in small letters, with its row. There is no row for one that Redis has and this
 /// server has not: rules about it are kept, as it may come.
-fn find(name: &[u8]) -> Option<(&'static str, Option<&'static Spec>)> {
+fn find(name: &[u8], table: &Table) -> Option<(&'static str, Option<&'static Spec>)> {
     let name = std::str::from_utf8(name).ok()?;
     let container = name.split_once('|').map_or(name, |(container, _)| container);
-    let row = table().find(container.as_bytes()).and_then(|row| match name == container {
+    let row = table.find(container.as_bytes()).and_then(|row| match name == container {
         true => Some(row),
         false => row.subcommands.iter().find(|sub| sub.name == name),
     });
@@ -290,14 +298,14 @@ fn has_subcommands(name: &str, spec: Option<&Spec>) -> bool {
 }
 
 /// `+command`, `+command|subcommand`, or, of a command without subcommands, `+command|word`.
-fn allow_command(selector: &mut Selector, name: &[u8]) -> Result<(), RuleError> {
+fn allow_command(selector: &mut Selector, name: &[u8], table: &Table) -> Result<(), RuleError> {
     let Some(bar) = name.iter().rposition(|byte| *byte == b'|') else {
-        let (name, spec) = find(name).ok_or(RuleError::Unknown)?;
+        let (name, spec) = find(name, table).ok_or(RuleError::Unknown)?;
         change_command(selector, spec, true);
         keep_rule(selector, name.as_bytes(), true);
         return Ok(());
     };
-    let (base, spec) = find(&name[..bar]).ok_or(RuleError::Unknown)?;
+    let (base, spec) = find(&name[..bar], table).ok_or(RuleError::Unknown)?;
     let word = &name[bar + 1..];
     if base.contains('|') {
         return Err(RuleError::WordOfSubcommand);
@@ -306,7 +314,7 @@ fn allow_command(selector: &mut Selector, name: &[u8]) -> Result<(), RuleError> 
         return Err(RuleError::Syntax);
     }
     if has_subcommands(base, spec) {
-        let (_, spec) = find(name).ok_or(RuleError::Unknown)?;
+        let (_, spec) = find(name, table).ok_or(RuleError::Unknown)?;
         change_command(selector, spec, true);
     } else if let Some(spec) = spec {
         let rule = (spec.index, word.to_vec());
@@ -328,9 +336,14 @@ fn change_command(selector: &mut Selector, spec: Option<&Spec>, allows: bool) {
 }
 
 /// `@category` in small letters.
-fn change_category(selector: &mut Selector, name: &[u8], allows: bool) -> Result<(), RuleError> {
+fn change_category(
+    selector: &mut Selector,
+    name: &[u8],
+    allows: bool,
+    table: &Table,
+) -> Result<(), RuleError> {
     let category = categories::find(&name[1..]).ok_or(RuleError::Unknown)?;
-    for spec in categories::commands(table(), category) {
+    for spec in categories::commands(table, category) {
         change_command(selector, Some(spec), allows);
     }
     keep_rule(selector, name, allows);

@@ -12,6 +12,8 @@ use super::pattern::{KeyPattern, Pattern, READ};
 
 /// The most commands and subcommands that a selector tells apart. Source: Redis 7.2.
 pub const COMMANDS_MOST: usize = 1024;
+/// The name of the user that clients are before they say who they are.
+pub const DEFAULT: &[u8] = b"default";
 /// Bytes of a password's SHA-256.
 pub const HASH_BYTES: usize = 32;
 
@@ -186,7 +188,7 @@ impl User {
 
     /// The user that new clients are: it may do everything, without a password.
     pub fn new_default() -> User {
-        let mut user = User::new(super::users::DEFAULT, true);
+        let mut user = User::new(DEFAULT, true);
         let root = user.root();
         root.begin(true);
         root.all_keys = true;

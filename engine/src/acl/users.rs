@@ -1,12 +1,9 @@
 //! All users, by name.
 
 use super::log::Log;
-use super::user::User;
+use super::user::{DEFAULT, User};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The name of the user that clients are before they say who they are.
-pub const DEFAULT: &[u8] = b"default";
 
 /// Users, what a new one may do, and what was refused.
 pub struct Users {

@@ -9,12 +9,10 @@ use crate::acl::check::explain;
 use crate::acl::lines::Failure;
 use crate::acl::log::{Entry, Origin, Reason};
 use crate::acl::rules::is_plain;
-use crate::acl::user::{Selector, hex};
-use crate::acl::users::DEFAULT;
+use crate::acl::user::{DEFAULT, Selector, hex};
 use crate::arguments::{client_name, int, is};
 use crate::command::*;
 use crate::context::{Context, Done};
-use crate::family::table;
 use crate::host::HostCall;
 use crate::refusal::Refusal;
 use protocol::number::parse_i64;
@@ -191,7 +189,7 @@ fn cat(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             let clipped = &wanted[..wanted.len().min(128)];
             let category = categories::find(wanted)
                 .ok_or_else(|| Refusal::quoting("ERR Unknown category '", clipped, "'"))?;
-            categories::commands(table(), category).map(|spec| spec.name).collect()
+            categories::commands(ctx.engine.table(), category).map(|spec| spec.name).collect()
         }
         _ => return Err(too_many(args)),
     };

@@ -114,10 +114,8 @@ fn unblock(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<
     Ok(())
 }
 
-/// A client as CLIENT LIST shows it, without the line's end.
-///
-/// `executing`: bytes of the request that it is executing. To Redis they are part of the input until it is done.
-pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -> String {
+/// Its flags there, a letter each.
+fn flags(client: &Client, session: &Session) -> String {
     let mut flags = String::new();
     match session.peer {
         Peer::Replica => flags.push('S'),
@@ -160,6 +158,14 @@ pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -
     if flags.is_empty() {
         flags.push('N');
     }
+    flags
+}
+
+/// A client as CLIENT LIST shows it, without the line's end.
+///
+/// `executing`: bytes of the request that it is executing. To Redis they are part of the input until it is done.
+pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -> String {
+    let flags = flags(client, session);
     let (channels, patterns, shard) = session.subscription_counts();
     let redirect = session.tracking.as_ref().map_or(-1, |mode| mode.redirect.unwrap_or(0) as i64);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

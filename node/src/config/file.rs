@@ -27,6 +27,7 @@ use super::table::{Row, Settings};
 use crate::version::REDIS_VERSION;
 use backup::files::{FileError, Files};
 use engine::acl::lines;
+use engine::acl::rules::Ground;
 use engine::names::{Names, Renamed};
 
 /// How deep files may include each other; a file that includes itself ends here.
@@ -254,7 +255,8 @@ impl Reader<'_> {
                     )));
                 }
                 // What `acl-pubsub-default` is in the end is not known yet, and changes no rule into a wrong one.
-                lines::configured(values, false).map_err(Refusal::Here)?;
+                let ground = Ground { table: engine::family::table(), all_channels: false };
+                lines::configured(values, ground).map_err(Refusal::Here)?;
                 self.users.push(values.to_vec());
                 Ok(())
             }

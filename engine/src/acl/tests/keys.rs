@@ -96,7 +96,7 @@ impl Maker {
         let at = from + self.below(words.len() - from);
         match self.below(4) {
             0 => drop(words.remove(at)),
-            1 => words.extend_from_slice(&words[at..].to_vec()),
+            1 => words.extend_from_within(at..),
             2 => words[at] = self.one_of(WORDS),
             _ => words[at] = self.one_of(KEYS),
         }
