@@ -229,14 +229,19 @@ impl Server {
     /// Executes what another server journaled, as its replica would.
     pub fn replay(&mut self, from: &mut Server) {
         for (dbs, unit) in std::mem::take(&mut from.recorder.units) {
-            let session = self.engine.session_mut(self.slot).expect("in its slot");
-            (session.peer, session.db) = (Peer::Primary, dbs.0);
-            for args in commands(&unit) {
-                let reply = self.execute(args.args());
-                assert!(!is_error(&reply), "{reply}");
-            }
+            self.session().db = dbs.0;
+            self.replay_unit(&unit);
         }
-        self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
+    }
+
+    /// The same for one unit.
+    pub fn replay_unit(&mut self, unit: &[u8]) {
+        self.session().peer = Peer::Primary;
+        for args in commands(unit) {
+            let reply = self.execute(args.args());
+            assert!(!is_error(&reply), "{reply}");
+        }
+        self.session().peer = Peer::Client;
     }
 
     /// Executes lines in one batch, as our primary or a file says them. Gives how many were executed, and what was refused.

@@ -11,6 +11,7 @@ use keyspace::limits::Limits;
 /// Brings the engine up to date with all that it needs to know of the settings.
 pub fn to_engine(settings: &Settings, engine: &mut Engine) {
     engine.users.channels_for_all = settings.acl_pubsub_default == PubsubDefault::AllChannels;
+    engine.users.replicated = settings.acl_replicate;
     engine.users.log.set_most(settings.acllog_max_len as usize);
     engine.string_max = settings.proto_max_bulk_len;
     // What DEBUG has set stays.

@@ -13,7 +13,7 @@
 //! - what the keys of a request are: [`crate::keys_used`]
 
 use super::log::{Event, Origin, Reason};
-use super::pattern::Pattern;
+use super::pattern::{Name, Pattern};
 use super::user::{Selector, User};
 use crate::command::{HasFlags, NO_AUTH, NO_MULTI, PUBSUB, Spec};
 use crate::engine::Engine;
@@ -59,7 +59,7 @@ impl Channels {
 pub fn allows_channel(allowed: &[Pattern], channel: &[u8], is_pattern: bool) -> bool {
     allowed.iter().any(|pattern| match is_pattern {
         true => pattern.text() == channel,
-        false => pattern.matches(channel),
+        false => pattern.matches(Name::new(channel)),
     })
 }
 
@@ -76,7 +76,7 @@ impl Selector {
         }
         if !self.all_keys {
             each_key(spec, args, |at, need| {
-                let key = args.at(at);
+                let key = Name::new(args.at(at));
                 match self.keys.iter().any(|pattern| pattern.allows(key, need)) {
                     true => Ok(()),
                     false => Err(Denied { reason: Reason::Key, at }),
@@ -157,6 +157,12 @@ pub fn explain(
     }
 }
 
+#[cold]
+fn refusal(user: &User, spec: &Spec, args: Args<'_>, denied: Denied) -> Refusal {
+    let text = explain(user, spec, args, denied, false);
+    Refusal::from([b"NOPERM ", &text[..]].concat()).of_denial()
+}
+
 impl Engine {
     /// Whether a session may do this: a command with its arguments, the name first.
     ///
@@ -201,7 +207,6 @@ impl Engine {
     }
 
     /// The checks that only some sessions need, in Redis's order: who has to log in first, and what others may do.
-    #[cold]
     #[inline(never)]
     pub(crate) fn admit_restricted(
         &self,
@@ -216,10 +221,7 @@ impl Engine {
             return Err(Refusal::fixed("ERR Command not allowed inside a transaction"));
         }
         let Some(user) = session.account.user() else { return Ok(()) };
-        user.verdict(spec, args).map_err(|denied| {
-            let text = explain(user, spec, args, denied, false);
-            Refusal::from([b"NOPERM ", &text[..]].concat()).of_denial()
-        })
+        user.verdict(spec, args).map_err(|denied| refusal(user, spec, args, denied))
     }
 
     /// Notes that a command was refused, if it was for want of a permission.

@@ -14,6 +14,7 @@
 //! - [`rules`]: what a rule changes; [`categories`]: groups of commands; [`lines`]: users as lines of a file
 //! - [`users`]: all of them; [`account`]: who a session is; [`log`]: what was refused
 //! - [`check`]: whether a session may do what it asks for; [`manage`]: changing users, and what becomes of their sessions
+//! - [`replicate`]: what replicas are told of them
 //!
 //! # Invariants
 //! - the user `default` is always there
@@ -33,6 +34,7 @@ pub mod lines;
 pub mod log;
 pub mod manage;
 pub mod pattern;
+pub mod replicate;
 pub mod rules;
 pub mod user;
 pub mod users;

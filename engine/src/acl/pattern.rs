@@ -13,10 +13,44 @@ pub const WRITE: Access = 2;
 pub const READ_WRITE: Access = READ | WRITE;
 
 /// A pattern as KEYS and PSUBSCRIBE take it.
+///
+/// Most names do not fit most patterns, and differ in their first bytes: these are compared as one number, without looking at
+/// the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    text: Vec<u8>,
+    /// The first bytes that a name must have, and which of its first bytes they are.
+    head: u64,
+    mask: u64,
     form: Form,
+    text: Vec<u8>,
+}
+
+/// A name with its first bytes as a number.
+#[derive(Clone, Copy)]
+pub struct Name<'a> {
+    bytes: &'a [u8],
+    head: u64,
+}
+
+impl<'a> Name<'a> {
+    /// Looks at a name.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Name<'a> {
+        Name { bytes, head: head_of(bytes) }
+    }
+}
+
+/// The first eight bytes, followed by zeros if there are fewer.
+#[inline]
+fn head_of(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk() {
+        Some(head) => u64::from_le_bytes(*head),
+        None => {
+            let mut head = [0; 8];
+            head[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(head)
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +75,12 @@ impl Pattern {
             Some(at) if at + 1 == text.len() && text[at] == b'*' => Form::Prefix,
             Some(_) => Form::Glob,
         };
-        Pattern { text: text.to_vec(), form }
+        let literal = &text[..special.unwrap_or(text.len()).min(8)];
+        let mask = match literal.len() {
+            0 => 0,
+            len => u64::MAX >> (64 - 8 * len),
+        };
+        Pattern { head: head_of(literal), mask, form, text: text.to_vec() }
     }
 
     /// As it was written.
@@ -56,7 +95,12 @@ impl Pattern {
 
     /// Whether a name fits.
     #[inline]
-    pub fn matches(&self, name: &[u8]) -> bool {
+    pub fn matches(&self, name: Name<'_>) -> bool {
+        name.head & self.mask == self.head && self.fits(name.bytes)
+    }
+
+    /// The same for a name whose first bytes fit.
+    fn fits(&self, name: &[u8]) -> bool {
         match self.form {
             Form::All => true,
             Form::Exact => self.text == name,
@@ -78,7 +122,7 @@ pub struct KeyPattern {
 impl KeyPattern {
     /// Whether it allows `need` for a key.
     #[inline]
-    pub fn allows(&self, key: &[u8], need: Access) -> bool {
+    pub fn allows(&self, key: Name<'_>, need: Access) -> bool {
         self.access & need == need && self.pattern.matches(key)
     }
 
@@ -99,11 +143,44 @@ mod tests {
 
     #[test]
     fn every_form_matches_as_the_pattern_does() {
-        for pattern in ["*", "abc", "abc*", "a*c", "a?c", "[ab]*", "a\\*", "", "**", "abc**"] {
-            for name in ["", "a", "abc", "abcd", "ab", "a*", "bbb", "*"] {
+        let patterns = [
+            "*",
+            "abc",
+            "abc*",
+            "a*c",
+            "a?c",
+            "[ab]*",
+            "a\\*",
+            "",
+            "**",
+            "abc**",
+            "12345678*",
+            "123456789*",
+            "12345678",
+            "1234567?",
+            "a\0*",
+        ];
+        for pattern in patterns {
+            for name in [
+                "",
+                "a",
+                "abc",
+                "abcd",
+                "ab",
+                "a*",
+                "bbb",
+                "*",
+                "12345678",
+                "1234567",
+                "123456789",
+                "12345678x",
+                "a\0",
+                "a\0b",
+            ] {
                 let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
                 let expected = glob::matches(pattern, name, false);
-                assert_eq!(Pattern::new(pattern).matches(name), expected, "{pattern:?} {name:?}");
+                let matches = Pattern::new(pattern).matches(Name::new(name));
+                assert_eq!(matches, expected, "{pattern:?} {name:?}");
             }
         }
         assert_eq!(Pattern::new(b"user:*").form, Form::Prefix);

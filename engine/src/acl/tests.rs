@@ -3,6 +3,7 @@
 use crate::testing::{Server, expect, with};
 
 mod keys;
+mod replicate;
 
 /// A server with a second client, which is the user `alice` with these rules.
 fn alice(rules: &str) -> (Server, usize) {

@@ -223,15 +223,24 @@ impl User {
     }
 
     /// The rules that make the same user of a new one.
-    pub fn describe(&self) -> Vec<u8> {
+    pub fn rules(&self) -> Vec<Vec<u8>> {
         let mut parts: Vec<Vec<u8>> =
             self.flags().iter().map(|flag| flag.as_bytes().to_vec()).collect();
         parts.extend(self.passwords.iter().map(|hash| [b"#", hex(hash).as_bytes()].concat()));
         for (place, selector) in self.selectors.iter().enumerate() {
             let text = selector.describe();
-            parts.push(if place == 0 { text } else { [b"(", &text[..], b")"].concat() });
+            match place {
+                // No rule of a selector has a blank in it.
+                0 => parts.extend(text.split(|byte| *byte == b' ').map(<[u8]>::to_vec)),
+                _ => parts.push([b"(", &text[..], b")"].concat()),
+            }
         }
-        parts.join(&b' ')
+        parts
+    }
+
+    /// The same as one text.
+    pub fn describe(&self) -> Vec<u8> {
+        self.rules().join(&b' ')
     }
 
     /// The line that stands for it in a file.

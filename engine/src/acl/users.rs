@@ -10,6 +10,10 @@ pub struct Users {
     by_name: BTreeMap<Vec<u8>, Arc<User>>,
     /// New users may use all channels (`acl-pubsub-default`).
     pub channels_for_all: bool,
+    /// Replicas have the same users (`acl-replicate`).
+    pub replicated: bool,
+    /// The digest of our primary's users, if it has told.
+    pub digest_of_primary: Option<String>,
     /// What was refused.
     pub log: Log,
 }
@@ -17,8 +21,13 @@ pub struct Users {
 impl Default for Users {
     /// None but the default one, which may do everything.
     fn default() -> Users {
-        let mut users =
-            Users { by_name: BTreeMap::new(), channels_for_all: false, log: Log::default() };
+        let mut users = Users {
+            by_name: BTreeMap::new(),
+            channels_for_all: false,
+            replicated: false,
+            digest_of_primary: None,
+            log: Log::default(),
+        };
         users.put(Arc::new(User::new_default()));
         users
     }

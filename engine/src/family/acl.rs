@@ -15,6 +15,7 @@ use crate::command::*;
 use crate::context::{Context, Done};
 use crate::host::HostCall;
 use crate::refusal::Refusal;
+use crate::session::Peer;
 use protocol::number::parse_i64;
 use protocol::resp::{Args, Reply};
 
@@ -44,7 +45,7 @@ pub(super) const COMMANDS: &[Spec] = &[
 const ACL: &[Spec] = &[
     //  name         arity        flags            keys     handler
     cmd("acl|cat",     at_least(2), ALL,             NO_KEYS, cat),
-    cmd("acl|deluser", at_least(3), OPS,             NO_KEYS, deluser),
+    cmd("acl|deluser", at_least(3), OPS | IN_STREAM, NO_KEYS, deluser),
     cmd("acl|dryrun",  at_least(4), OPS,             NO_KEYS, dryrun),
     cmd("acl|genpass", at_least(2), ALL,             NO_KEYS, genpass),
     cmd("acl|getuser", exactly(3),  OPS,             NO_KEYS, getuser),
@@ -53,7 +54,7 @@ const ACL: &[Spec] = &[
     cmd("acl|load",    exactly(2),  OPS,             NO_KEYS, load),
     cmd("acl|log",     at_least(2), OPS,             NO_KEYS, log),
     cmd("acl|save",    exactly(2),  OPS,             NO_KEYS, save),
-    cmd("acl|setuser", at_least(3), OPS,             NO_KEYS, setuser),
+    cmd("acl|setuser", at_least(3), OPS | IN_STREAM, NO_KEYS, setuser),
     cmd("acl|users",   exactly(2),  OPS,             NO_KEYS, users),
     cmd("acl|whoami",  exactly(2),  ALL,             NO_KEYS, whoami),
 ];
@@ -203,12 +204,22 @@ fn deluser(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if args.iter_from(2).any(|name| name == DEFAULT) {
         return Err(Refusal::fixed("ERR The 'default' user cannot be removed"));
     }
-    let host = ctx.host.as_deref_mut().expect("a host does not call itself");
-    let mut deleted = 0;
-    for name in args.iter_from(2) {
-        deleted += i64::from(ctx.engine.delete_user(host, ctx.session, name));
+    if ctx.engine.keeps_own_users(ctx.session.peer) {
+        ctx.reply.int(0);
+        return Ok(Done::NOTHING);
     }
-    ctx.reply.int(deleted);
+    let names: Vec<_> = args.iter_from(2).flat_map(|name| ctx.users_to_go(name)).collect();
+    let host = ctx.host.as_deref_mut().expect("a host does not call itself");
+    let mut gone = Vec::new();
+    for name in names {
+        if ctx.engine.delete_user(host, ctx.session, &name) {
+            gone.push(name);
+        }
+    }
+    ctx.reply.int(gone.len() as i64);
+    if !gone.is_empty() {
+        ctx.state_users(&[], &gone);
+    }
     Ok(Done::NOTHING)
 }
 
@@ -304,7 +315,11 @@ fn list(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
 
 /// `ACL LOAD`: the users are those of the file, or none has changed.
 fn load(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    ctx.host(HostCall::AclLoad, args)
+    let users = ctx.engine.users.iter();
+    let before: Vec<Vec<u8>> = users.map(|user| user.name.clone()).collect();
+    let done = ctx.host(HostCall::AclLoad, args)?;
+    ctx.state_all_users(&before);
+    Ok(done)
 }
 
 /// `ACL LOG [count|RESET]` → what was refused, the newest first.
@@ -367,8 +382,15 @@ fn setuser(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if !is_plain(name) {
         return Err(Refusal::fixed("ERR Usernames can't contain spaces or null characters"));
     }
+    let peer = ctx.session.peer;
+    if ctx.engine.keeps_own_users(peer) {
+        ctx.reply.ok();
+        return Ok(Done::NOTHING);
+    }
     let host = ctx.host.as_deref_mut().expect("a host does not call itself");
     let set = ctx.engine.set_user(host, ctx.session, name, args.iter_from(3));
+    // What our primary knows and we do not is no difference of data; that of the digests shows it.
+    let set = set.or_else(|failure| if peer == Peer::Primary { Ok(()) } else { Err(failure) });
     set.map_err(|failure| match failure {
         Failure::Parenthesis(word) => {
             Refusal::quoting("ERR Unmatched parenthesis in acl selector starting at '", &word, "'.")
@@ -379,6 +401,7 @@ fn setuser(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             &format!("': {}", error.text()),
         ),
     })?;
+    ctx.state_users(&[name.to_vec()], &[]);
     ctx.reply.ok();
     Ok(Done::NOTHING)
 }

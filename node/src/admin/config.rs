@@ -5,6 +5,7 @@ use crate::node::Outside;
 use backup::files::Files;
 use engine::Engine;
 use engine::acl::rules;
+use engine::acl::user::DEFAULT;
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -168,6 +169,11 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
         "requirepass" => {
             let password = settings.requirepass.as_bytes();
             ctx.engine.set_default_password(Some(&mut *ctx.session), password);
+            ctx.state_users(&[DEFAULT.to_vec()], &[]);
+        }
+        "acl-replicate" => {
+            ctx.engine.users.replicated = settings.acl_replicate;
+            host.replication.users_due = true;
         }
         "maxclients" => host.world.make_room_for_clients(settings.maxclients)?,
         _ => crate::config_apply::to_engine(settings, ctx.engine),
