@@ -8,7 +8,8 @@ use std::fs;
 /// A request that is answered with an error: its text.
 fn refused(connection: &mut redis::Connection, words: &[&str]) -> String {
     let answer: redis::RedisResult<redis::Value> = command(words).query(connection);
-    answer.expect_err("it is refused").to_string()
+    let error = answer.expect_err("it is refused");
+    format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default())
 }
 
 /// A connection of a user.
