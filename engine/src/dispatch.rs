@@ -227,13 +227,9 @@ impl Engine {
                 before = out.len();
             }
         }
-        if let Err(mut refusal) = self.admit(session, spec, args) {
-            if spec.flags.has(command::RUNS_QUEUE) && session.multi.take().is_some() {
-                self.unwatch_all(session);
-                let text = b"EXECABORT Transaction discarded because of: ";
-                let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
-                refusal = Refusal::from([&text[..], reason].concat());
-            }
+        if let Err(refusal) = self.admit(session, spec, args) {
+            self.note_refused_by_acl(host, session, spec, args, &refusal);
+            let refusal = self.discard_refused(session, spec, refusal);
             self.reject(session, spec, &refusal, out);
             return self.finish(session, before, out);
         }
@@ -252,6 +248,17 @@ impl Engine {
         self.finish(session, before, out)
     }
 
+    /// Gives up the transaction that EXEC is refused for.
+    fn discard_refused(&mut self, session: &mut Session, spec: &Spec, refusal: Refusal) -> Refusal {
+        if !spec.flags.has(command::RUNS_QUEUE) || session.multi.take().is_none() {
+            return refusal;
+        }
+        self.unwatch_all(session);
+        let text = b"EXECABORT Transaction discarded because of: ";
+        let reason = refusal.text.strip_prefix(b"ERR ").unwrap_or(&refusal.text);
+        Refusal::from([&text[..], reason].concat())
+    }
+
     /// Runs a command again that has waited. Its reply is in `out`, unless the session is suspended still.
     pub(crate) fn rerun(
         &mut self,
@@ -266,7 +273,10 @@ impl Engine {
                 let prepared = Prepared { spec: Some(spec), hash: None };
                 self.run(host, session, prepared, args, None, out);
             }
-            Err(refusal) => self.reject(session, spec, &refusal, out),
+            Err(refusal) => {
+                self.note_refused_by_acl(host, session, spec, args, &refusal);
+                self.reject(session, spec, &refusal, out);
+            }
         }
         self.finish(session, 0, out)
     }
@@ -486,8 +496,8 @@ impl Engine {
                     .of_unknown()),
             };
         }
-        if !session.authenticated && !spec.flags.has(command::NO_AUTH) {
-            return Err(Refusal::NO_AUTH);
+        if session.account.is_restricted() {
+            self.admit_restricted(session, spec, args)?;
         }
         if session.multi.is_some() && spec.flags.has(command::NO_MULTI) {
             return Err(Refusal::fixed("ERR Command not allowed inside a transaction"));
@@ -600,6 +610,12 @@ impl Engine {
             self.unit.stated = false;
             let db = session.db;
             let refused = self.refused.list.len();
+            // The permissions may have changed since it was queued.
+            if let Err(denied) = self.acl_verdict(session, queued.spec, args) {
+                let refusal = self.refuse_queued(host, session, queued.spec, args, denied);
+                self.refuse(session, &refusal, out);
+                continue;
+            }
             let changes = self.call(host, session, queued.spec, None, args, out);
             self.refused.list[refused..].iter_mut().for_each(|refused| refused.queued = Some(at));
             total += changes;

@@ -7,6 +7,7 @@
 //! - the rules of what may run when: [`crate::dispatch`]
 //! - keys, one by one: `access`; those whose time has come: `sweep`; those that somebody watches: `watch`
 
+use crate::acl::users::Users;
 use crate::blocking::Waiters;
 use crate::command::Spec;
 use crate::eviction::Eviction;
@@ -97,8 +98,8 @@ pub struct Engine {
     pub dirty: u64,
     /// What clients may call commands, if that was changed (`rename-command`).
     pub names: Option<Arc<Names>>,
-    /// Password that clients need, if any.
-    pub password: Vec<u8>,
+    /// Who there may be, and what each may do.
+    pub users: Users,
     /// The longest string, in bytes (`proto-max-bulk-len`).
     pub string_max: u64,
     /// Replicas and files are told to UNLINK what is removed on the way (`lazyfree-lazy-server-del`), not to DEL it.
@@ -159,6 +160,9 @@ pub struct Engine {
     pub(crate) own_expiring: BTreeSet<(usize, Vec<u8>)>,
     /// Where the next part of them begins that is looked at.
     pub(crate) own_sweep: (usize, Vec<u8>),
+    /// Keys that commands looked at, and those that they changed.
+    #[cfg(test)]
+    pub(crate) touched: [Vec<Vec<u8>>; 2],
 }
 
 impl Engine {
@@ -182,7 +186,7 @@ impl Engine {
             long_ns: u64::MAX,
             dirty: 0,
             names: None,
-            password: Vec::new(),
+            users: Users::default(),
             string_max: 512 << 20,
             unlinks_removed: false,
             unlinks_expired: false,
@@ -221,6 +225,8 @@ impl Engine {
             sweep: (0, 0),
             own_expiring: BTreeSet::new(),
             own_sweep: Default::default(),
+            #[cfg(test)]
+            touched: Default::default(),
         }
     }
 
@@ -263,7 +269,7 @@ impl Engine {
     pub fn connect(&mut self) -> usize {
         let mut session = Box::new(Session::new(self.next_id));
         self.next_id += 1;
-        session.authenticated = self.password.is_empty();
+        session.account = self.first_account();
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.sessions.push(None);
             self.sessions.len() - 1
@@ -363,6 +369,11 @@ impl Engine {
         self.own_expiring.clear();
         self.sweep = (0, 0);
         self.replace_functions(functions)
+    }
+
+    /// All sessions that are in their slots.
+    pub(crate) fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.sessions.iter_mut().filter_map(|session| session.as_deref_mut())
     }
 
     /// All sessions that are in their slots.

@@ -8,6 +8,7 @@
 //! - [`command`]: the table of commands: one declarative row each
 //! - [`names`]: what clients may call them (`rename-command`); `lookup`: what they mean
 //! - [`family`]: the commands themselves, a file per family
+//! - [`acl`]: users and what each may do; [`keys_used`]: the keys of a request
 //! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
 //! - [`context`]: what a handler sees; [`refusal`]: how it says no; [`refused`]: what a primary or a file said in vain
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod acl;
 pub mod arguments;
 pub mod blocking;
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub mod geohash;
 pub mod glob;
 pub mod grammar;
 pub mod host;
+pub mod keys_used;
 pub mod latency;
 mod lookup;
 pub mod messages;

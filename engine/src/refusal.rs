@@ -17,6 +17,8 @@ pub enum Kind {
     Unknown,
     /// Its arguments: their number, an option, a number that is none, a database that is not there.
     Shape,
+    /// The user's permissions.
+    Permission,
     /// The data: a key of another type, a key that is there or is not, a sum that would overflow.
     State,
 }
@@ -73,6 +75,18 @@ impl Refusal {
     pub const fn of_state(mut self) -> Refusal {
         self.kind = Kind::State;
         self
+    }
+
+    /// The same for what a user may not do.
+    #[must_use]
+    pub const fn of_denial(mut self) -> Refusal {
+        self.kind = Kind::Permission;
+        self
+    }
+
+    /// Whether the user's permissions were in the way.
+    pub fn is_denial(&self) -> bool {
+        self.kind == Kind::Permission
     }
 
     /// The same for a name that nobody knows.

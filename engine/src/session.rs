@@ -1,5 +1,6 @@
 //! The state of one client, as far as commands see it.
 
+use crate::acl::account::Account;
 use crate::blocking::Blocked;
 use crate::command::{Flags, Spec};
 use crate::host::Receipt;
@@ -102,8 +103,8 @@ pub struct Session {
     pub db: usize,
     /// Whether it speaks version 3 of the protocol.
     pub resp3: bool,
-    /// Whether it has proven who it is, or needs not.
-    pub authenticated: bool,
+    /// Who it is, and whether it has to be looked at what it asks for.
+    pub account: Account,
     /// Who is at the other end.
     pub peer: Peer,
     /// A batch ends behind a request of which nobody can say that it failed elsewhere too ([`crate::refused`]). For our

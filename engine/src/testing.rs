@@ -10,7 +10,7 @@ use crate::context::{Class, Context, Done};
 use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
-use crate::session::Peer;
+use crate::session::{Peer, Session};
 use crate::{Engine, digest};
 use protocol::resp::request::{OwnedArgs, split_inline};
 use protocol::resp::{Args, Batch};
@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 /// A host that keeps journaled units and can do nothing else.
 #[derive(Default)]
-struct Recorder {
+pub(crate) struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
     excess: u64,
     /// The time of its clock, and by how much each look at it puts it forward.
@@ -30,6 +30,10 @@ struct Recorder {
     answers: VecDeque<Answers>,
     asked: Vec<u8>,
     logged: Vec<String>,
+    /// Secrets that were given out.
+    secrets: u8,
+    /// Slots of clients that were disconnected.
+    pub(crate) closed: Vec<usize>,
 }
 
 impl Host for Recorder {
@@ -61,6 +65,20 @@ impl Host for Recorder {
         })
     }
 
+    fn secret(&mut self) -> [u8; 20] {
+        self.secrets += 1;
+        [self.secrets; 20]
+    }
+
+    fn describe(&self, session: &Session, _: i64) -> String {
+        format!("id={} cmd={}", session.id, session.last_command.map_or("NULL", |spec| spec.name))
+    }
+
+    fn disconnect(&mut self, engine: &mut Engine, slot: usize) {
+        engine.withdraw(slot);
+        self.closed.push(slot);
+    }
+
     fn perform(
         &mut self,
         call: HostCall,
@@ -70,6 +88,9 @@ impl Host for Recorder {
         Err(Refusal::new(format!("ERR {call:?} is not for tests")))
     }
 }
+
+/// The same for who needs a host and no server.
+pub(crate) type Nobody = Recorder;
 
 /// An engine with one client.
 pub(crate) struct Server {
@@ -123,6 +144,11 @@ impl Server {
         let session = self.engine.session_mut(self.slot).expect("in its slot");
         session.outbox.extend_from_slice(rest);
         text
+    }
+
+    /// Slots of clients that were disconnected since the last call.
+    pub fn closed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.recorder.closed)
     }
 
     /// Each look at the clock takes so many nanoseconds.
@@ -231,14 +257,19 @@ impl Server {
     /// Executes what another server journaled, as its replica would.
     pub fn replay(&mut self, from: &mut Server) {
         for (dbs, unit) in std::mem::take(&mut from.recorder.units) {
-            let session = self.engine.session_mut(self.slot).expect("in its slot");
-            (session.peer, session.db) = (Peer::Primary, dbs.0);
-            for args in commands(&unit) {
-                let reply = self.execute(args.args());
-                assert!(!is_error(&reply), "{reply}");
-            }
+            self.session().db = dbs.0;
+            self.replay_unit(&unit);
         }
-        self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
+    }
+
+    /// The same for one unit.
+    pub fn replay_unit(&mut self, unit: &[u8]) {
+        self.session().peer = Peer::Primary;
+        for args in commands(unit) {
+            let reply = self.execute(args.args());
+            assert!(!is_error(&reply), "{reply}");
+        }
+        self.session().peer = Peer::Client;
     }
 
     /// Executes lines in one batch, as our primary or a file says them. Gives how many were executed, and what was refused.

@@ -125,6 +125,7 @@ impl Node {
         let seed = u64::from_le_bytes(std::array::from_fn(|at| seed[at]));
         let mut engine = Engine::new(settings.databases as usize, seed);
         engine.set_time(now.unix_ms, now.steady_ns);
+        engine.set_default_password(None, settings.requirepass.as_bytes());
         let id = ReplicationId::from_random(world.random());
         let run_id = ReplicationId::from_random(world.random()).to_string();
         let identity = Identity { run_id, started_ms: engine.steady_ms };
@@ -271,7 +272,7 @@ impl Node {
         if self.host.clients.count() >= settings.maxclients as usize {
             return Some("-ERR max number of clients reached\r\n");
         }
-        if settings.protected_mode && settings.requirepass.is_empty() && !local {
+        if settings.protected_mode && self.engine.users.default_user().nopass && !local {
             return Some(concat!(
                 "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for ",
                 "the default user. In this mode connections are only accepted from the loopback interface. If you want to ",

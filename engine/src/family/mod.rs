@@ -3,6 +3,7 @@
 use crate::command::{Spec, Table};
 use std::sync::OnceLock;
 
+pub mod acl;
 pub mod bitfield;
 pub mod bitmaps;
 pub mod blocking;
@@ -37,6 +38,7 @@ pub mod zsets;
 
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
+    acl::COMMANDS,
     blocking::COMMANDS,
     bitfield::COMMANDS,
     bitmaps::COMMANDS,

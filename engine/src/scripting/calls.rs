@@ -10,6 +10,7 @@ use keyspace::table::hash_bytes;
 use protocol::resp::Args;
 use script::caller::{Audience, Caller, Level, Request};
 use script::flags::Flags;
+use std::borrow::Cow;
 
 /// All that a running script reaches.
 pub(super) struct Calls<'a> {
@@ -48,6 +49,17 @@ impl Calls<'_> {
             None => self.engine.stats.note_error(b"ERR"),
         }
         reason
+    }
+
+    /// Whether a command may be run now, and by this user.
+    fn admit(&mut self, spec: &'static command::Spec, args: Args<'_>) -> Result<(), Reason> {
+        let (engine, session) = (&mut *self.engine, &*self.session);
+        engine.admit_from_script(session, spec)?;
+        if let Err(denied) = engine.acl_verdict(session, spec, args) {
+            let refusal = engine.acl_refusal_in_script(self.host, session, spec, args, denied);
+            return Err(Cow::Owned([b"-", &refusal.text[..]].concat()));
+        }
+        engine.admit_write_from_script(session, spec, self.situation)
     }
 
     /// Runs a command whose checks have passed. What it did is put with what the script did before.
@@ -93,7 +105,7 @@ impl Caller for Calls<'_> {
             protocol::resp::encode::command(&mut raw, own.args().iter_from(0));
             return self.call(Request { args: own.args(), raw: &raw, ..request }, out);
         }
-        if let Err(reason) = self.engine.admit_from_script(self.session, spec, self.situation) {
+        if let Err(reason) = self.admit(spec, args) {
             return Err(self.refuse(Some(spec), reason));
         }
         self.situation.wrote |= spec.flags.has(command::WRITE);
@@ -103,7 +115,12 @@ impl Caller for Calls<'_> {
 
     fn may_run(&mut self, args: Args<'_>) -> Option<bool> {
         let found = self.engine.command_for(self.session, args.at(0));
-        found.and_then(|spec| command::subcommand(spec, args)).map(|_| true)
+        let spec = found.and_then(|spec| command::subcommand(spec, args))?;
+        // What is no request has no keys that could be looked at.
+        Some(match spec.arity.fits(args.len()) {
+            true => self.engine.acl_verdict(self.session, spec, args).is_ok(),
+            false => !self.session.account.is_restricted(),
+        })
     }
 
     fn set_audience(&mut self, audience: Audience) {

@@ -440,9 +440,9 @@ fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);
     line(out, "client_output_buffer_limit_disconnections", own.output_buffer_limit_disconnections);
     line(out, "acl_access_denied_auth", engine_stats.acl_access_denied_auth);
-    for name in ["cmd", "key", "channel"] {
-        line(out, &format!("acl_access_denied_{name}"), 0);
-    }
+    line(out, "acl_access_denied_cmd", engine_stats.acl_access_denied_cmd);
+    line(out, "acl_access_denied_key", engine_stats.acl_access_denied_key);
+    line(out, "acl_access_denied_channel", engine_stats.acl_access_denied_channel);
 }
 
 fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
@@ -451,12 +451,35 @@ fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     }
 }
 
+/// Whether our users are our primary's.
+fn user_lines(engine: &Engine, is_replica: bool, out: &mut String) {
+    let own = engine.users.digest();
+    line(out, "acl_digest", &own);
+    if !is_replica {
+        return;
+    }
+    let told = engine.users.digest_of_primary.as_ref();
+    line(out, "master_acl_digest", told.map_or("", |digest| digest));
+    line(
+        out,
+        "acl_in_sync",
+        match told {
+            None => "unknown",
+            Some(digest) if *digest == own => "yes",
+            Some(_) => "no",
+        },
+    );
+}
+
 fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let state = &host.replication;
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
     if let Some(following) = state.following() {
         link_lines(host, following, engine.steady_ms as u64, out);
+    }
+    if host.settings.acl_replicate {
+        user_lines(engine, state.is_replica(), out);
     }
     let shown: Vec<&Feed> = host.shown_replicas().collect();
     line(out, "connected_slaves", shown.len());

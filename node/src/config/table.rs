@@ -254,8 +254,9 @@ settings! {
     // ---- Security
     "requirepass"              => requirepass: String                  = NONE,           any,             MUTABLE | SENSITIVE;
     "aclfile"                  => aclfile: String                      = NONE,           any,             IMMUTABLE;
-    "acl-pubsub-default"       => acl_pubsub_default: PubsubDefault    = PubsubDefault::ResetChannels, (),              MUTABLE | NO_EFFECT, "there are no ACL users yet";
-    "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE | NO_EFFECT, "there are no ACL users yet";
+    "acl-pubsub-default"       => acl_pubsub_default: PubsubDefault    = PubsubDefault::ResetChannels, (),              MUTABLE;
+    "acl-replicate"            => acl_replicate: bool                  = false,          Either,          MUTABLE;
+    "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE;
     "enable-protected-configs" => enable_protected_configs: Permission = Permission::No, (),              IMMUTABLE;
     "enable-debug-command"     => enable_debug_command: Permission     = Permission::No, (),              IMMUTABLE;
     "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE;
