@@ -80,6 +80,8 @@ impl Engine {
     /// Whether a key must not be seen, as its time has come. It is removed, or hidden on a replica.
     #[inline]
     fn hides(&mut self, scope: Scope, key: Key<'_>) -> bool {
+        #[cfg(test)]
+        self.touched[0].push(key.bytes.to_vec());
         self.dbs[scope.db].expiring_len() > 0 && self.reap(scope, key)
     }
 
@@ -235,6 +237,8 @@ impl Engine {
     /// Publishes that a key is about to be added, if anybody asked for that and it is not there yet.
     #[inline]
     fn notify_new(&mut self, db: usize, key: Key<'_>) {
+        #[cfg(test)]
+        self.touched[1].push(key.bytes.to_vec());
         if self.events.has(Class::New) && !self.has(db, key) {
             self.notify(db, Class::New, "new", key.bytes);
         }
@@ -266,6 +270,8 @@ impl Engine {
 
     /// Removes a key without a word to anyone. Large values are freed elsewhere.
     pub fn delete(&mut self, db: usize, key: Key<'_>) -> bool {
+        #[cfg(test)]
+        self.touched[1].push(key.bytes.to_vec());
         self.dbs[db].delete(key.hash, key.bytes, &mut self.garbage)
     }
 }

@@ -8,6 +8,14 @@ pub fn int(text: &[u8]) -> Result<i64, Refusal> {
     number::parse_i64(text).ok_or(Refusal::NOT_INTEGER)
 }
 
+/// Whether a text may be a client's name: printable, no blanks. `what` it is, for the refusal.
+pub fn client_name(name: &[u8], what: &str) -> Result<(), Refusal> {
+    if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("ERR {what} cannot contain spaces, newlines or special characters.")))
+}
+
 /// An integer of 32 bits, which numbers of databases are.
 pub fn small_int(text: &[u8]) -> Result<i32, Refusal> {
     const OUTSIDE: Refusal =

@@ -7,6 +7,7 @@
 //! - the rules of what may run when: [`crate::dispatch`]
 //! - keys, one by one: `access`; those whose time has come: `sweep`; those that somebody watches: `watch`
 
+use crate::acl::users::Users;
 use crate::blocking::Waiters;
 use crate::command::Spec;
 use crate::eviction::Eviction;
@@ -15,6 +16,7 @@ use crate::messages::{EventSettings, Message};
 use crate::names::Names;
 use crate::random::Random;
 use crate::refused::Refusals;
+use crate::scripting::Scripts;
 use crate::session::{OutboxLimits, Session, SessionId};
 use crate::slowlog::Slowlog;
 use crate::statistics::Stats;
@@ -96,8 +98,8 @@ pub struct Engine {
     pub dirty: u64,
     /// What clients may call commands, if that was changed (`rename-command`).
     pub names: Option<Arc<Names>>,
-    /// Password that clients need, if any.
-    pub password: Vec<u8>,
+    /// Who there may be, and what each may do.
+    pub users: Users,
     /// The longest string, in bytes (`proto-max-bulk-len`).
     pub string_max: u64,
     /// Replicas and files are told to UNLINK what is removed on the way (`lazyfree-lazy-server-del`), not to DEL it.
@@ -106,14 +108,12 @@ pub struct Engine {
     pub unlinks_expired: bool,
     /// Payloads of RESTORE are taken whatever their checksums are (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skips_checksums: bool,
-    /// Scripts may run commands that they may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
-    pub deny_scripts_disabled: bool,
     /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`crate::context::Class`]; with the two kinds of channels.
     pub events: EventSettings,
-    /// Sources of function libraries, kept for the files that they came in.
-    pub functions: Vec<Vec<u8>>,
+    /// Scripts and functions.
+    pub scripts: Scripts,
     /// Values that are to be freed elsewhere.
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
@@ -160,6 +160,9 @@ pub struct Engine {
     pub(crate) own_expiring: BTreeSet<(usize, Vec<u8>)>,
     /// Where the next part of them begins that is looked at.
     pub(crate) own_sweep: (usize, Vec<u8>),
+    /// Keys that commands looked at, and those that they changed.
+    #[cfg(test)]
+    pub(crate) touched: [Vec<Vec<u8>>; 2],
 }
 
 impl Engine {
@@ -183,15 +186,14 @@ impl Engine {
             long_ns: u64::MAX,
             dirty: 0,
             names: None,
-            password: Vec::new(),
+            users: Users::default(),
             string_max: 512 << 20,
             unlinks_removed: false,
             unlinks_expired: false,
             skips_checksums: false,
-            deny_scripts_disabled: false,
             active_expire: true,
             events: EventSettings::default(),
-            functions: Vec::new(),
+            scripts: Scripts::default(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
             yields: false,
@@ -223,6 +225,8 @@ impl Engine {
             sweep: (0, 0),
             own_expiring: BTreeSet::new(),
             own_sweep: Default::default(),
+            #[cfg(test)]
+            touched: Default::default(),
         }
     }
 
@@ -265,7 +269,7 @@ impl Engine {
     pub fn connect(&mut self) -> usize {
         let mut session = Box::new(Session::new(self.next_id));
         self.next_id += 1;
-        session.authenticated = self.password.is_empty();
+        session.account = self.first_account();
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.sessions.push(None);
             self.sessions.len() - 1
@@ -282,6 +286,7 @@ impl Engine {
         self.withdraw_from_all(&mut session);
         self.slots_by_id.remove(&session.id);
         self.free_slots.push(slot);
+        self.orphan_script(session);
     }
 
     /// A session's connection is closed, and it keeps its slot until it is [disconnected](Self::disconnect): it gets and hears
@@ -343,13 +348,15 @@ impl Engine {
     ///
     /// Whoever has an eye on a key learns of it: transactions that watch one are spoilt unless it is missing before and
     /// after, clients that track are told to forget all (`executing` among them, which is not in its slot), and for
-    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done.
+    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done. What is wrong
+    /// with libraries of functions that cannot be run comes back.
     pub fn replace_data(
         &mut self,
         mut dbs: Vec<Db>,
         functions: Vec<Vec<u8>>,
         executing: Option<&Session>,
-    ) {
+    ) -> Vec<String> {
+        assert!(!self.is_paused_in_script(), "nothing changes behind a script's back");
         assert_eq!(dbs.len(), self.dbs.len(), "sessions have selected some of them");
         for (db, replacement) in dbs.iter().enumerate() {
             self.waiters.note_all(db);
@@ -359,9 +366,14 @@ impl Engine {
         dbs.iter_mut().for_each(|db| db.set_dense(self.memory_shared));
         let old = std::mem::replace(&mut self.dbs, dbs);
         self.garbage_dbs.extend(old);
-        self.functions = functions;
         self.own_expiring.clear();
         self.sweep = (0, 0);
+        self.replace_functions(functions)
+    }
+
+    /// All sessions that are in their slots.
+    pub(crate) fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.sessions.iter_mut().filter_map(|session| session.as_deref_mut())
     }
 
     /// All sessions that are in their slots.

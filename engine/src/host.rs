@@ -5,8 +5,11 @@
 //! command would have to be able to stop in the middle.)
 
 use crate::context::{Context, Done};
+use crate::engine::Engine;
 use crate::refusal::Refusal;
+use crate::session::Session;
 use protocol::resp::Args;
+pub use script::caller::Level as LogLevel;
 
 /// How a journal entry travels; see the `journal` crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +26,13 @@ pub enum EntryKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the command of that name")]
 pub enum HostCall {
-    Auth,
+    AclLoad,
+    AclSave,
     BgRewriteAof,
     BgSave,
     Client,
     Config,
     DebugHost,
-    Hello,
     Info,
     LastSave,
     LatencyDoctor,
@@ -113,11 +116,20 @@ pub trait Host {
     /// Bytes in use beyond `maxmemory`.
     fn excess_bytes(&mut self) -> u64;
 
-    /// Writes a warning into the log.
-    fn warn(&mut self, _text: &str) {}
+    /// Writes a line of the log.
+    fn log(&mut self, level: LogLevel, text: &str);
 
     /// Talks to another server, and waits for its answers.
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers;
+
+    /// Random bytes that nobody can foresee.
+    fn secret(&mut self) -> [u8; 20];
+
+    /// A client as CLIENT INFO shows it. `steady_ms`: what the time is.
+    fn describe(&self, session: &Session, steady_ms: i64) -> String;
+
+    /// Closes the connection of another client than the one that is executing, at once.
+    fn disconnect(&mut self, engine: &mut Engine, slot: usize);
 
     /// Answers a command that the engine cannot.
     fn perform(

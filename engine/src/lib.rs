@@ -8,13 +8,14 @@
 //! - [`command`]: the table of commands: one declarative row each
 //! - [`names`]: what clients may call them (`rename-command`); `lookup`: what they mean
 //! - [`family`]: the commands themselves, a file per family
+//! - [`acl`]: users and what each may do; [`keys_used`]: the keys of a request
 //! - [`grammar`]: their arguments, key specifications and history, as Redis 7.2 documents them
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
 //! - [`context`]: what a handler sees; [`refusal`]: how it says no; [`refused`]: what a primary or a file said in vain
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
 //! - [`slowlog`], [`latency`]: what took long, noted by `observe`; [`secrets`]: what is shown to nobody
 //! - `outcome`: effects in forms that all servers take
-//! - [`session`]: the state of one client
+//! - [`session`]: the state of one client; [`scripting`]: scripts and functions
 //! - [`host`]: what is asked of the outside; [`time`]: what the time is within a batch
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod acl;
 pub mod arguments;
 pub mod blocking;
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub mod geohash;
 pub mod glob;
 pub mod grammar;
 pub mod host;
+pub mod keys_used;
 pub mod latency;
 mod lookup;
 pub mod messages;
@@ -49,6 +52,7 @@ mod outcome;
 pub mod random;
 pub mod refusal;
 pub mod refused;
+pub mod scripting;
 pub mod secrets;
 pub mod session;
 pub mod slowlog;

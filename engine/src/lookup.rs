@@ -3,7 +3,7 @@
 //! # Not here
 //! - what is renamed to what: [`crate::names`]; what becomes of a request that means none: [`crate::dispatch`]
 
-use crate::command::Spec;
+use crate::command::{Spec, Table};
 use crate::engine::Engine;
 use crate::family;
 use crate::session::Session;
@@ -42,6 +42,11 @@ impl Engine {
     /// The command of a name of its own, whatever clients call it.
     pub(crate) fn own_command(&self, name: &[u8]) -> Option<&'static Spec> {
         family::table().find(name)
+    }
+
+    /// All commands under their own names.
+    pub(crate) fn table(&self) -> &'static Table {
+        family::table()
     }
 
     /// All commands that clients can find.

@@ -36,7 +36,27 @@ impl Engine {
         spec: &Spec,
         args: Args<'_>,
     ) {
-        if spec.flags.has(ADMIN | SKIP_MONITOR) || session.peer == Peer::Loader {
+        if !spec.flags.has(ADMIN | SKIP_MONITOR) {
+            self.tell_monitors(session, db, spec, args);
+        }
+    }
+
+    /// The same for a command that runs a script: before the script's own commands.
+    #[inline]
+    pub(crate) fn show_script_to_monitors(
+        &mut self,
+        session: &Session,
+        db: usize,
+        spec: &Spec,
+        args: Args<'_>,
+    ) {
+        if !self.monitors.is_empty() {
+            self.tell_monitors(session, db, spec, args);
+        }
+    }
+
+    fn tell_monitors(&mut self, session: &Session, db: usize, spec: &Spec, args: Args<'_>) {
+        if session.peer == Peer::Loader {
             return;
         }
         let line = line(self.now_ms, session, db, spec, args);
@@ -52,7 +72,8 @@ impl Engine {
 
 fn line(now_ms: i64, session: &Session, db: usize, spec: &Spec, args: Args<'_>) -> Vec<u8> {
     let (s, us) = (now_ms / 1000, now_ms % 1000 * 1000);
-    let mut line = format!("+{s}.{us:06} [{db} {}]", session.address).into_bytes();
+    let address = if session.in_script { "lua" } else { &session.address };
+    let mut line = format!("+{s}.{us:06} [{db} {address}]").into_bytes();
     for (position, arg) in args.iter_from(0).enumerate() {
         line.push(b' ');
         encode::quote(&mut line, if is_secret(spec, args, position) { REDACTED } else { arg });

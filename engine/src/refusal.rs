@@ -17,6 +17,8 @@ pub enum Kind {
     Unknown,
     /// Its arguments: their number, an option, a number that is none, a database that is not there.
     Shape,
+    /// The user's permissions.
+    Permission,
     /// The data: a key of another type, a key that is there or is not, a sum that would overflow.
     State,
 }
@@ -28,6 +30,8 @@ pub struct Refusal {
     pub text: Cow<'static, [u8]>,
     /// What was in the way. [`Kind::Shape`] unless [`Refusal::of_state`] or [`Refusal::of_unknown`] said otherwise.
     pub kind: Kind,
+    /// It has been counted among the errors already: a script passes on what a command answered.
+    pub counted: bool,
 }
 
 impl Refusal {
@@ -63,7 +67,7 @@ impl Refusal {
 
     /// A fixed text.
     pub const fn fixed(text: &'static str) -> Refusal {
-        Refusal { text: Cow::Borrowed(text.as_bytes()), kind: Kind::Shape }
+        Refusal { text: Cow::Borrowed(text.as_bytes()), kind: Kind::Shape, counted: false }
     }
 
     /// The same for a request that does not fit the data.
@@ -71,6 +75,18 @@ impl Refusal {
     pub const fn of_state(mut self) -> Refusal {
         self.kind = Kind::State;
         self
+    }
+
+    /// The same for what a user may not do.
+    #[must_use]
+    pub const fn of_denial(mut self) -> Refusal {
+        self.kind = Kind::Permission;
+        self
+    }
+
+    /// Whether the user's permissions were in the way.
+    pub fn is_denial(&self) -> bool {
+        self.kind == Kind::Permission
     }
 
     /// The same for a name that nobody knows.
@@ -112,6 +128,6 @@ impl Refusal {
 /// A text made of bytes that need not be UTF-8.
 impl From<Vec<u8>> for Refusal {
     fn from(text: Vec<u8>) -> Refusal {
-        Refusal { text: Cow::Owned(text), kind: Kind::Shape }
+        Refusal { text: Cow::Owned(text), kind: Kind::Shape, counted: false }
     }
 }

@@ -1,7 +1,8 @@
 //! The state of one client, as far as commands see it.
 
+use crate::acl::account::Account;
 use crate::blocking::Blocked;
-use crate::command::Spec;
+use crate::command::{Flags, Spec};
 use crate::host::Receipt;
 use crate::tracking::Mode;
 use protocol::resp::request::OwnedArgs;
@@ -53,6 +54,8 @@ pub enum ReplyMode {
 /// A command that waits for EXEC.
 pub struct Queued {
     pub(crate) spec: &'static Spec,
+    /// Its properties; of a script, those that it declares.
+    pub(crate) flags: Flags,
     pub(crate) args: OwnedArgs,
 }
 
@@ -100,8 +103,8 @@ pub struct Session {
     pub db: usize,
     /// Whether it speaks version 3 of the protocol.
     pub resp3: bool,
-    /// Whether it has proven who it is, or needs not.
-    pub authenticated: bool,
+    /// Who it is, and whether it has to be looked at what it asks for.
+    pub account: Account,
     /// Who is at the other end.
     pub peer: Peer,
     /// A batch ends behind a request of which nobody can say that it failed elsewhere too ([`crate::refused`]). For our
@@ -123,8 +126,12 @@ pub struct Session {
     pub no_touch: bool,
     /// The transaction being collected.
     pub multi: Option<Multi>,
-    /// Whether a queued command is being executed.
+    /// Whether a queued command is being executed, or one that a script has called: nothing may wait.
     pub in_exec: bool,
+    /// Whether a script's command is being executed.
+    pub in_script: bool,
+    /// Its last command is a script that has paused, or a transaction with one.
+    pub(crate) pauses_in_script: bool,
     /// Messages that answer no request, and replies to commands that waited: not yet with the connection.
     pub outbox: ByteQueue,
     /// How much may wait in the outbox, as the host says.

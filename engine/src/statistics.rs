@@ -36,6 +36,9 @@ pub struct Stats {
     pub evicted_keys: u64,
     pub error_replies: u64,
     pub acl_access_denied_auth: u64,
+    pub acl_access_denied_cmd: u64,
+    pub acl_access_denied_key: u64,
+    pub acl_access_denied_channel: u64,
     pub unexpected_errors: u64,
     /// Payloads of RESTORE that were verified to their last element.
     pub dump_payload_sanitizations: u64,

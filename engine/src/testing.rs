@@ -7,10 +7,10 @@
 //! ```
 
 use crate::context::{Class, Context, Done};
-use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
+use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
-use crate::session::Peer;
+use crate::session::{Peer, Session};
 use crate::{Engine, digest};
 use protocol::resp::request::{OwnedArgs, split_inline};
 use protocol::resp::{Args, Batch};
@@ -18,23 +18,28 @@ use std::collections::VecDeque;
 
 /// A host that keeps journaled units and can do nothing else.
 #[derive(Default)]
-struct Recorder {
+pub(crate) struct Recorder {
     units: Vec<((usize, usize), Vec<u8>)>,
     excess: u64,
     /// The time of its clock, and by how much each look at it puts it forward.
     ns: u64,
     ns_per_look: u64,
     last_kind: Option<EntryKind>,
+    kinds: Vec<EntryKind>,
     /// What other servers will answer, and what they were asked.
     answers: VecDeque<Answers>,
     asked: Vec<u8>,
-    /// The last line of the log.
-    logged: String,
+    logged: Vec<String>,
+    /// Secrets that were given out.
+    secrets: u8,
+    /// Slots of clients that were disconnected.
+    pub(crate) closed: Vec<usize>,
 }
 
 impl Host for Recorder {
     fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
         self.last_kind = Some(kind);
+        self.kinds.push(kind);
         self.units.push((dbs, unit.to_vec()));
         Receipt::default()
     }
@@ -48,8 +53,8 @@ impl Host for Recorder {
         std::mem::take(&mut self.excess)
     }
 
-    fn warn(&mut self, text: &str) {
-        self.logged = text.into();
+    fn log(&mut self, level: LogLevel, text: &str) {
+        self.logged.push(format!("{level:?} {text}"));
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
@@ -58,6 +63,20 @@ impl Host for Recorder {
             answers: vec![Ok(()); conversation.count],
             interruption: None,
         })
+    }
+
+    fn secret(&mut self) -> [u8; 20] {
+        self.secrets += 1;
+        [self.secrets; 20]
+    }
+
+    fn describe(&self, session: &Session, _: i64) -> String {
+        format!("id={} cmd={}", session.id, session.last_command.map_or("NULL", |spec| spec.name))
+    }
+
+    fn disconnect(&mut self, engine: &mut Engine, slot: usize) {
+        engine.withdraw(slot);
+        self.closed.push(slot);
     }
 
     fn perform(
@@ -69,6 +88,9 @@ impl Host for Recorder {
         Err(Refusal::new(format!("ERR {call:?} is not for tests")))
     }
 }
+
+/// The same for who needs a host and no server.
+pub(crate) type Nobody = Recorder;
 
 /// An engine with one client.
 pub(crate) struct Server {
@@ -124,6 +146,11 @@ impl Server {
         text
     }
 
+    /// Slots of clients that were disconnected since the last call.
+    pub fn closed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.recorder.closed)
+    }
+
     /// Each look at the clock takes so many nanoseconds.
     pub fn slow_clock(&mut self, ns: u64) {
         self.recorder.ns_per_look = ns;
@@ -137,11 +164,6 @@ impl Server {
     /// What the next server that is asked will answer; others take everything.
     pub fn will_answer(&mut self, answers: Answers) {
         self.recorder.answers.push_back(answers);
-    }
-
-    /// The last line of the log.
-    pub fn logged(&self) -> &str {
-        &self.recorder.logged
     }
 
     /// What another server was asked last, encoded.
@@ -186,6 +208,26 @@ impl Server {
         texts.join("; ")
     }
 
+    /// Goes on with a script that has paused. Returns whether it has paused again.
+    pub fn go_on(&mut self) -> bool {
+        self.engine.go_on_with_script(&mut self.recorder)
+    }
+
+    /// A client is gone.
+    pub fn leave(&mut self, slot: usize) {
+        self.engine.disconnect(slot);
+    }
+
+    /// Lines of the log since the last call.
+    pub fn logged(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.recorder.logged)
+    }
+
+    /// How the journaled units travelled since the last call to [`Server::journal`].
+    pub fn kinds(&self) -> &[EntryKind] {
+        &self.recorder.kinds
+    }
+
     /// Removes what has expired, as the host's timer has it done.
     pub fn sweep(&mut self) {
         while self.engine.sweep(&mut self.recorder) {}
@@ -199,6 +241,7 @@ impl Server {
 
     /// What was journaled since the last call: units by `; `, commands of a unit by ` | `.
     pub fn journal(&mut self) -> String {
+        self.recorder.kinds.clear();
         let units = std::mem::take(&mut self.recorder.units);
         let texts = units.iter().map(|(_, unit)| {
             let lines = commands(unit).into_iter().map(|args| {
@@ -214,14 +257,19 @@ impl Server {
     /// Executes what another server journaled, as its replica would.
     pub fn replay(&mut self, from: &mut Server) {
         for (dbs, unit) in std::mem::take(&mut from.recorder.units) {
-            let session = self.engine.session_mut(self.slot).expect("in its slot");
-            (session.peer, session.db) = (Peer::Primary, dbs.0);
-            for args in commands(&unit) {
-                let reply = self.execute(args.args());
-                assert!(!is_error(&reply), "{reply}");
-            }
+            self.session().db = dbs.0;
+            self.replay_unit(&unit);
         }
-        self.engine.session_mut(self.slot).expect("in its slot").peer = Peer::Client;
+    }
+
+    /// The same for one unit.
+    pub fn replay_unit(&mut self, unit: &[u8]) {
+        self.session().peer = Peer::Primary;
+        for args in commands(unit) {
+            let reply = self.execute(args.args());
+            assert!(!is_error(&reply), "{reply}");
+        }
+        self.session().peer = Peer::Client;
     }
 
     /// Executes lines in one batch, as our primary or a file says them. Gives how many were executed, and what was refused.

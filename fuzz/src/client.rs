@@ -2,7 +2,7 @@
 
 use engine::context::{Context, Done};
 use engine::host::{Answers, Conversation, EntryKind, HostCall, Interruption, Receipt};
-use engine::{Engine, Host, Refusal};
+use engine::{Engine, Host, Refusal, Session};
 use keyspace::db::EntryRef;
 use keyspace::limits::Limits;
 use keyspace::table::hash_bytes;
@@ -31,6 +31,18 @@ impl Host for Nowhere {
 
     fn converse(&mut self, _: &Conversation<'_>) -> Answers {
         Answers { interruption: Some(Interruption::Connecting), ..Answers::default() }
+    }
+
+    fn secret(&mut self) -> [u8; 20] {
+        [7; 20]
+    }
+
+    fn describe(&self, _: &Session, _: i64) -> String {
+        String::new()
+    }
+
+    fn disconnect(&mut self, engine: &mut Engine, slot: usize) {
+        engine.withdraw(slot);
     }
 
     fn perform(&mut self, _: HostCall, _: &mut Context<'_>, _: Args<'_>) -> Result<Done, Refusal> {

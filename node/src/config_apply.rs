@@ -1,6 +1,6 @@
 //! What the configuration means for the engine.
 
-use crate::config::{EvictionPolicy, Settings};
+use crate::config::{EvictionPolicy, PubsubDefault, Settings};
 use engine::Engine;
 use engine::context::Class;
 use engine::eviction::round_us;
@@ -10,7 +10,9 @@ use keyspace::limits::Limits;
 
 /// Brings the engine up to date with all that it needs to know of the settings.
 pub fn to_engine(settings: &Settings, engine: &mut Engine) {
-    engine.password = settings.requirepass.clone().into_bytes();
+    engine.users.channels_for_all = settings.acl_pubsub_default == PubsubDefault::AllChannels;
+    engine.users.replicated = settings.acl_replicate;
+    engine.users.log.set_most(settings.acllog_max_len as usize);
     engine.string_max = settings.proto_max_bulk_len;
     // What DEBUG has set stays.
     let list_plain_bytes = engine.limits.list_plain_bytes;
@@ -20,6 +22,8 @@ pub fn to_engine(settings: &Settings, engine: &mut Engine) {
         0 => u64::MAX,
         most => most as u64,
     };
+    engine.scripts.busy_reply_threshold_ms = settings.busy_reply_threshold;
+    engine.scripts.set_memory_limit(settings.script_memory_limit as usize);
     engine.tracks_latency = settings.latency_tracking;
     let (slower_than_us, threshold_ms) =
         (settings.slowlog_log_slower_than, settings.latency_monitor_threshold);

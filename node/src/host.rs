@@ -1,9 +1,12 @@
 //! What the engine asks of its host, answered.
 
+use crate::admin::client::line;
 use crate::node::Outside;
+use engine::Engine;
 use engine::context::{Context, Done};
-use engine::host::{Answers, Conversation, EntryKind, Host, HostCall};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel};
 use engine::refusal::Refusal;
+use engine::session::Session;
 use journal::Kind;
 use journal::planted::{self, Fault};
 use protocol::resp::Args;
@@ -43,12 +46,30 @@ impl Host for Outside {
         engine::host::Receipt::new(self.journal.receipt().to_note())
     }
 
-    fn warn(&mut self, text: &str) {
-        tracing::warn!("{text}");
+    fn log(&mut self, level: LogLevel, text: &str) {
+        match level {
+            LogLevel::Debug => tracing::trace!("{text}"),
+            LogLevel::Verbose => tracing::debug!("{text}"),
+            LogLevel::Notice => tracing::info!("{text}"),
+            LogLevel::Warning => tracing::warn!("{text}"),
+        }
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
         self.world.converse(conversation)
+    }
+
+    fn secret(&mut self) -> [u8; 20] {
+        self.world.random()
+    }
+
+    fn describe(&self, session: &Session, steady_ms: i64) -> String {
+        let client = self.clients.get(session.slot);
+        client.map_or_else(String::new, |client| line(client, session, steady_ms, 0))
+    }
+
+    fn disconnect(&mut self, engine: &mut Engine, slot: usize) {
+        self.close_client(engine, slot);
     }
 
     fn perform(

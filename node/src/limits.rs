@@ -80,7 +80,7 @@ impl Node {
             // What waits for replicas has limits of its own: `replica::primary`.
             return None;
         }
-        if !session.authenticated {
+        if session.account.is_stranger() {
             return Some(STRANGERS_LIMIT);
         }
         Some(match session.subscriptions() {

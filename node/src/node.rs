@@ -13,6 +13,7 @@ use crate::clients::{Arrival, Client, Clients};
 use crate::config::{MemoryOrPercent, Settings};
 use crate::facts::fact::{Changed, Fact};
 use crate::figures::{HostStats, Rates};
+use crate::jobs::JobDone;
 use crate::persistence::Persistence;
 use crate::replication::{NewRole, Replication};
 use crate::shutdown::Shutdown;
@@ -92,6 +93,8 @@ pub struct Outside {
     pub(crate) release_wait_ms: u64,
     /// What had been freed elsewhere when the statistics were reset.
     freed_before: u64,
+    /// Jobs that are done and wait for the end of a script: at most one of each kind is under way.
+    pub(crate) held_back: Vec<JobDone>,
 }
 
 /// Who this node is.
@@ -122,6 +125,7 @@ impl Node {
         let seed = u64::from_le_bytes(std::array::from_fn(|at| seed[at]));
         let mut engine = Engine::new(settings.databases as usize, seed);
         engine.set_time(now.unix_ms, now.steady_ns);
+        engine.set_default_password(None, settings.requirepass.as_bytes());
         let id = ReplicationId::from_random(world.random());
         let run_id = ReplicationId::from_random(world.random()).to_string();
         let identity = Identity { run_id, started_ms: engine.steady_ms };
@@ -160,6 +164,7 @@ impl Node {
                 gated: Vec::new(),
                 release_wait_ms: 0,
                 freed_before: 0,
+                held_back: Vec::new(),
                 changed,
             },
         };
@@ -213,6 +218,9 @@ impl Node {
             let bytes = std::mem::take(&mut self.engine.eviction.handed_over);
             self.host.world.free(values, dbs, bytes);
         }
+        if self.engine.is_paused_in_script() {
+            self.host.actions.react = true;
+        }
         if self.engine.take_alarm() {
             self.host.actions.alarm = true;
         }
@@ -264,7 +272,7 @@ impl Node {
         if self.host.clients.count() >= settings.maxclients as usize {
             return Some("-ERR max number of clients reached\r\n");
         }
-        if settings.protected_mode && settings.requirepass.is_empty() && !local {
+        if settings.protected_mode && self.engine.users.default_user().nopass && !local {
             return Some(concat!(
                 "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for ",
                 "the default user. In this mode connections are only accepted from the loopback interface. If you want to ",

@@ -30,7 +30,8 @@ impl Node {
     /// How far a session's requests may be taken in.
     #[inline]
     pub fn bounds(&self, slot: usize) -> Bounds {
-        let authenticated = self.engine.session(slot).is_some_and(|session| session.authenticated);
+        let authenticated =
+            self.engine.session(slot).is_some_and(|session| !session.account.is_stranger());
         Bounds { bulk_max: self.host.bulk_max(), authenticated }
     }
 

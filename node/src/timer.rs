@@ -25,7 +25,8 @@ impl Node {
         self.watch_log();
         self.look_at_append_queue();
         // What goes is journaled: nothing does by itself while too much waits for the disk, or while writes are paused.
-        let is_paused = self.engine.conditions.pause != Pause::Nothing;
+        let in_script = self.engine.is_paused_in_script();
+        let is_paused = self.engine.conditions.pause != Pause::Nothing || in_script;
         if !is_paused && !self.host.persistence.append_queue_is_full() {
             self.sweep();
             if self.engine.eviction.unfinished {
@@ -35,8 +36,11 @@ impl Node {
         self.note_latencies();
         self.limit_replicas();
         self.replication_timer();
-        self.persistence_timer();
-        self.start_full_sync();
+        // What a script has done by half is no state to be kept.
+        if !in_script {
+            self.persistence_timer();
+            self.start_full_sync();
+        }
         self.check_clients(each_second);
         if each_second {
             self.host.world.close_idle_connections();
@@ -49,9 +53,29 @@ impl Node {
     pub(crate) fn react(&mut self) {
         self.watch_log();
         self.check_waits();
-        self.run_scheduled();
-        self.start_full_sync();
+        self.go_on_with_script();
+        if !self.engine.is_paused_in_script() {
+            self.run_scheduled();
+            self.start_full_sync();
+        }
         self.end_turn();
+    }
+
+    /// Goes on for a while with the script that has paused, if one has. What had to wait for its end follows it.
+    fn go_on_with_script(&mut self) {
+        if !self.engine.is_paused_in_script() {
+            return;
+        }
+        if self.engine.go_on_with_script(&mut self.host) {
+            self.host.actions.react = true;
+            return;
+        }
+        self.see_facts();
+        self.host.actions.link_room = true;
+        self.host.actions.end = true;
+        for done in std::mem::take(&mut self.host.held_back) {
+            self.job_done(done);
+        }
     }
 
     /// Ships the journal after the writes of a round.

@@ -180,9 +180,11 @@ async fn serve(
     report: Option<Report>,
 ) -> Result<(), String> {
     let primary = loaded.settings.replicaof.clone();
+    let users = loaded.users.clone();
     let published = Arc::new(Notify::new());
     let process = Process { title, supervisor, published: Arc::clone(&published) };
     let shell: Shared = Shell::start(loaded, |shell, handles| process.of(shell, handles));
+    shell.borrow_mut().node.begin_users(&users)?;
     crash::note_main(shell.as_ptr());
     listen(&shell)?;
     let settings = shell.borrow().node.host.settings.clone();

@@ -31,7 +31,9 @@ thread_local! {
 
 /// Bytes that this thread has taken and not given back; it may have given back more than it took.
 pub(crate) fn own() -> i64 {
-    OWN.with(|own| own.as_ref().map_or(0, |(taken, given)| (taken.get() - given.get()) as i64))
+    OWN.with(|own| {
+        own.as_ref().map_or(0, |(taken, given)| taken.get().wrapping_sub(given.get()) as i64)
+    })
 }
 
 /// Asks the allocator how much is in use.

@@ -1,6 +1,7 @@
-//! Connection commands: AUTH, HELLO, PING, SELECT and their kin.
+//! Connection commands: PING, SELECT and their kin.
 //!
 //! # Not here
+//! - AUTH, HELLO: [`super::acl`]
 //! - CLIENT's subcommands: the host answers them, it knows the sockets
 
 use super::tracking;
@@ -21,10 +22,8 @@ const CLIENT_ADMIN: Flags = CLIENT | ADMIN;
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Spec] = &[
     //  name      arity        flags                               keys     handler
-    cmd("auth",   at_least(2), OPEN,                               NO_KEYS, auth),
     cmd("client", at_least(2), 0,                                  NO_KEYS, client).with(CLIENT_COMMANDS),
     cmd("echo",   exactly(2),  FAST | LOADING | STALE | IN_STREAM, NO_KEYS, echo),
-    cmd("hello",  at_least(1), OPEN,                               NO_KEYS, hello),
     cmd("ping",   at_least(1), PING,                               NO_KEYS, ping),
     cmd("quit",   at_least(1), OPEN | IN_SUBSCRIBED | NOT_QUEUED,  NO_KEYS, quit),
     cmd("reset",  exactly(1),  OPEN | IN_SUBSCRIBED | NOT_QUEUED,  NO_KEYS, reset),
@@ -54,10 +53,6 @@ const CLIENT_COMMANDS: &[Spec] = &[
     cmd("client|unpause",      exactly(2),  CLIENT_ADMIN, NO_KEYS, client),
 ];
 
-fn auth(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    ctx.host(HostCall::Auth, args)
-}
-
 fn client(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     ctx.host(HostCall::Client, args)
 }
@@ -82,10 +77,6 @@ fn client_reply(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> 
 fn echo(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     ctx.reply.bulk(args.at(1));
     Ok(Done::NOTHING)
-}
-
-fn hello(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
-    ctx.host(HostCall::Hello, args)
 }
 
 /// `PING [message]`; an array in version 2 while subscribed.
@@ -126,7 +117,7 @@ fn reset(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
     session.no_evict = false;
     session.no_touch = false;
     session.reply_mode = ReplyMode::On;
-    session.authenticated = ctx.engine.password.is_empty();
+    session.account = ctx.engine.first_account();
     let mut reply = Reply::new(ctx.reply.buffer(), false);
     reply.simple("RESET");
     Ok(Done::NOTHING)

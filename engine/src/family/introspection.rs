@@ -3,6 +3,7 @@
 //! What a command does here comes from its row of the table; what its arguments and keys are, from
 //! [`crate::grammar`].
 
+use crate::acl::categories;
 use crate::arguments::is;
 use crate::command::*;
 use crate::context::{Context, Done};
@@ -11,6 +12,7 @@ use crate::glob;
 use crate::grammar::Grammar;
 use crate::grammar::key_spec::{self, Begin, Find, KeyFlags, KeySpec};
 use crate::grammar::syntax::{Argument, Kind};
+use crate::keys_used::{Run, flags_of};
 use crate::refusal::Refusal;
 use protocol::resp::{Args, Reply};
 
@@ -90,9 +92,8 @@ fn describe(reply: &mut Reply<'_>, spec: &Spec) {
     reply.set(flags.len());
     flags.iter().for_each(|flag| reply.simple(flag));
     positions(documented.keys).iter().for_each(|position| reply.int(i64::from(*position)));
-    let categories = categories(spec);
-    reply.set(categories.len());
-    categories.iter().for_each(|name| reply.simple(name));
+    reply.set(categories::of(spec).count());
+    categories::of(spec).for_each(|name| reply.simple(&format!("@{name}")));
     reply.set(documented.tips.len());
     documented.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
     reply.set(documented.keys.len());
@@ -177,30 +178,6 @@ fn step(reply: &mut Reply<'_>, kind: &str, fields: &[(&str, i16)]) {
         reply.bulk(name.as_bytes());
         reply.int(i64::from(*value));
     }
-}
-
-/// The ACL categories of a command: those that are written down, and those that follow from its flags.
-pub fn categories(spec: &Spec) -> Vec<String> {
-    let documented = spec.documented;
-    let mut all = documented.categories.to_vec();
-    let scripting = documented.categories.contains(&"scripting");
-    let flags = [
-        (WRITE, "write"),
-        (READ, "read"),
-        (ADMIN, "admin"),
-        (ADMIN, "dangerous"),
-        (PUBSUB, "pubsub"),
-        (FAST, "fast"),
-        (BLOCKING, "blocking"),
-    ];
-    let implied = flags.iter().filter(|(flag, _)| spec.flags.has(*flag)).map(|(_, name)| *name);
-    all.extend(implied.filter(|name| *name != "read" || !scripting));
-    if !spec.flags.has(FAST) {
-        all.push("slow");
-    }
-    all.sort_unstable();
-    all.dedup();
-    all.iter().map(|name| format!("@{name}")).collect()
 }
 
 fn command_docs(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
@@ -352,8 +329,18 @@ fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> 
     if !spec.arity.fits(inner.len()) {
         return Err(Refusal::fixed("ERR Invalid number of arguments specified for command"));
     }
-    let positions = spec.keys.positions(inner).ok_or_else(invalid)?;
+    let positions = match spec.keys.positions(inner) {
+        Some(positions) => positions,
+        None if names_no_key(spec, inner) => Vec::new(),
+        None => return Err(invalid()),
+    };
     Ok(Located { command: spec.documented, args: inner, positions })
+}
+
+/// Whether a command that needs no key names none.
+fn names_no_key(spec: &Spec, args: Args<'_>) -> bool {
+    let Keys::Counted { count, .. } = spec.keys else { return false };
+    spec.flags.has(NO_MANDATORY_KEYS) && args.get(count as usize) == Some(b"0")
 }
 
 /// Where the keys are, by what is documented. `None` if a count is no good.
@@ -395,76 +382,6 @@ fn command_getkeysandflags(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done
     Ok(Done::NOTHING)
 }
 
-/// What a command does with a key that a specification with these flags has found, or none.
-fn flags_of(command: &Grammar, args: Args<'_>, known: Option<KeyFlags>) -> KeyFlags {
-    use key_spec::{ACCESS, INCOMPLETE, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
-    // A key that no rule finds is one that an option names: where a result is stored. Here all are found.
-    let flags = known.unwrap_or(OW | UPDATE) & !INCOMPLETE;
-    if flags & VARIABLE_FLAGS == 0 {
-        return flags;
-    }
-    let any = |words: &[&str]| args.iter_from(2).any(|arg| words.iter().any(|word| is(arg, word)));
-    match command.name {
-        "set" if !any(&["GET"]) => OW | UPDATE,
-        "bitfield" if !any(&["SET", "INCRBY"]) => RO | ACCESS,
-        _ => RW | ACCESS | UPDATE,
-    }
-}
-
-/// Where a specification finds keys: made once for a request, as it may have to look through all arguments.
-struct Run {
-    first: usize,
-    last: i64,
-    step: usize,
-    flags: KeyFlags,
-}
-
-impl Run {
-    fn has(&self, position: usize) -> bool {
-        position >= self.first
-            && position as i64 <= self.last
-            && (position - self.first).is_multiple_of(self.step)
-    }
-
-    /// `None` if there are none, or the specification cannot tell.
-    fn of(keys: &KeySpec, args: Args<'_>) -> Option<Run> {
-        let first = match keys.begin {
-            Begin::Index(at) => at as usize,
-            Begin::Keyword { word, from } => {
-                let len = args.len();
-                let found = match from {
-                    0.. => (from as usize..len).find(|at| is(args.at(*at), word)),
-                    _ => {
-                        let last = len.saturating_sub(from.unsigned_abs() as usize);
-                        (1..=last).rev().find(|at| is(args.at(*at), word))
-                    }
-                };
-                found? + 1
-            }
-            Begin::Unknown => return None,
-        };
-        let (first, last, step) = match keys.find {
-            Find::Range { last, step, limit } => {
-                let end = args.len() as i64 - 1;
-                let last = match (last, limit) {
-                    (-1, 2..) => first as i64 + (end - first as i64 + 1) / i64::from(limit) - 1,
-                    (..0, _) => end + 1 + i64::from(last),
-                    _ => first as i64 + i64::from(last),
-                };
-                (first, last, step)
-            }
-            Find::Count { at, first: behind, step } => {
-                let count = args.get(first + at as usize).and_then(protocol::number::parse_i64);
-                let begin = first + behind as usize;
-                let last = begin as i64 - 1 + count.unwrap_or(0).clamp(0, args.len() as i64);
-                (begin, last, step)
-            }
-            Find::Unknown => return None,
-        };
-        Some(Run { first, last, step: step.max(1) as usize, flags: keys.flags })
-    }
-}
-
 /// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
 fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let all = ctx.engine.commands();
@@ -476,10 +393,8 @@ fn command_list(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> 
         if is(args.at(3), "MODULE") {
             Vec::new()
         } else if is(args.at(3), "ACLCAT") {
-            let wanted = [b"@", wanted].concat();
-            let has = |spec: &&Spec| {
-                categories(spec).iter().any(|c| c.as_bytes().eq_ignore_ascii_case(&wanted))
-            };
+            let wanted = categories::find(wanted);
+            let has = |spec: &&Spec| wanted.is_some_and(|name| categories::is_in(spec, name));
             all.filter(has).map(|spec| spec.name).collect()
         } else if is(args.at(3), "PATTERN") {
             all.filter(|s| glob::matches(wanted, s.name.as_bytes(), true)).map(|s| s.name).collect()
@@ -534,7 +449,7 @@ mod tests {
                 ("COMMAND GETKEYS EVAL text 2 a b c", "[a b]"),
                 ("COMMAND GETKEYS EVAL text 0", "[]"),
                 ("COMMAND GETKEYS EVAL text 2 a", "-ERR Invalid arguments specified for command"),
-                ("COMMAND GETKEYS EVAL", "-ERR Invalid arguments specified for command"),
+                ("COMMAND GETKEYS EVAL", "-ERR Invalid number of arguments specified for command"),
                 ("COMMAND GETKEYSANDFLAGS FCALL_RO f 1 a", "[[a [+RO +access]]]"),
             ],
         );

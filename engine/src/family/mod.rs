@@ -3,6 +3,7 @@
 use crate::command::{Spec, Table};
 use std::sync::OnceLock;
 
+pub mod acl;
 pub mod bitfield;
 pub mod bitmaps;
 pub mod blocking;
@@ -12,6 +13,7 @@ pub mod connection;
 mod debugging;
 pub mod drawing;
 pub mod expiry;
+pub mod functions;
 pub mod geo;
 pub mod hashes;
 pub mod help;
@@ -21,6 +23,7 @@ pub mod keys;
 pub mod lists;
 pub mod observation;
 pub mod pubsub;
+pub mod scripting;
 pub mod server;
 pub mod sets;
 pub mod sort;
@@ -35,6 +38,7 @@ pub mod zsets;
 
 /// The rows of all families.
 pub static FAMILIES: &[&[Spec]] = &[
+    acl::COMMANDS,
     blocking::COMMANDS,
     bitfield::COMMANDS,
     bitmaps::COMMANDS,
@@ -42,6 +46,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     connection::COMMANDS,
     drawing::COMMANDS,
     expiry::COMMANDS,
+    functions::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
@@ -50,6 +55,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     lists::COMMANDS,
     observation::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     sort::COMMANDS,

@@ -105,7 +105,8 @@ impl<'a> Pattern<'a> {
     }
 }
 
-fn query<'a>(args: Args<'a>, stores: bool) -> Result<Query<'a>, Refusal> {
+/// `reads_all`: the user may read every key, those as well that patterns lead to.
+fn query<'a>(args: Args<'a>, stores: bool, reads_all: bool) -> Result<Query<'a>, Refusal> {
     let mut query = Query {
         descending: false,
         by_text: false,
@@ -133,11 +134,13 @@ fn query<'a>(args: Args<'a>, stores: bool) -> Result<Query<'a>, Refusal> {
             }
             word if is(word, "BY") && left >= 1 => {
                 match Pattern::read(args.at(at + 1)) {
+                    Pattern::Key { .. } if !reads_all => return Err(denied("BY")),
                     pattern @ Pattern::Key { .. } => query.by = Some(pattern),
                     _ => query.unsorted = true,
                 }
                 at += 1;
             }
+            word if is(word, "GET") && left >= 1 && !reads_all => return Err(denied("GET")),
             word if is(word, "GET") && left >= 1 => {
                 query.get.push(Pattern::read(args.at(at + 1)));
                 at += 1;
@@ -147,6 +150,11 @@ fn query<'a>(args: Args<'a>, stores: bool) -> Result<Query<'a>, Refusal> {
         at += 1;
     }
     Ok(query)
+}
+
+fn denied(option: &str) -> Refusal {
+    Refusal::new(format!("ERR {option} option of SORT denied due to insufficient ACL permissions."))
+        .of_denial()
 }
 
 /// What elements are compared by.
@@ -311,11 +319,13 @@ fn sort_ro(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]` → elements, or
 /// how many were stored.
 fn run(ctx: &mut Context<'_>, args: Args<'_>, stores: bool) -> Result<Done, Refusal> {
-    let mut query = query(args, stores)?;
+    let reads_all = ctx.engine.reads_all_keys(ctx.session, ctx.spec, args);
+    let mut query = query(args, stores, reads_all)?;
     let (key, mut items) = (ctx.key(args, 1), Items::default());
     if let Some(entry) = ctx.engine.read(ctx.scope, key) {
-        if query.unsorted && query.store.is_some() && matches!(entry.value(), ValueRef::Set(_)) {
-            // A set has no order that a replica would find again.
+        let is_repeated = query.store.is_some() || ctx.session.in_script;
+        if query.unsorted && is_repeated && matches!(entry.value(), ValueRef::Set(_)) {
+            // A set has no order that a replica would find again, nor a script that runs twice.
             (query.unsorted, query.by_text, query.by) = (false, true, None);
         }
         items.load(entry.value(), &query)?;

@@ -10,38 +10,51 @@ use super::row::{Grammar, row};
 pub(super) const ROWS: &[Grammar] = &[
     row("acl", "6.0.0", "By subcommand")
         .summary("Subcommands about users and what they are allowed to do."),
-    row("acl|cat", "6.0.0", "O(1), the categories being fixed").syntax("[category]"),
+    row("acl|cat", "6.0.0", "O(1), the categories being fixed")
+        .summary("Lists the categories of commands, or the commands of one.").syntax("[category]"),
     row("acl|deluser", "6.0.0", "O(1) for a user of usual size")
+        .summary("Deletes users; their clients are disconnected.")
         .syntax("username...")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
-    row("acl|dryrun", "7.0.0", "O(1)").syntax("username command [arg...]"),
-    row("acl|genpass", "6.0.0", "O(1)").syntax("[bits:int]"),
+    row("acl|dryrun", "7.0.0", "O(1)")
+        .summary("Says whether a user could run a command, without running it.").syntax("username command [arg...]"),
+    row("acl|genpass", "6.0.0", "O(1)")
+        .summary("Makes a random password that is hard to guess.").syntax("[bits:int]"),
     row("acl|getuser", "6.0.0", "O(N) for N rules of the user")
+        .summary("Describes a user.")
         .syntax("username")
         .history(&[
             ("6.2.0", "Reports channel patterns."),
             ("7.0.0",
              "Reports selectors; keys and channels are given as rules, no longer as lists."),
         ]),
-    row("acl|help", "6.0.0", "O(1)"),
-    row("acl|list", "6.0.0", "O(N) for N users"),
-    row("acl|load", "6.0.0", "O(N) for N users"),
+    row("acl|help", "6.0.0", "O(1)")
+        .summary("Describes the subcommands of ACL."),
+    row("acl|list", "6.0.0", "O(N) for N users")
+        .summary("Lists users as rules, in the form of a file."),
+    row("acl|load", "6.0.0", "O(N) for N users")
+        .summary("Replaces all users by those of their file."),
     row("acl|log", "6.0.0", "O(N) for N entries returned")
+        .summary("Lists what was refused for want of permission, and failed logins.")
         .syntax("[operation=(count:int|RESET)]")
         .history(&[
             ("7.2.0", "Entries have an ID and the times of their creation and last update."),
         ]),
     row("acl|save", "6.0.0", "O(N) for N users")
+        .summary("Writes all users to their file.")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     row("acl|setuser", "6.0.0", "O(N) for N rules given")
+        .summary("Makes a user, or changes what it may do.")
         .syntax("username [rule...]")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .history(&[
             ("6.2.0", "Rules for channels."),
             ("7.0.0", "Selectors, and rules that tell reading of keys from writing."),
         ]),
-    row("acl|users", "6.0.0", "O(N) for N users"),
-    row("acl|whoami", "6.0.0", "O(1)"),
+    row("acl|users", "6.0.0", "O(N) for N users")
+        .summary("Lists the names of all users."),
+    row("acl|whoami", "6.0.0", "O(1)")
+        .summary("Names the user of the connection."),
     row("bgrewriteaof", "1.0.0", "O(1)")
         .summary("Writes the append-only file anew in the background, as short as the data allows."),
     row("bgsave", "1.0.0", "O(1)")

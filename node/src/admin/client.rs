@@ -2,23 +2,18 @@
 
 use crate::clients::Client;
 use crate::node::Outside;
-use engine::arguments::{int, is};
+use engine::Engine;
+use engine::acl::user::User;
+use engine::arguments::{client_name, int, is};
 use engine::blocking::Unblock;
 use engine::context::{Context, Done};
 use engine::engine::Pause;
 use engine::refusal::Refusal;
 use engine::session::{Peer, Session};
 use protocol::resp::Args;
+use std::sync::Arc;
 
 const SYNTAX: Refusal = Refusal::SYNTAX;
-
-/// Whether a text may be a client's name: printable, no blanks.
-pub fn is_valid_name(name: &[u8], what: &str) -> Result<(), Refusal> {
-    if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
-        return Ok(());
-    }
-    Err(Refusal::new(format!("ERR {what} cannot contain spaces, newlines or special characters.")))
-}
 
 /// The class of a client, as TYPE names it.
 fn class(session: &Session) -> &'static str {
@@ -30,6 +25,16 @@ fn class(session: &Session) -> &'static str {
     }
 }
 
+impl Outside {
+    /// Closes another client's connection at once.
+    pub fn close_client(&mut self, engine: &mut Engine, slot: usize) {
+        self.kill(slot);
+        // What is executed next finds it gone, as it will be.
+        engine.withdraw(slot);
+        self.replica_gone(engine, slot);
+    }
+}
+
 /// Answers CLIENT's subcommands.
 pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     match ctx.spec.own_name() {
@@ -37,7 +42,7 @@ pub fn client(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
         "getname" if ctx.session.name.is_empty() => ctx.reply.null(),
         "getname" => ctx.reply.bulk(&ctx.session.name),
         "setname" => {
-            is_valid_name(args.at(2), "Client names")?;
+            client_name(args.at(2), "Client names")?;
             ctx.session.name = args.at(2).to_vec();
             ctx.reply.ok();
         }
@@ -85,7 +90,7 @@ fn set_info(ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
             return Err(Refusal::new(format!("ERR Unrecognized option '{attribute}'")));
         }
     };
-    is_valid_name(value, ["lib-name", "lib-ver"][slot])?;
+    client_name(value, ["lib-name", "lib-ver"][slot])?;
     ctx.session.library[slot] = value.to_vec();
     ctx.reply.ok();
     Ok(())
@@ -109,10 +114,8 @@ fn unblock(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<
     Ok(())
 }
 
-/// A client as CLIENT LIST shows it, without the line's end.
-///
-/// `executing`: bytes of the request that it is executing. To Redis they are part of the input until it is done.
-pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -> String {
+/// Its flags there, a letter each.
+fn flags(client: &Client, session: &Session) -> String {
     let mut flags = String::new();
     match session.peer {
         Peer::Replica => flags.push('S'),
@@ -155,6 +158,14 @@ pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -
     if flags.is_empty() {
         flags.push('N');
     }
+    flags
+}
+
+/// A client as CLIENT LIST shows it, without the line's end.
+///
+/// `executing`: bytes of the request that it is executing. To Redis they are part of the input until it is done.
+pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -> String {
+    let flags = flags(client, session);
     let (channels, patterns, shard) = session.subscription_counts();
     let redirect = session.tracking.as_ref().map_or(-1, |mode| mode.redirect.unwrap_or(0) as i64);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -162,7 +173,7 @@ pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shard} \
          multi={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events=r cmd={} \
-         user=default redir={redirect} resp={} lib-name={} lib-ver={}",
+         user={} redir={redirect} resp={} lib-name={} lib-ver={}",
         session.id,
         client.address,
         client.local_address,
@@ -182,6 +193,7 @@ pub fn line(client: &Client, session: &Session, now_ms: i64, executing: usize) -
         client.output_room,
         client.memory_bytes(session),
         session.last_command.map_or("NULL", |spec| spec.name),
+        session.account.name().map_or_else(|| "(superuser)".into(), text),
         if session.resp3 { 3 } else { 2 },
         text(&session.library[0]),
         text(&session.library[1]),
@@ -245,11 +257,11 @@ struct Filter {
     address: Option<String>,
     local_address: Option<String>,
     kind: Option<&'static str>,
-    user: Option<Vec<u8>>,
+    user: Option<Arc<User>>,
     spare_self: bool,
 }
 
-fn filter(args: Args<'_>) -> Result<Filter, Refusal> {
+fn filter(engine: &Engine, args: Args<'_>) -> Result<Filter, Refusal> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut filter = Filter { spare_self: true, ..Filter::default() };
     if args.len() == 3 {
@@ -270,10 +282,9 @@ fn filter(args: Args<'_>) -> Result<Filter, Refusal> {
         } else if is(word, "TYPE") {
             filter.kind = Some(client_type(value)?);
         } else if is(word, "USER") {
-            if value != b"default" {
-                return Err(Refusal::new(format!("ERR No such user '{}'", text(value))));
-            }
-            filter.user = Some(value.to_vec());
+            let user = engine.users.get(value).cloned();
+            let missing = || Refusal::quoting("ERR No such user '", value, "'");
+            filter.user = Some(user.ok_or_else(missing)?);
         } else if is(word, "SKIPME") {
             filter.spare_self = match value.to_ascii_lowercase().as_slice() {
                 b"yes" => true,
@@ -289,7 +300,7 @@ fn filter(args: Args<'_>) -> Result<Filter, Refusal> {
 }
 
 fn kill(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
-    let filter = filter(args)?;
+    let filter = filter(ctx.engine, args)?;
     let (mut killed, mut others) = (0, Vec::new());
     for (slot, client) in host.clients.iter().filter(|(_, client)| !client.is_killed) {
         let own = slot == ctx.session.slot;
@@ -299,6 +310,7 @@ fn kill(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(),
             && filter.address.as_ref().is_none_or(|a| *a == client.address)
             && filter.local_address.as_ref().is_none_or(|a| *a == client.local_address)
             && filter.kind.is_none_or(|kind| kind == class(session))
+            && filter.user.as_ref().is_none_or(|user| session.account.is(user))
             && !(own && filter.spare_self);
         if !wanted {
             continue;
@@ -311,10 +323,7 @@ fn kill(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(),
         }
     }
     for slot in others {
-        host.kill(slot);
-        // What is executed next finds it gone, as it will be.
-        ctx.engine.withdraw(slot);
-        host.replica_gone(ctx.engine, slot);
+        host.close_client(ctx.engine, slot);
     }
     if args.len() > 3 {
         ctx.reply.int(killed);

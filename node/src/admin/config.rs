@@ -1,8 +1,11 @@
 //! CONFIG: reading, changing and persisting the configuration.
 
-use crate::config::{Caller, Row, SetError, Settings};
+use crate::config::{Caller, Row, SetError, Settings, users};
 use crate::node::Outside;
 use backup::files::Files;
+use engine::Engine;
+use engine::acl::rules;
+use engine::acl::user::DEFAULT;
 use engine::context::{Context, Done};
 use engine::glob;
 use engine::refusal::Refusal;
@@ -28,7 +31,7 @@ pub fn config(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resu
             ctx.reply.ok();
         }
         _ => {
-            rewrite(host, Settings::rewrite)?;
+            rewrite(host, ctx.engine, Settings::rewrite)?;
             ctx.reply.ok();
         }
     }
@@ -163,6 +166,15 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
                 return Err("Failed to set current oom_score_adj. Check server logs.".into());
             }
         }
+        "requirepass" => {
+            let password = settings.requirepass.as_bytes();
+            ctx.engine.set_default_password(Some(&mut *ctx.session), password);
+            ctx.state_users(&[DEFAULT.to_vec()], &[]);
+        }
+        "acl-replicate" => {
+            ctx.engine.users.replicated = settings.acl_replicate;
+            host.replication.users_due = true;
+        }
         "maxclients" => host.world.make_room_for_clients(settings.maxclients)?,
         _ => crate::config_apply::to_engine(settings, ctx.engine),
     }
@@ -170,7 +182,11 @@ fn apply(host: &mut Outside, ctx: &mut Context<'_>, name: &str) -> Result<(), St
 }
 
 /// Writes the configuration in force into its file.
-pub fn rewrite(host: &mut Outside, contents: fn(&Settings, &str) -> String) -> Result<(), Refusal> {
+pub fn rewrite(
+    host: &mut Outside,
+    engine: &Engine,
+    contents: fn(&Settings, &str) -> String,
+) -> Result<(), Refusal> {
     let Some(path) = host.config_file.clone() else {
         return Err(Refusal::fixed("ERR The server is running without a config file"));
     };
@@ -179,13 +195,38 @@ pub fn rewrite(host: &mut Outside, contents: fn(&Settings, &str) -> String) -> R
     if let Some(dir) = host.world.folder() {
         settings.dir = dir.display().to_string();
     }
-    write_rewritten(&host.files, &path, host.world.pid(), |original| contents(&settings, original))
-        .map_err(|error| {
-            tracing::warn!("CONFIG REWRITE failed: {error}");
-            Refusal::new(format!("ERR Rewriting config file: {}", crate::text::plain(&error)))
-        })?;
+    let (lines, needed) = user_lines(&settings, engine)?;
+    let contents = |original: &str| {
+        let text = contents(&settings, original);
+        let stays = !needed && !users::has_any(&text);
+        if stays { text } else { users::rewrite(&text, &lines) }
+    };
+    write_rewritten(&host.files, &path, host.world.pid(), contents).map_err(|error| {
+        tracing::warn!("CONFIG REWRITE failed: {error}");
+        Refusal::new(format!("ERR Rewriting config file: {}", crate::text::plain(&error)))
+    })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())
+}
+
+/// The `user` lines of the configuration, and whether they are needed: there is more to say than `requirepass` does. There
+/// are none if users have a file of their own.
+fn user_lines(settings: &Settings, engine: &Engine) -> Result<(Vec<String>, bool), Refusal> {
+    if !settings.aclfile.is_empty() {
+        return Ok((Vec::new(), false));
+    }
+    let lines = engine.users.iter().map(|user| {
+        users::line(&user.line()).ok_or_else(|| {
+            let name = user.name.escape_ascii();
+            Refusal::new(format!(
+                "ERR Rewriting config file: user '{name}' has a rule that is no text (UTF-8). Use an aclfile"
+            ))
+        })
+    });
+    let lines = lines.collect::<Result<Vec<String>, Refusal>>()?;
+    let plain = rules::default_user(settings.requirepass.as_bytes());
+    let needed = lines.len() > 1 || **engine.users.default_user() != plain;
+    Ok((lines, needed))
 }
 
 fn write_rewritten(

@@ -37,7 +37,7 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
             aof.thread.delay_writes(Duration::from_micros(us.min(WRITE_DELAY_MAX_US)));
         }
     } else if is(word, "CONFIG-REWRITE-FORCE-ALL") && args.len() == 2 {
-        super::config::rewrite(host, Settings::rewrite_all)?;
+        super::config::rewrite(host, ctx.engine, Settings::rewrite_all)?;
     } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
         // Buffers of replies are never larger than a piece of what waits: there is nothing to keep.
         int(args.at(3))?;

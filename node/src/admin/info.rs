@@ -246,21 +246,7 @@ fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut 
     let total = figures.system;
     line(out, "total_system_memory", total);
     line(out, "total_system_memory_human", human(total));
-    // No scripts run here, but libraries of functions that came in a snapshot are kept.
-    let libraries: usize = engine.functions.iter().map(Vec::len).sum();
-    line(out, "used_memory_lua", 0);
-    line(out, "used_memory_vm_eval", 0);
-    line(out, "used_memory_lua_human", human(0));
-    line(out, "used_memory_scripts_eval", 0);
-    line(out, "number_of_cached_scripts", 0);
-    line(out, "number_of_functions", 0);
-    line(out, "number_of_libraries", engine.functions.len());
-    line(out, "used_memory_vm_functions", 0);
-    line(out, "used_memory_vm_total", 0);
-    line(out, "used_memory_vm_total_human", human(0));
-    line(out, "used_memory_functions", libraries);
-    line(out, "used_memory_scripts", libraries);
-    line(out, "used_memory_scripts_human", human(libraries));
+    scripts(out, engine);
     line(out, "maxmemory", host.settings.maxmemory);
     line(out, "maxmemory_human", human(host.settings.maxmemory as usize));
     line(out, "maxmemory_policy", host.settings.maxmemory_policy.name());
@@ -365,6 +351,27 @@ fn loading_lines(loading: &LoadProgress, now: i64, out: &mut String) {
     line(out, "loading_eta_seconds", eta as u64);
 }
 
+/// What scripts and functions take.
+fn scripts(out: &mut String, engine: &Engine) {
+    let (cache, libraries) = (&engine.scripts.cache, &engine.scripts.libraries);
+    let (eval, functions) = (cache.interpreter_bytes(), libraries.interpreter_bytes());
+    line(out, "used_memory_lua", eval);
+    line(out, "used_memory_vm_eval", eval);
+    line(out, "used_memory_lua_human", human(eval));
+    line(out, "used_memory_scripts_eval", cache.text_bytes());
+    line(out, "number_of_cached_scripts", cache.len());
+    line(out, "number_of_functions", libraries.functions_len());
+    line(out, "number_of_libraries", libraries.all().len());
+    line(out, "number_of_libraries_not_run", engine.scripts.not_run_len());
+    line(out, "used_memory_vm_functions", functions);
+    line(out, "used_memory_vm_total", eval + functions);
+    line(out, "used_memory_vm_total_human", human(eval + functions));
+    line(out, "used_memory_functions", libraries.text_bytes());
+    let texts = cache.text_bytes() + libraries.text_bytes();
+    line(out, "used_memory_scripts", texts);
+    line(out, "used_memory_scripts_human", human(texts));
+}
+
 fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let (own, engine_stats): (_, &Stats) = (&host.stats, &engine.stats);
     let rates = &host.rates;
@@ -433,9 +440,9 @@ fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     line(out, "client_query_buffer_limit_disconnections", own.query_buffer_limit_disconnections);
     line(out, "client_output_buffer_limit_disconnections", own.output_buffer_limit_disconnections);
     line(out, "acl_access_denied_auth", engine_stats.acl_access_denied_auth);
-    for name in ["cmd", "key", "channel"] {
-        line(out, &format!("acl_access_denied_{name}"), 0);
-    }
+    line(out, "acl_access_denied_cmd", engine_stats.acl_access_denied_cmd);
+    line(out, "acl_access_denied_key", engine_stats.acl_access_denied_key);
+    line(out, "acl_access_denied_channel", engine_stats.acl_access_denied_channel);
 }
 
 fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
@@ -444,12 +451,35 @@ fn errorstats(_host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     }
 }
 
+/// Whether our users are our primary's.
+fn user_lines(engine: &Engine, is_replica: bool, out: &mut String) {
+    let own = engine.users.digest();
+    line(out, "acl_digest", &own);
+    if !is_replica {
+        return;
+    }
+    let told = engine.users.digest_of_primary.as_ref();
+    line(out, "master_acl_digest", told.map_or("", |digest| digest));
+    line(
+        out,
+        "acl_in_sync",
+        match told {
+            None => "unknown",
+            Some(digest) if *digest == own => "yes",
+            Some(_) => "no",
+        },
+    );
+}
+
 fn replication(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
     let state = &host.replication;
     let journal = &host.journal;
     line(out, "role", if state.is_replica() { "slave" } else { "master" });
     if let Some(following) = state.following() {
         link_lines(host, following, engine.steady_ms as u64, out);
+    }
+    if host.settings.acl_replicate {
+        user_lines(engine, state.is_replica(), out);
     }
     let shown: Vec<&Feed> = host.shown_replicas().collect();
     line(out, "connected_slaves", shown.len());

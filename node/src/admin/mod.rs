@@ -1,12 +1,12 @@
 //! Commands that only the process can answer.
 //!
-//! - [`connection`]: AUTH, HELLO; [`client`]: CLIENT; [`config`]: CONFIG
+//! - [`acl`]: ACL LOAD and SAVE; [`client`]: CLIENT; [`config`]: CONFIG
 //! - [`latency`]: LATENCY DOCTOR; [`info`]: INFO and ROLE; [`debug`]: DEBUG; [`memory`]: MEMORY
 //! - persistence: [`crate::persistence`]; replication: [`crate::replication`]; the end: [`crate::shutdown`]
 
+pub mod acl;
 pub mod client;
 pub mod config;
-pub mod connection;
 pub mod debug;
 pub mod info;
 pub mod latency;
@@ -27,8 +27,8 @@ pub fn perform(
     args: Args<'_>,
 ) -> Result<Done, Refusal> {
     match call {
-        HostCall::Auth => connection::auth(ctx, args),
-        HostCall::Hello => connection::hello(host, ctx, args),
+        HostCall::AclLoad => acl::load(host, ctx),
+        HostCall::AclSave => acl::save(host, ctx),
         HostCall::Client => client::client(host, ctx, args),
         HostCall::Config => config::config(host, ctx, args),
         HostCall::Info => info::info(host, ctx, args),

@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 use super::table::{Row, Settings};
 use crate::version::REDIS_VERSION;
 use backup::files::{FileError, Files};
+use engine::acl::lines;
+use engine::acl::rules::Ground;
 use engine::names::{Names, Renamed};
 
 /// How deep files may include each other; a file that includes itself ends here.
@@ -278,7 +280,15 @@ impl Reader<'_> {
         }
         match (name.to_ascii_lowercase().as_str(), values) {
             ("include", [path]) => self.include(path, depth + 1),
-            ("user", [_, ..]) => {
+            ("user", [user, ..]) => {
+                if self.users.iter().any(|known| known[0] == *user) {
+                    return Err(Refusal::Here(format!(
+                        "Error in user declaration '{user}': Duplicate user found. A user can only be defined once in config files"
+                    )));
+                }
+                // What `acl-pubsub-default` is in the end is not known yet, and changes no rule into a wrong one.
+                let ground = Ground { table: engine::family::table(), all_channels: false };
+                lines::configured(values, ground).map_err(Refusal::Here)?;
                 self.users.push(values.to_vec());
                 Ok(())
             }

@@ -31,6 +31,7 @@ mod file;
 mod rewrite;
 mod table;
 mod types;
+pub mod users;
 
 #[cfg(test)]
 mod tests;
@@ -43,8 +44,8 @@ pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
 pub(crate) use types::bytes;
 pub use types::{
-    AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, Supervision,
-    SyslogFacility,
+    AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, PubsubDefault,
+    Supervision, SyslogFacility,
 };
 #[cfg(test)]
 pub(crate) use {

@@ -254,8 +254,9 @@ settings! {
     // ---- Security
     "requirepass"              => requirepass: String                  = NONE,           any,             MUTABLE | SENSITIVE;
     "aclfile"                  => aclfile: String                      = NONE,           any,             IMMUTABLE;
-    "acl-pubsub-default"       => acl_pubsub_default: PubsubDefault    = PubsubDefault::ResetChannels, (),              MUTABLE | NO_EFFECT, "there are no ACL users yet";
-    "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE | NO_EFFECT, "there are no ACL users yet";
+    "acl-pubsub-default"       => acl_pubsub_default: PubsubDefault    = PubsubDefault::ResetChannels, (),              MUTABLE;
+    "acl-replicate"            => acl_replicate: bool                  = false,          Either,          MUTABLE;
+    "acllog-max-len"           => acllog_max_len: u64                  = 128,            within(0, LONG), MUTABLE;
     "enable-protected-configs" => enable_protected_configs: Permission = Permission::No, (),              IMMUTABLE;
     "enable-debug-command"     => enable_debug_command: Permission     = Permission::No, (),              IMMUTABLE;
     "enable-module-command"    => enable_module_command: Permission    = Permission::No, (),              IMMUTABLE;
@@ -371,7 +372,8 @@ settings! {
     "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE;
     "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
     "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
-    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
+    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE;
+    "script-memory-limit"               => script_memory_limit: u64       = 1 << 30,              memory(1 << 20, LONG), MUTABLE;
 
     // ---- Cluster mode: refused; what only tunes it is accepted, so that files made for Redis load
     "cluster-enabled"                     => cluster_enabled: bool                = false,              OnlyNo(CLUSTER),  IMMUTABLE, CLUSTER;

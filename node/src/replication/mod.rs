@@ -48,6 +48,8 @@ pub struct Replication {
     pub refused: refused::RefusedCommands,
     /// How often clients had to wait for the sake of a replica.
     pub slowed: u64,
+    /// Replicas are to be told all users: some may have others.
+    pub users_due: bool,
 }
 
 /// Whom we follow, and how far the link to it has come.
@@ -87,6 +89,7 @@ impl Replication {
             waits: Vec::new(),
             refused: Default::default(),
             slowed: 0,
+            users_due: false,
         }
     }
 

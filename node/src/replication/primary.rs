@@ -156,6 +156,7 @@ impl Outside {
             Welcome::Continue(line) => {
                 ctx.reply.simple(&line);
                 self.stats.sync_partial_ok += 1;
+                self.replication.users_due = true;
             }
             Welcome::Waits { refused } => {
                 self.stats.sync_full += 1;
@@ -236,7 +237,21 @@ impl Node {
         let (is_replica, new_id) =
             (self.host.replication.is_replica(), self.host.new_replication_id());
         self.with_primary(|primary, turn| primary.timer(is_replica, new_id, turn));
+        if self.host.replication.users_due && !is_replica {
+            self.tell_users();
+        }
         self.check_waits();
+    }
+
+    /// Tells replicas all users, if they are to have the same: some of them have just come, and had others.
+    #[cold]
+    fn tell_users(&mut self) {
+        self.host.replication.users_due = false;
+        let listens = !self.host.replication.primary.is_empty();
+        if listens && self.host.settings.acl_replicate {
+            let unit = self.engine.users.announcement();
+            self.host.journal_control(&unit);
+        }
     }
 
     /// Begins a full sync if one is due.
@@ -276,6 +291,7 @@ impl Node {
         let begun =
             self.with_primary(|primary, turn| primary.begin(prepared, *mark.as_bytes(), turn));
         assert_eq!(begun, number, "the child was told which full sync it is for");
+        self.host.replication.users_due = true;
     }
 
     /// Something happened to a full sync.

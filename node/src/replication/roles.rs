@@ -9,10 +9,11 @@ impl Node {
     /// `REPLICAOF host port`: follows a primary. Our own data and history stay until that one says otherwise.
     pub fn follow(&mut self, name: &str, port: u16) {
         self.stop_following();
+        self.engine.users.digest_of_primary = None;
         let slot = self.engine.connect();
         if let Some(session) = self.engine.session_mut(slot) {
             session.peer = engine::session::Peer::Primary;
-            session.authenticated = true;
+            session.account = engine::acl::account::Account::default();
             session.db = self.host.journal.selected();
         }
         self.end_all_waits("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
@@ -46,6 +47,7 @@ impl Node {
         self.stop_following();
         let new_id = self.host.new_replication_id();
         self.with_primary(|primary, turn| primary.promoted(new_id, turn));
+        self.host.replication.users_due = true;
     }
 
     /// Closes the connections of all replicas: the history that they follow is another one.

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 /// Why the server does not start with this configuration, though each line of it is right.
 pub fn obstacle(loaded: &Loaded) -> Option<String> {
     let settings = &loaded.settings;
-    if !loaded.users.is_empty() || !settings.aclfile.is_empty() {
+    if !loaded.users.is_empty() && !settings.aclfile.is_empty() {
         return Some(
-            "ACL users in the configuration are not supported by this version of Tidemark".into(),
+            "Users are declared in the configuration file, and aclfile names a file of users as well. That is likely a mistake, \
+             and one that may let somebody in: declare them in one of the two places"
+                .into(),
         );
     }
     if settings.port == 0 && settings.unixsocket.is_empty() {
