@@ -75,7 +75,10 @@ impl Node {
 
     /// Something came.
     pub(crate) fn link_bytes(&mut self, attempt: Attempt, buffer: &mut Vec<u8>) {
-        self.with_link(|link, turn| link.bytes(attempt, buffer, turn));
+        // Behind a script's back nothing changes: what has come stays where it is until the script has ended.
+        if !self.engine.is_paused_in_script() {
+            self.with_link(|link, turn| link.bytes(attempt, buffer, turn));
+        }
     }
 
     /// Time has passed.
@@ -88,7 +91,10 @@ impl Node {
 
     /// How many bytes should be read now from our primary, behind those that were left in the buffer.
     pub fn link_read_size(&self, have: usize) -> usize {
-        self.host.replication.link().map_or(0, |link| link.read_size(have, self))
+        match self.host.replication.link() {
+            Some(link) if !self.engine.is_paused_in_script() => link.read_size(have, self),
+            _ => 0,
+        }
     }
 
     /// Lets CLIENT LIST and CLIENT KILL know of an attempt's connection to our primary. Returns its slot; none if another
