@@ -347,7 +347,18 @@ impl Engine {
         if failed {
             self.stats.note_error(Unblock::ERROR);
         }
+        if self.long_ns == 0 {
+            self.note_end_of_wait(slot, &blocked);
+        }
         true
+    }
+
+    /// A command that was not served took no time, which is long enough for who wants to see all.
+    #[cold]
+    fn note_end_of_wait(&mut self, slot: usize, blocked: &Blocked) {
+        let session = self.take_session(slot);
+        self.note_long_command(&session, blocked.spec, blocked.args.args(), 0);
+        self.return_session(session);
     }
 
     /// Lets a client go on whose command waited, with an error for its reply.

@@ -2,7 +2,7 @@
 
 use crate::command::Spec;
 use crate::engine::Engine;
-use crate::host::{Answers, Conversation, Host, HostCall};
+use crate::host::{Answers, Conversation, Host, HostCall, LogLevel};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use keyspace::db::{Collection, EntryRef};
@@ -126,6 +126,11 @@ impl<'a> Context<'a> {
         let result = host.perform(call, self, args);
         self.host = Some(host);
         result
+    }
+
+    /// Writes a warning into the log.
+    pub fn warn(&mut self, text: &str) {
+        self.host.as_mut().expect("a host does not call itself").log(LogLevel::Warning, text);
     }
 
     /// Talks to another server.

@@ -71,7 +71,7 @@ impl Engine {
                 let args = batch.args(buffer, request);
                 let waits = self.conditions.pause != Pause::Nothing || self.conditions.disk_is_late;
                 if waits
-                    && self.must_wait(session, ready.spec)
+                    && self.must_wait(session, ready.spec, args)
                     && self.may_be_admitted(session, ready.spec, args)
                 {
                     return (next, Flow::Stop);
@@ -111,13 +111,13 @@ impl Engine {
     }
 
     /// Whether a client's next command has to wait until a pause is over, or the disk has caught up.
-    fn must_wait(&self, session: &Session, spec: Option<&'static Spec>) -> bool {
+    fn must_wait(&self, session: &Session, spec: Option<&'static Spec>, args: Args<'_>) -> bool {
         let Some(spec) = spec else { return false };
         if session.peer != Peer::Client || session.in_exec {
             return false;
         }
         let queued = session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED);
-        let writes = |spec: &Spec| spec.flags.has(command::WRITE | command::MAY_REPLICATE);
+        let writes = |flags: Flags| flags.has(command::WRITE | command::MAY_REPLICATE);
         let pause = match self.conditions.pause {
             Pause::Nothing if self.conditions.disk_is_late => Pause::Writes,
             pause => pause,
@@ -129,8 +129,8 @@ impl Engine {
             Pause::Writes if spec.flags.has(command::RUNS_QUEUE) => session
                 .multi
                 .as_ref()
-                .is_some_and(|multi| multi.queue.iter().any(|q| writes(q.spec))),
-            Pause::Writes => writes(spec),
+                .is_some_and(|multi| multi.queue.iter().any(|q| writes(q.flags))),
+            Pause::Writes => writes(self.flags_of(spec, args)),
         }
     }
 
@@ -234,10 +234,10 @@ impl Engine {
             return self.finish(session, before, out);
         }
         if session.multi.is_some() && !spec.flags.has(command::NOT_QUEUED) {
+            let (flags, args) = (self.flags_of(spec, args), OwnedArgs::of(args.iter_from(0)));
             let multi = session.multi.as_mut().expect("checked");
-            let args = OwnedArgs::of(args.iter_from(0));
             multi.bytes += args.memory_bytes() + size_of::<Queued>();
-            multi.queue.push(Queued { spec, args });
+            multi.queue.push(Queued { spec, flags, args });
             Reply::new(out, session.resp3).simple("QUEUED");
             return self.finish(session, before, out);
         }
@@ -303,7 +303,7 @@ impl Engine {
     }
 
     /// Runs a command whose checks have passed. Returns how many changes it made.
-    fn call(
+    pub(crate) fn call(
         &mut self,
         host: &mut dyn Host,
         session: &mut Session,
@@ -319,6 +319,7 @@ impl Engine {
             sees_expired: session.is_trusted() || self.conditions.loading,
             no_touch: session.no_touch,
         };
+        self.last_command = Some((spec, session.slot));
         self.tracking.enter(session);
         self.eviction.begin_use();
         let reply = Reply::new(out, resp3);
@@ -326,11 +327,15 @@ impl Engine {
             Context { engine: self, session, reply, scope, spec, first_hash, host: Some(host) };
         let result = (spec.handler)(&mut context, args);
         // One that waits is counted when it has been served.
-        if !session.is_blocked() && !session.retrying || !session.suspended {
+        let waits = session.is_blocked() | session.retrying | session.pauses_in_script;
+        if !waits || !session.suspended {
             self.tick_ns = host.ticks_ns();
             let ns = self.tick_ns.saturating_sub(start_ns);
             self.stats.of(spec).add(ns, result.is_err(), self.tracks_latency);
             self.stats.commands += 1;
+            if ns >= self.long_ns {
+                self.note_long_command(session, spec, args, ns);
+            }
         }
         self.tracking.leave();
         if session.tracking.is_some() && spec.flags.has(command::READ) {
@@ -469,7 +474,9 @@ impl Engine {
 
     /// Writes an error reply and counts it.
     pub fn refuse(&mut self, session: &mut Session, refusal: &Refusal, out: &mut Vec<u8>) {
-        self.stats.note_error(&refusal.text);
+        if !refusal.counted {
+            self.stats.note_error(&refusal.text);
+        }
         if session.peer == Peer::Primary {
             self.stats.unexpected_errors += 1;
         }
@@ -505,19 +512,37 @@ impl Engine {
         if session.peer == Peer::Replica && spec.flags.has(command::READ | command::WRITE) {
             return Err(Refusal::fixed("ERR Replica can't interact with the keyspace"));
         }
-        self.admit_by_condition(session, spec)
+        self.admit_by_condition(session, spec, self.flags_of(spec, args))?;
+        if self.is_paused_in_script() && !spec.flags.has(command::ALLOW_BUSY) {
+            return Err(Refusal::fixed(self.busy_text()));
+        }
+        Ok(())
+    }
+
+    /// The properties of a request: those of its command, or what its script declares.
+    #[inline]
+    fn flags_of(&self, spec: &Spec, args: Args<'_>) -> Flags {
+        match spec.flags.has(command::RUNS_SCRIPT) {
+            true => self.flags_with_script(spec, args),
+            false => spec.flags,
+        }
     }
 
     #[inline]
-    fn admit_by_condition(&self, session: &Session, spec: &Spec) -> Result<(), Refusal> {
+    fn admit_by_condition(
+        &self,
+        session: &Session,
+        spec: &Spec,
+        flags: Flags,
+    ) -> Result<(), Refusal> {
         let now = &self.conditions;
         // EXEC is all that it is about to execute.
         let queue: &[Queued] = match &session.multi {
             Some(multi) if spec.flags.has(command::RUNS_QUEUE) => &multi.queue,
             _ => &[],
         };
-        let any = |flag| spec.flags.has(flag) || queue.iter().any(|q| q.spec.flags.has(flag));
-        let all = |flag| spec.flags.has(flag) && queue.iter().all(|q| q.spec.flags.has(flag));
+        let any = |flag| flags.has(flag) || queue.iter().any(|q| q.flags.has(flag));
+        let all = |flag| flags.has(flag) && queue.iter().all(|q| q.flags.has(flag));
         let writes = any(command::WRITE);
         // What is queued takes memory as well, whatever it is.
         let grows =
@@ -558,10 +583,29 @@ impl Engine {
     ) -> u64 {
         let start = out.len();
         Reply::new(out, session.resp3).array(queue.len());
-        let mut total = 0;
         session.in_exec = true;
         let first_refused = self.refused.list.len();
-        for (at, queued) in queue.iter().enumerate() {
+        let total = self.execute_rest(host, session, queue.into_iter(), out, start);
+        session.in_exec = false;
+        let half_done = total > 0;
+        self.refused.list[first_refused..].iter_mut().for_each(|r| r.half_done = half_done);
+        // What the queue did has been stated, command by command.
+        self.unit.stated = true;
+        total
+    }
+
+    /// Executes what is left of the queue of a transaction whose replies begin at `start`. If a script pauses, what is left
+    /// then is kept until it has ended.
+    pub(crate) fn execute_rest(
+        &mut self,
+        host: &mut dyn Host,
+        session: &mut Session,
+        mut queue: std::vec::IntoIter<Queued>,
+        out: &mut Vec<u8>,
+        start: usize,
+    ) -> u64 {
+        let (mut total, mut at) = (0, 0);
+        while let Some(queued) = queue.next() {
             let args = queued.args.args();
             self.unit.stated = false;
             let db = session.db;
@@ -575,6 +619,7 @@ impl Engine {
             let changes = self.call(host, session, queued.spec, None, args, out);
             self.refused.list[refused..].iter_mut().for_each(|refused| refused.queued = Some(at));
             total += changes;
+            at += 1;
             if changes > 0 && !self.unit.stated && self.is_journaling(session) {
                 self.unit.add(db, |bytes| encode::command(bytes, args.iter_from(0)));
             }
@@ -584,12 +629,11 @@ impl Engine {
                 out.truncate(start);
                 out.shrink_to(REPLIES_MOST);
             }
+            if session.pauses_in_script {
+                self.keep_rest(queue, out.split_off(start));
+                break;
+            }
         }
-        session.in_exec = false;
-        let half_done = total > 0;
-        self.refused.list[first_refused..].iter_mut().for_each(|r| r.half_done = half_done);
-        // What the queue did has been stated, command by command.
-        self.unit.stated = true;
         total
     }
 }

@@ -9,12 +9,16 @@
 
 use crate::acl::users::Users;
 use crate::blocking::Waiters;
+use crate::command::Spec;
 use crate::eviction::Eviction;
+use crate::latency::Latency;
 use crate::messages::{EventSettings, Message};
 use crate::names::Names;
 use crate::random::Random;
 use crate::refused::Refusals;
+use crate::scripting::Scripts;
 use crate::session::{OutboxLimits, Session, SessionId};
+use crate::slowlog::Slowlog;
 use crate::statistics::Stats;
 use crate::tables::Unordered;
 use crate::tracking::Tracking;
@@ -83,6 +87,13 @@ pub struct Engine {
     pub stats: Stats,
     /// Whether it is recorded how long each command takes (`latency-tracking`).
     pub tracks_latency: bool,
+    /// Commands that took long.
+    pub slowlog: Slowlog,
+    /// Moments in which something took long.
+    pub latency: Latency,
+    /// How long a command takes, in nanoseconds, that the slow log is to have; and one that is to be looked at at all.
+    pub(crate) slow_ns: u64,
+    pub(crate) long_ns: u64,
     /// Changes since the last save.
     pub dirty: u64,
     /// What clients may call commands, if that was changed (`rename-command`).
@@ -95,12 +106,14 @@ pub struct Engine {
     pub unlinks_removed: bool,
     /// The same for what has expired (`lazyfree-lazy-expire`).
     pub unlinks_expired: bool,
+    /// Payloads of RESTORE are taken whatever their checksums are (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: bool,
     /// Whether keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
     /// Classes of keyspace events that are published, as bits of [`crate::context::Class`]; with the two kinds of channels.
     pub events: EventSettings,
-    /// Sources of function libraries, kept for the files that they came in.
-    pub functions: Vec<Vec<u8>>,
+    /// Scripts and functions.
+    pub scripts: Scripts,
     /// Values that are to be freed elsewhere.
     pub garbage: Vec<Value>,
     /// Databases that are to be freed elsewhere.
@@ -113,6 +126,8 @@ pub struct Engine {
     pub tracking_table_max: u64,
     /// Slots of sessions whose outbox got something and had nothing before.
     pub woken: Vec<usize>,
+    /// The last command that was begun, and the slot of its session.
+    pub(crate) last_command: Option<(&'static Spec, usize)>,
     /// When the last command ended, as [`Host::ticks_ns`] tells.
     pub(crate) tick_ns: u64,
     /// The tick from which on the present millisecond is over.
@@ -165,21 +180,27 @@ impl Engine {
             eviction: Eviction::default(),
             stats: Stats::default(),
             tracks_latency: true,
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            slow_ns: u64::MAX,
+            long_ns: u64::MAX,
             dirty: 0,
             names: None,
             users: Users::default(),
             string_max: 512 << 20,
             unlinks_removed: false,
             unlinks_expired: false,
+            skips_checksums: false,
             active_expire: true,
             events: EventSettings::default(),
-            functions: Vec::new(),
+            scripts: Scripts::default(),
             garbage: Vec::new(),
             garbage_dbs: Vec::new(),
             yields: false,
             emptied: false,
             tracking_table_max: u64::MAX,
             woken: Vec::new(),
+            last_command: None,
             tick_ns: 0,
             // Whoever does not say what the time is has none that passes.
             time_goes_on_ns: u64::MAX,
@@ -212,6 +233,11 @@ impl Engine {
     /// A random word.
     pub fn draw(&mut self) -> u64 {
         self.random.draw()
+    }
+
+    /// The last command that was begun, and the slot of its session: what a crash log names.
+    pub fn last_command(&self) -> Option<(&'static Spec, usize)> {
+        self.last_command
     }
 
     /// Random words for choices to be made while the engine is borrowed.
@@ -260,6 +286,7 @@ impl Engine {
         self.withdraw_from_all(&mut session);
         self.slots_by_id.remove(&session.id);
         self.free_slots.push(slot);
+        self.orphan_script(session);
     }
 
     /// A session's connection is closed, and it keeps its slot until it is [disconnected](Self::disconnect): it gets and hears
@@ -321,13 +348,15 @@ impl Engine {
     ///
     /// Whoever has an eye on a key learns of it: transactions that watch one are spoilt unless it is missing before and
     /// after, clients that track are told to forget all (`executing` among them, which is not in its slot), and for
-    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done.
+    /// clients that wait every key has changed: the host calls [`Engine::serve_waiters`] once it is done. What is wrong
+    /// with libraries of functions that cannot be run comes back.
     pub fn replace_data(
         &mut self,
         mut dbs: Vec<Db>,
         functions: Vec<Vec<u8>>,
         executing: Option<&Session>,
-    ) {
+    ) -> Vec<String> {
+        assert!(!self.is_paused_in_script(), "nothing changes behind a script's back");
         assert_eq!(dbs.len(), self.dbs.len(), "sessions have selected some of them");
         for (db, replacement) in dbs.iter().enumerate() {
             self.waiters.note_all(db);
@@ -337,9 +366,9 @@ impl Engine {
         dbs.iter_mut().for_each(|db| db.set_dense(self.memory_shared));
         let old = std::mem::replace(&mut self.dbs, dbs);
         self.garbage_dbs.extend(old);
-        self.functions = functions;
         self.own_expiring.clear();
         self.sweep = (0, 0);
+        self.replace_functions(functions)
     }
 
     /// All sessions that are in their slots.

@@ -14,6 +14,7 @@
 use crate::context::{Class, Key};
 use crate::engine::{Engine, Pause};
 use crate::host::{EntryKind, Host};
+use crate::latency::Event;
 use keyspace::entry::Value;
 use keyspace::eviction::{Frequency, Order, Policy, Pool};
 use protocol::resp::encode;
@@ -172,9 +173,11 @@ impl Engine {
             return;
         }
         self.eviction.exceeded_since_ns.get_or_insert(self.tick_ns);
+        let start_ns = if self.latency.is_on() { host.ticks_ns() } else { 0 };
         self.conditions.out_of_memory = !self.evict(host, excess);
         // The command that waits for the room is not to blame for the time.
         self.tick_ns = host.ticks_ns();
+        self.note_latency(Event::EvictionCycle, self.tick_ns - start_ns);
         if !self.conditions.out_of_memory && !self.eviction.unfinished {
             self.eviction.note_room(self.tick_ns);
         }
@@ -187,7 +190,11 @@ impl Engine {
         let mut freed = 0;
         for count in 1.. {
             let Some((db, key)) = self.choose(policy) else { return false };
+            let one_ns = if self.latency.is_on() { host.ticks_ns() } else { 0 };
             freed += self.evict_key(host, db, &key);
+            if self.latency.is_on() {
+                self.note_latency(Event::EvictionDel, host.ticks_ns() - one_ns);
+            }
             if freed >= excess {
                 break;
             }

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use protocol::resp::Args;
+pub use script::caller::Level as LogLevel;
 
 /// How a journal entry travels; see the `journal` crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub enum HostCall {
     DebugHost,
     Info,
     LastSave,
+    LatencyDoctor,
     Memory,
     Psync,
     Replconf,
@@ -113,6 +115,9 @@ pub trait Host {
 
     /// Bytes in use beyond `maxmemory`.
     fn excess_bytes(&mut self) -> u64;
+
+    /// Writes a line of the log.
+    fn log(&mut self, level: LogLevel, text: &str);
 
     /// Talks to another server, and waits for its answers.
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers;

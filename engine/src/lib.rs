@@ -13,8 +13,9 @@
 //! - [`dispatch`]: checks before a command, bookkeeping after it, transactions
 //! - [`context`]: what a handler sees; [`refusal`]: how it says no; [`refused`]: what a primary or a file said in vain
 //! - [`engine`]: the state: databases, sessions, watched keys, channels
+//! - [`slowlog`], [`latency`]: what took long, noted by `observe`; [`secrets`]: what is shown to nobody
 //! - `outcome`: effects in forms that all servers take
-//! - [`session`]: the state of one client
+//! - [`session`]: the state of one client; [`scripting`]: scripts and functions
 //! - [`host`]: what is asked of the outside; [`time`]: what the time is within a batch
 //! - [`geohash`]: places on the earth as numbers
 //! - [`arguments`], [`glob`], [`digest`], [`random`]: helpers
@@ -41,15 +42,20 @@ pub mod glob;
 pub mod grammar;
 pub mod host;
 pub mod keys_used;
+pub mod latency;
 mod lookup;
 pub mod messages;
 pub mod monitor;
 pub mod names;
+mod observe;
 mod outcome;
 pub mod random;
 pub mod refusal;
 pub mod refused;
+pub mod scripting;
+pub mod secrets;
 pub mod session;
+pub mod slowlog;
 pub mod statistics;
 mod sweep;
 mod tables;

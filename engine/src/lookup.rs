@@ -7,6 +7,7 @@ use crate::command::{Spec, Table};
 use crate::engine::Engine;
 use crate::family;
 use crate::session::Session;
+use crate::statistics::Calls;
 use protocol::resp::Args;
 use protocol::resp::request::OwnedArgs;
 
@@ -17,6 +18,19 @@ impl Engine {
             None => family::table().find(name),
             Some(names) => names.find(name),
         }
+    }
+
+    /// The command or subcommand that clients mean by a whole name: `get`, `client|kill`.
+    pub fn find_by_full_name(&self, name: &[u8]) -> Option<&'static Spec> {
+        let mut parts = name.splitn(2, |byte| *byte == b'|');
+        let spec = self.find_command(parts.next()?)?;
+        let Some(own) = parts.next() else { return Some(spec) };
+        spec.subcommands.iter().find(|sub| sub.own_name().as_bytes().eq_ignore_ascii_case(own))
+    }
+
+    /// The commands and subcommands that somebody has asked for, with their counters.
+    pub(crate) fn used_commands(&self) -> impl Iterator<Item = (&'static Spec, &Calls)> {
+        self.stats.used(family::table())
     }
 
     /// The lower-case name of a command that Redis has and this server has not.

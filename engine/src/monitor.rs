@@ -6,14 +6,12 @@
 //!
 //! Commands for operators and those that say so are not shown; passwords are not shown in the others.
 
-use crate::arguments::is;
 use crate::command::{ADMIN, HasFlags, SKIP_MONITOR, Spec};
 use crate::engine::Engine;
 use crate::messages::Message;
+use crate::secrets::{REDACTED, is_secret};
 use crate::session::{Peer, ReplyMode, Session};
 use protocol::resp::{Args, encode};
-
-const REDACTED: &[u8] = b"(redacted)";
 
 impl Engine {
     /// Shows a session every command from now on.
@@ -38,7 +36,27 @@ impl Engine {
         spec: &Spec,
         args: Args<'_>,
     ) {
-        if spec.flags.has(ADMIN | SKIP_MONITOR) || session.peer == Peer::Loader {
+        if !spec.flags.has(ADMIN | SKIP_MONITOR) {
+            self.tell_monitors(session, db, spec, args);
+        }
+    }
+
+    /// The same for a command that runs a script: before the script's own commands.
+    #[inline]
+    pub(crate) fn show_script_to_monitors(
+        &mut self,
+        session: &Session,
+        db: usize,
+        spec: &Spec,
+        args: Args<'_>,
+    ) {
+        if !self.monitors.is_empty() {
+            self.tell_monitors(session, db, spec, args);
+        }
+    }
+
+    fn tell_monitors(&mut self, session: &Session, db: usize, spec: &Spec, args: Args<'_>) {
+        if session.peer == Peer::Loader {
             return;
         }
         let line = line(self.now_ms, session, db, spec, args);
@@ -54,25 +72,12 @@ impl Engine {
 
 fn line(now_ms: i64, session: &Session, db: usize, spec: &Spec, args: Args<'_>) -> Vec<u8> {
     let (s, us) = (now_ms / 1000, now_ms % 1000 * 1000);
-    let mut line = format!("+{s}.{us:06} [{db} {}]", session.address).into_bytes();
+    let address = if session.in_script { "lua" } else { &session.address };
+    let mut line = format!("+{s}.{us:06} [{db} {address}]").into_bytes();
     for (position, arg) in args.iter_from(0).enumerate() {
         line.push(b' ');
         encode::quote(&mut line, if is_secret(spec, args, position) { REDACTED } else { arg });
     }
     line.extend_from_slice(b"\r\n");
     line
-}
-
-/// Whether an argument is a user's name or password.
-fn is_secret(spec: &Spec, args: Args<'_>, position: usize) -> bool {
-    let behind = |word: &str, most: usize| {
-        (1..=most).any(|back| position.checked_sub(back).is_some_and(|at| is(args.at(at), word)))
-    };
-    match spec.name {
-        "auth" => position > 0,
-        "acl|setuser" => position > 1,
-        "hello" => position > 2 && behind("AUTH", 2),
-        "migrate" => position > 5 && (behind("AUTH", 1) || behind("AUTH2", 2)),
-        _ => false,
-    }
 }

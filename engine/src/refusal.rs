@@ -30,6 +30,8 @@ pub struct Refusal {
     pub text: Cow<'static, [u8]>,
     /// What was in the way. [`Kind::Shape`] unless [`Refusal::of_state`] or [`Refusal::of_unknown`] said otherwise.
     pub kind: Kind,
+    /// It has been counted among the errors already: a script passes on what a command answered.
+    pub counted: bool,
 }
 
 impl Refusal {
@@ -65,7 +67,7 @@ impl Refusal {
 
     /// A fixed text.
     pub const fn fixed(text: &'static str) -> Refusal {
-        Refusal { text: Cow::Borrowed(text.as_bytes()), kind: Kind::Shape }
+        Refusal { text: Cow::Borrowed(text.as_bytes()), kind: Kind::Shape, counted: false }
     }
 
     /// The same for a request that does not fit the data.
@@ -126,6 +128,6 @@ impl Refusal {
 /// A text made of bytes that need not be UTF-8.
 impl From<Vec<u8>> for Refusal {
     fn from(text: Vec<u8>) -> Refusal {
-        Refusal { text: Cow::Owned(text), kind: Kind::Shape }
+        Refusal { text: Cow::Owned(text), kind: Kind::Shape, counted: false }
     }
 }

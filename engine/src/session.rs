@@ -2,7 +2,7 @@
 
 use crate::acl::account::Account;
 use crate::blocking::Blocked;
-use crate::command::Spec;
+use crate::command::{Flags, Spec};
 use crate::host::Receipt;
 use crate::tracking::Mode;
 use protocol::resp::request::OwnedArgs;
@@ -54,6 +54,8 @@ pub enum ReplyMode {
 /// A command that waits for EXEC.
 pub struct Queued {
     pub(crate) spec: &'static Spec,
+    /// Its properties; of a script, those that it declares.
+    pub(crate) flags: Flags,
     pub(crate) args: OwnedArgs,
 }
 
@@ -124,8 +126,12 @@ pub struct Session {
     pub no_touch: bool,
     /// The transaction being collected.
     pub multi: Option<Multi>,
-    /// Whether a queued command is being executed.
+    /// Whether a queued command is being executed, or one that a script has called: nothing may wait.
     pub in_exec: bool,
+    /// Whether a script's command is being executed.
+    pub in_script: bool,
+    /// Its last command is a script that has paused, or a transaction with one.
+    pub(crate) pauses_in_script: bool,
     /// Messages that answer no request, and replies to commands that waited: not yet with the connection.
     pub outbox: ByteQueue,
     /// How much may wait in the outbox, as the host says.

@@ -21,6 +21,9 @@ pub const LATENCY_MAX_NS: u64 = 1_000_000_000;
 /// To how many digits a histogram knows a time. Source: Redis 7.2.
 const LATENCY_DIGITS: u8 = 2;
 
+/// How long the calls of a command took, nanoseconds.
+pub type Latencies = Histogram<u64>;
+
 /// Counters of INFO.
 #[derive(Default, Debug)]
 #[expect(missing_docs, reason = "named after the fields of INFO")]
@@ -57,7 +60,7 @@ pub struct Calls {
     /// How often it answered with an error.
     pub failed: u64,
     /// How long each call took, in nanoseconds; since the first call while latencies are tracked.
-    pub latency: Option<Box<Histogram<u64>>>,
+    pub latency: Option<Box<Latencies>>,
 }
 
 impl Calls {
@@ -85,7 +88,7 @@ impl Calls {
 }
 
 #[cold]
-fn new_histogram() -> Box<Histogram<u64>> {
+fn new_histogram() -> Box<Latencies> {
     let histogram = Histogram::new_with_bounds(1, LATENCY_MAX_NS, LATENCY_DIGITS);
     Box::new(histogram.expect("the bounds are constants that fit"))
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::context::{Class, Context, Done};
-use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, Receipt};
+use crate::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
 use crate::session::{Peer, Session};
@@ -25,9 +25,11 @@ pub(crate) struct Recorder {
     ns: u64,
     ns_per_look: u64,
     last_kind: Option<EntryKind>,
+    kinds: Vec<EntryKind>,
     /// What other servers will answer, and what they were asked.
     answers: VecDeque<Answers>,
     asked: Vec<u8>,
+    logged: Vec<String>,
     /// Secrets that were given out.
     secrets: u8,
     /// Slots of clients that were disconnected.
@@ -37,6 +39,7 @@ pub(crate) struct Recorder {
 impl Host for Recorder {
     fn journal(&mut self, dbs: (usize, usize), kind: EntryKind, unit: &[u8]) -> Receipt {
         self.last_kind = Some(kind);
+        self.kinds.push(kind);
         self.units.push((dbs, unit.to_vec()));
         Receipt::default()
     }
@@ -48,6 +51,10 @@ impl Host for Recorder {
 
     fn excess_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.excess)
+    }
+
+    fn log(&mut self, level: LogLevel, text: &str) {
+        self.logged.push(format!("{level:?} {text}"));
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {
@@ -201,6 +208,26 @@ impl Server {
         texts.join("; ")
     }
 
+    /// Goes on with a script that has paused. Returns whether it has paused again.
+    pub fn go_on(&mut self) -> bool {
+        self.engine.go_on_with_script(&mut self.recorder)
+    }
+
+    /// A client is gone.
+    pub fn leave(&mut self, slot: usize) {
+        self.engine.disconnect(slot);
+    }
+
+    /// Lines of the log since the last call.
+    pub fn logged(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.recorder.logged)
+    }
+
+    /// How the journaled units travelled since the last call to [`Server::journal`].
+    pub fn kinds(&self) -> &[EntryKind] {
+        &self.recorder.kinds
+    }
+
     /// Removes what has expired, as the host's timer has it done.
     pub fn sweep(&mut self) {
         while self.engine.sweep(&mut self.recorder) {}
@@ -214,6 +241,7 @@ impl Server {
 
     /// What was journaled since the last call: units by `; `, commands of a unit by ` | `.
     pub fn journal(&mut self) -> String {
+        self.recorder.kinds.clear();
         let units = std::mem::take(&mut self.recorder.units);
         let texts = units.iter().map(|(_, unit)| {
             let lines = commands(unit).into_iter().map(|args| {

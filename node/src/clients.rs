@@ -36,6 +36,8 @@ pub struct Client {
     pub soft_limit_since_ms: Option<i64>,
     /// Its replies wait for the disk.
     pub gated: bool,
+    /// Since when they do, as far as none of them has left meanwhile.
+    pub gated_since_ms: Option<u64>,
     /// It is to be closed, and its connection has not gone yet.
     pub is_killed: bool,
     /// Whether it is a Unix socket.
@@ -94,6 +96,7 @@ impl Client {
             given_up_bytes: 0,
             soft_limit_since_ms: None,
             gated: false,
+            gated_since_ms: None,
             is_killed: false,
             is_unix,
         }

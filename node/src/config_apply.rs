@@ -22,7 +22,13 @@ pub fn to_engine(settings: &Settings, engine: &mut Engine) {
         0 => u64::MAX,
         most => most as u64,
     };
+    engine.scripts.busy_reply_threshold_ms = settings.busy_reply_threshold;
+    engine.scripts.set_memory_limit(settings.script_memory_limit as usize);
     engine.tracks_latency = settings.latency_tracking;
+    let (slower_than_us, threshold_ms) =
+        (settings.slowlog_log_slower_than, settings.latency_monitor_threshold);
+    engine.watch_long_commands(slower_than_us, threshold_ms);
+    engine.slowlog.set_len_max(settings.slowlog_max_len as usize);
     engine.unlinks_removed = settings.lazyfree_lazy_server_del;
     engine.unlinks_expired = settings.lazyfree_lazy_expire;
     let eviction = &mut engine.eviction;

@@ -95,7 +95,12 @@ impl Node {
     }
 
     /// A job is done.
-    fn job_done(&mut self, done: JobDone) {
+    pub(crate) fn job_done(&mut self, done: JobDone) {
+        // Data are not replaced behind the back of a script that is in the midst of them.
+        if self.engine.is_paused_in_script() {
+            self.host.held_back.push(done);
+            return;
+        }
         match done {
             JobDone::Loaded(outcome) => self.loaded(*outcome),
             JobDone::FirstFiles(made) => self.first_files_made(*made),

@@ -4,7 +4,7 @@ use crate::admin::client::line;
 use crate::node::Outside;
 use engine::Engine;
 use engine::context::{Context, Done};
-use engine::host::{Answers, Conversation, EntryKind, Host, HostCall};
+use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, LogLevel};
 use engine::refusal::Refusal;
 use engine::session::Session;
 use journal::Kind;
@@ -44,6 +44,15 @@ impl Host for Outside {
             return engine::host::Receipt::new(before.to_note());
         }
         engine::host::Receipt::new(self.journal.receipt().to_note())
+    }
+
+    fn log(&mut self, level: LogLevel, text: &str) {
+        match level {
+            LogLevel::Debug => tracing::trace!("{text}"),
+            LogLevel::Verbose => tracing::debug!("{text}"),
+            LogLevel::Notice => tracing::info!("{text}"),
+            LogLevel::Warning => tracing::warn!("{text}"),
+        }
     }
 
     fn converse(&mut self, conversation: &Conversation<'_>) -> Answers {

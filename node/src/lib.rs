@@ -16,6 +16,7 @@
 //! - [`node`]: the state, and how a turn begins and ends; [`requests`]: a session's turn; [`facts`]: what commands may do, derived
 //! - [`clients`]: who is connected; [`timer`]: what happens by itself; [`limits`]: what clients may take
 //! - [`child`]: the one child; [`persistence`]: data at rest; [`replication`]: data elsewhere
+//! - [`crash`]: what is said of all this after a fault
 //! - [`config`]: the configuration; [`admin`]: commands that need more than data; [`shutdown`]: the end
 //!
 //! # Invariants
@@ -30,6 +31,7 @@ pub mod child;
 pub mod clients;
 pub mod config;
 mod config_apply;
+pub mod crash;
 pub mod event;
 pub mod facts;
 pub mod figures;

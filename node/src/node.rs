@@ -13,6 +13,7 @@ use crate::clients::{Arrival, Client, Clients};
 use crate::config::{MemoryOrPercent, Settings};
 use crate::facts::fact::{Changed, Fact};
 use crate::figures::{HostStats, Rates};
+use crate::jobs::JobDone;
 use crate::persistence::Persistence;
 use crate::replication::{NewRole, Replication};
 use crate::shutdown::Shutdown;
@@ -88,8 +89,12 @@ pub struct Outside {
     freed_elsewhere: u64,
     /// Slots of clients whose replies wait for the disk.
     gated: Vec<usize>,
+    /// How long replies have waited for it at most since the last tick.
+    pub(crate) release_wait_ms: u64,
     /// What had been freed elsewhere when the statistics were reset.
     freed_before: u64,
+    /// Jobs that are done and wait for the end of a script: at most one of each kind is under way.
+    pub(crate) held_back: Vec<JobDone>,
 }
 
 /// Who this node is.
@@ -157,7 +162,9 @@ impl Node {
                 shipped: Receipt::NOTHING,
                 freed_elsewhere: 0,
                 gated: Vec::new(),
+                release_wait_ms: 0,
                 freed_before: 0,
+                held_back: Vec::new(),
                 changed,
             },
         };
@@ -210,6 +217,9 @@ impl Node {
             let dbs = std::mem::take(&mut self.engine.garbage_dbs);
             let bytes = std::mem::take(&mut self.engine.eviction.handed_over);
             self.host.world.free(values, dbs, bytes);
+        }
+        if self.engine.is_paused_in_script() {
+            self.host.actions.react = true;
         }
         if self.engine.take_alarm() {
             self.host.actions.alarm = true;
@@ -437,7 +447,9 @@ impl Outside {
 
     /// A client's replies wait for the disk: it is woken when that is through.
     pub fn wait_for_release(&mut self, slot: usize) {
+        let now_ms = self.now.steady_ms();
         let Some(client) = self.clients.get_mut(slot) else { return };
+        client.gated_since_ms.get_or_insert(now_ms);
         if !std::mem::replace(&mut client.gated, true) {
             self.gated.push(slot);
         }
@@ -523,6 +535,10 @@ impl Outside {
         self.stats.writes += 1;
         if let Some(client) = self.clients.get_mut(slot) {
             client.output_total += bytes as u64;
+            if let Some(since_ms) = client.gated_since_ms.take() {
+                let waited_ms = self.now.steady_ms().saturating_sub(since_ms);
+                self.release_wait_ms = self.release_wait_ms.max(waited_ms);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::node::{Node, Outside};
 use engine::engine::Pause;
+use engine::latency::Event;
 use journal::planted::{self, Fault};
 
 /// Milliseconds between two ticks.
@@ -24,17 +25,22 @@ impl Node {
         self.watch_log();
         self.look_at_append_queue();
         // What goes is journaled: nothing does by itself while too much waits for the disk, or while writes are paused.
-        let is_paused = self.engine.conditions.pause != Pause::Nothing;
+        let in_script = self.engine.is_paused_in_script();
+        let is_paused = self.engine.conditions.pause != Pause::Nothing || in_script;
         if !is_paused && !self.host.persistence.append_queue_is_full() {
             self.sweep();
             if self.engine.eviction.unfinished {
                 self.engine.make_room(&mut self.host);
             }
         }
+        self.note_latencies();
         self.limit_replicas();
         self.replication_timer();
-        self.persistence_timer();
-        self.start_full_sync();
+        // What a script has done by half is no state to be kept.
+        if !in_script {
+            self.persistence_timer();
+            self.start_full_sync();
+        }
         self.check_clients(each_second);
         if each_second {
             self.host.world.close_idle_connections();
@@ -47,9 +53,29 @@ impl Node {
     pub(crate) fn react(&mut self) {
         self.watch_log();
         self.check_waits();
-        self.run_scheduled();
-        self.start_full_sync();
+        self.go_on_with_script();
+        if !self.engine.is_paused_in_script() {
+            self.run_scheduled();
+            self.start_full_sync();
+        }
         self.end_turn();
+    }
+
+    /// Goes on for a while with the script that has paused, if one has. What had to wait for its end follows it.
+    fn go_on_with_script(&mut self) {
+        if !self.engine.is_paused_in_script() {
+            return;
+        }
+        if self.engine.go_on_with_script(&mut self.host) {
+            self.host.actions.react = true;
+            return;
+        }
+        self.see_facts();
+        self.host.actions.link_room = true;
+        self.host.actions.end = true;
+        for done in std::mem::take(&mut self.host.held_back) {
+            self.job_done(done);
+        }
     }
 
     /// Ships the journal after the writes of a round.
@@ -96,9 +122,22 @@ impl Node {
             if !is_unfinished || took_us > SWEEP_US {
                 self.host.stats.sweeps_cut_short += u64::from(is_unfinished);
                 self.host.stats.sweep_us += took_us;
+                self.engine.note_latency(Event::ExpireCycle, took_us * 1000);
                 return;
             }
         }
+    }
+
+    /// Tells the latency monitor what took long elsewhere since the last tick.
+    fn note_latencies(&mut self) {
+        const NS: u64 = 1_000_000;
+        if let Some(aof) = &self.host.persistence.aof {
+            let [write_ms, fsync_ms] = aof.thread.status().take_longest_ms();
+            self.engine.note_latency(Event::AppendWrite, write_ms * NS);
+            self.engine.note_latency(Event::AppendFsync, fsync_ms * NS);
+        }
+        let waited_ms = std::mem::take(&mut self.host.release_wait_ms);
+        self.engine.note_latency(Event::ReleaseWait, waited_ms * NS);
     }
 
     /// When something that waits is due: a moment of the steady clock, milliseconds.

@@ -136,6 +136,19 @@ pub struct Identity {
     pub supervised: &'static str,
 }
 
+/// How DEBUG lets the process crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// By an access to memory that is not there.
+    Segfault,
+    /// By a panic.
+    Panic,
+    /// By an assertion.
+    Assert,
+    /// For want of memory.
+    OutOfMemory,
+}
+
 /// What a service manager hears of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report<'a> {
@@ -215,12 +228,35 @@ pub trait World {
     /// Figures of memory.
     fn memory(&self) -> Memory;
 
+    /// Bytes of the process that are in huge pages.
+    fn huge_page_bytes(&self) -> usize {
+        0
+    }
+
     /// Gives unused pages back to the system.
     fn purge_memory(&mut self) {}
 
     /// What the allocator says about itself.
     fn allocator_report(&self) -> Vec<u8> {
         Vec::new()
+    }
+
+    /// Reads a number of the allocator, after setting it if there is a value.
+    fn allocator_number(&mut self, _name: &str, _value: Option<i64>) -> Result<i64, String> {
+        Err("there is no allocator of our own".into())
+    }
+
+    /// Reads a text of the allocator.
+    fn allocator_text(&self, _name: &str) -> Result<String, String> {
+        Err("there is no allocator of our own".into())
+    }
+
+    /// Crashes on purpose. Returns only where that means nothing.
+    fn crash(&mut self, _how: Crash) {}
+
+    /// Ends this program at once and starts it anew, in the same process, after so long. Returns only if that failed.
+    fn restart(&mut self, _delay: Duration) -> String {
+        "there is no process".into()
     }
 
     /// Processor time, user and system, seconds.

@@ -8,7 +8,8 @@
 //! - a line is for operators: no text of Rust's own is in it, neither `{:?}` nor `(os error 13)`
 
 use crate::clock;
-use node::config::LogLevel;
+use crate::process::syslog::{self, Syslog};
+use node::config::{LogLevel, Settings};
 use node::text::plain;
 use rustix::fs::{fstat, stat};
 use std::fmt::Write as _;
@@ -51,6 +52,7 @@ fn threshold() -> LevelFilter {
 /// Writes events to a file or to the standard output.
 struct Log {
     file: Option<Mutex<LogFile>>,
+    syslog: Option<Mutex<Syslog>>,
 }
 
 /// A file to append to, and where it is.
@@ -84,10 +86,11 @@ impl LogFile {
     }
 }
 
-/// Begins to log: to `path`, or to the standard output if it is empty.
-pub fn start(path: &str, level: LogLevel) -> io::Result<()> {
-    set_level(level);
-    let file = match path {
+/// Begins to log as the configuration says: to a file, or to the standard output; to the system's log as well.
+pub fn start(settings: &Settings) -> io::Result<()> {
+    set_level(settings.loglevel);
+    let syslog = Syslog::of(settings, Path::new(syslog::SOCKET)).map(Mutex::new);
+    let file = match settings.logfile.as_str() {
         "" => None,
         // It stays where it is when the working folder becomes another.
         path => Some(LogFile::open(std::path::absolute(Path::new(path))?)?),
@@ -96,7 +99,7 @@ pub fn start(path: &str, level: LogLevel) -> io::Result<()> {
         DESCRIPTOR.store(file.file.as_raw_fd(), Ordering::Relaxed);
     }
     // Fails only if there is a subscriber already, which is then this one.
-    let _ = tracing::subscriber::set_global_default(Log { file: file.map(Mutex::new) });
+    let _ = tracing::subscriber::set_global_default(Log { file: file.map(Mutex::new), syslog });
     Ok(())
 }
 
@@ -140,10 +143,7 @@ impl Subscriber for Log {
         };
         let mut message = Message::default();
         event.record(&mut message);
-        let role = ROLE.load(Ordering::Relaxed) as char;
-        let time = timestamp(clock::unix_ms());
-        let text = plain(&message.0);
-        let line = format!("{}:{role} {time} {mark} {text}\n", std::process::id());
+        let line = line(mark, &message.0);
         // A log that cannot be written has nowhere to complain.
         let _ = match &self.file {
             Some(file) => match file.lock() {
@@ -152,11 +152,27 @@ impl Subscriber for Log {
             },
             None => io::stdout().write_all(line.as_bytes()),
         };
+        if let Some(Ok(mut syslog)) = self.syslog.as_ref().map(Mutex::lock) {
+            let time = timestamp(clock::unix_ms());
+            // `20 Nov 2026 14:03:12.345` is `Nov 20 14:03:12` there.
+            syslog.send(
+                mark,
+                &format!("{} {} {}", &time[3..6], &time[..2], &time[12..20]),
+                &plain(&message.0),
+            );
+        }
     }
 
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// A line of the log, with its end.
+pub fn line(mark: char, text: &str) -> String {
+    let role = ROLE.load(Ordering::Relaxed) as char;
+    let time = timestamp(clock::unix_ms());
+    format!("{}:{role} {time} {mark} {}\n", std::process::id(), plain(text))
 }
 
 /// `20 Nov 2026 14:03:12.345`, in UTC.

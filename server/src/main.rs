@@ -27,11 +27,11 @@ use node::config::{self, Loaded, Settings};
 use node::text::plain;
 use node::version::{REDIS_VERSION, TIDEMARK_VERSION};
 use node::{Event, Exit};
-use process::advice;
 use process::daemon::{self, Report};
 use process::places;
 use process::supervisor::Supervisor;
 use process::title::{self, Title};
+use process::{advice, check, crash};
 use rand::TryRng;
 use shell::{Shared, Shell};
 use std::path::Path;
@@ -57,12 +57,14 @@ fn main() {
             println!("Usage: tidemark-server [settings file] [--name value]...");
             println!("       tidemark-server -v | --version");
             println!("       tidemark-server --check-config [settings file] [--name value]...");
+            println!("       tidemark-server --check-system");
             println!("       tidemark-server --directives");
             return;
         }
         Some("--check-config") => {
             std::process::exit(i32::from(!advice::check(&args[1..])));
         }
+        Some("--check-system") => std::process::exit(i32::from(!check::run())),
         Some("--directives") => {
             print_directives();
             return;
@@ -70,6 +72,7 @@ fn main() {
         _ => {}
     }
     signals::ignore_strangers();
+    process::restart::note_folder();
     let mut loaded = match Settings::from_command_line(&Files::real(), &args) {
         Ok(loaded) => loaded,
         Err(error) => fail(&error.to_string()),
@@ -105,8 +108,7 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
     let settings = &mut loaded.settings;
     std::env::set_current_dir(&settings.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", settings.dir))?;
-    log::start(&settings.logfile, settings.loglevel)
-        .map_err(|error| format!("Can't open the log file: {error}"))?;
+    log::start(settings).map_err(|error| format!("Can't open the log file: {error}"))?;
     let supervisor = Supervisor::greet(settings.supervised);
     let report = match settings.daemonize && supervisor == Supervisor::Nobody {
         true => Some(daemon::detach()?),
@@ -134,6 +136,7 @@ fn start(mut loaded: Loaded) -> Result<(), String> {
         ),
     }
     advice::log(&loaded);
+    check::log(loaded.settings.disable_thp);
     let settings = &mut loaded.settings;
     settings.maxclients = limits::make_room_for(settings.maxclients)?;
     if let Some(text) = memory::too_little_for_snapshots(settings.maxmemory) {
@@ -182,6 +185,7 @@ async fn serve(
     let process = Process { title, supervisor, published: Arc::clone(&published) };
     let shell: Shared = Shell::start(loaded, |shell, handles| process.of(shell, handles));
     shell.borrow_mut().node.begin_users(&users)?;
+    crash::note_main(shell.as_ptr());
     listen(&shell)?;
     let settings = shell.borrow().node.host.settings.clone();
     if let Err(text) = places::write_pid_file(&settings) {

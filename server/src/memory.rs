@@ -103,10 +103,74 @@ pub fn allocator_report() -> Vec<u8> {
     text
 }
 
+/// Reads a number of the allocator by its name (`mallctl`), after setting it if there is a value.
+pub fn allocator_number(name: &str, value: Option<i64>) -> Result<i64, String> {
+    let name = [name.as_bytes(), b"\0"].concat();
+    // Numbers there have 8, 4 or 1 bytes: the one whose size is right is the only one that is taken.
+    type Attempt = fn(&[u8], Option<i64>) -> tikv_jemalloc_ctl::Result<i64>;
+    const ATTEMPTS: [Attempt; 3] = [
+        |name, value| of::<u64>(name, value, |value| value as u64).map(|n| n as i64),
+        |name, value| of::<u32>(name, value, |value| value as u32).map(i64::from),
+        |name, value| of::<bool>(name, value, |value| value != 0).map(i64::from),
+    ];
+    let mut failed = String::new();
+    for attempt in ATTEMPTS {
+        match attempt(&name, value) {
+            Ok(number) => return Ok(number),
+            Err(error) => failed = error.to_string(),
+        }
+    }
+    Err(failed)
+}
+
+fn of<T: Copy>(
+    name: &[u8],
+    value: Option<i64>,
+    make: fn(i64) -> T,
+) -> tikv_jemalloc_ctl::Result<T> {
+    // SAFETY: the allocator compares the size of what it reads or writes with its own, and refuses another one; the name
+    // ends with a zero byte.
+    unsafe {
+        if let Some(value) = value {
+            tikv_jemalloc_ctl::raw::write(name, make(value))?;
+        }
+        tikv_jemalloc_ctl::raw::read(name)
+    }
+}
+
+/// Reads a text of the allocator by its name.
+pub fn allocator_text(name: &str) -> Result<String, String> {
+    let name = [name.as_bytes(), b"\0"].concat();
+    // What is no text is no pointer either; these are the names of texts.
+    const TEXTS: [&[u8]; 6] = [
+        b"version\0",
+        b"opt.dss\0",
+        b"opt.malloc_conf\0",
+        b"config.malloc_conf\0",
+        b"opt.junk\0",
+        b"opt.percpu_arena\0",
+    ];
+    if !TEXTS.contains(&&name[..]) {
+        return Err("unknown text".into());
+    }
+    // SAFETY: each of these is a pointer to a C text that lives as long as the process.
+    let text =
+        unsafe { tikv_jemalloc_ctl::raw::read_str(&name) }.map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(text).trim_end_matches('\0').to_string())
+}
+
 fn rss() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: usize = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     pages * rustix::param::page_size()
+}
+
+/// Bytes of the process that are in huge pages.
+pub fn huge_page_bytes() -> usize {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("AnonHugePages:"));
+    let kilobytes = line.and_then(|rest| rest.split_ascii_whitespace().next());
+    kilobytes.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0) << 10
 }
 
 /// Bytes of memory that the machine has.

@@ -5,9 +5,9 @@ use crate::lazy::LazyFree;
 use crate::net::handle::{Handle, Handles};
 use crate::net::listeners::Listeners;
 use crate::oom::OomScore;
-use crate::process::places;
 use crate::process::supervisor::Supervisor;
 use crate::process::title::{self, Title};
+use crate::process::{crash, places, restart};
 use crate::shell::Shell;
 use crate::tasks;
 use crate::{clock, eventloop, limits, log, memory, signals};
@@ -21,7 +21,7 @@ use node::Event;
 use node::config::Settings;
 use node::jobs::Job;
 use node::world::{
-    ChildJob, Freeing, Identity, LoopFigures, Memory, Report, SaveData, Thread, Whose, World,
+    ChildJob, Crash, Freeing, Identity, LoopFigures, Memory, Report, SaveData, Thread, Whose, World,
 };
 use std::cell::RefCell;
 use std::io;
@@ -175,12 +175,33 @@ impl World for ProcessWorld {
         memory::figures()
     }
 
+    fn huge_page_bytes(&self) -> usize {
+        memory::huge_page_bytes()
+    }
+
     fn purge_memory(&mut self) {
         memory::purge();
     }
 
     fn allocator_report(&self) -> Vec<u8> {
         memory::allocator_report()
+    }
+
+    fn allocator_number(&mut self, name: &str, value: Option<i64>) -> Result<i64, String> {
+        memory::allocator_number(name, value)
+    }
+
+    fn allocator_text(&self, name: &str) -> Result<String, String> {
+        memory::allocator_text(name)
+    }
+
+    fn crash(&mut self, how: Crash) {
+        crash::crash(how);
+    }
+
+    fn restart(&mut self, delay: Duration) -> String {
+        self.stand_still(delay);
+        restart::restart()
     }
 
     fn cpu_seconds(&self, whose: Whose) -> (f64, f64) {
@@ -251,6 +272,7 @@ impl World for ProcessWorld {
 
     fn apply_settings(&mut self, settings: &Settings, file: Option<&Path>) {
         log::set_level(settings.loglevel);
+        crash::apply(settings);
         memory::set_background_thread(settings.jemalloc_bg_thread);
         if let Some(title) = &mut self.process.title {
             title.set(&title::expand(settings, file));

@@ -144,8 +144,16 @@ impl<D: Disk> Inside<D> {
             if delay_us > 0 && self.worker.writes_at(now_ms) {
                 std::thread::sleep(Duration::from_micros(delay_us));
             }
-            match self.worker.work(now_ms) {
-                Work::Fsync => self.worker.fsync(),
+            let work = self.worker.work(now_ms);
+            let worked_ms = (self.clock_ms)();
+            // The delay before is as good as a part of it.
+            self.worker.status().note_write(worked_ms.saturating_sub(now_ms));
+            match work {
+                Work::Fsync => {
+                    self.worker.fsync();
+                    let took_ms = (self.clock_ms)().saturating_sub(worked_ms);
+                    self.worker.status().note_fsync(took_ms);
+                }
                 Work::Idle => return,
             }
         }

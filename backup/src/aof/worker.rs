@@ -98,6 +98,8 @@ pub struct AppendStatus {
     watched: AtomicBool,
     failed: AtomicBool,
     fatal: AtomicBool,
+    /// The longest write and the longest fsync since somebody asked, milliseconds.
+    longest_ms: [AtomicU64; 2],
     error: Mutex<Option<String>>,
 }
 
@@ -133,6 +135,21 @@ impl AppendStatus {
     /// Why the last write or fsync failed.
     pub fn error(&self) -> Option<String> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A write took so long.
+    pub(super) fn note_write(&self, ms: u64) {
+        self.longest_ms[0].fetch_max(ms, Ordering::Relaxed);
+    }
+
+    /// An fsync took so long.
+    pub(super) fn note_fsync(&self, ms: u64) {
+        self.longest_ms[1].fetch_max(ms, Ordering::Relaxed);
+    }
+
+    /// How long the longest write and the longest fsync took since this was last asked, milliseconds.
+    pub fn take_longest_ms(&self) -> [u64; 2] {
+        [&self.longest_ms[0], &self.longest_ms[1]].map(|longest| longest.swap(0, Ordering::Relaxed))
     }
 
     /// Says whether somebody waits for what is published: then each change of it is told, else only that something fails, or

@@ -156,11 +156,10 @@ mod tests {
         expect(
             &mut server,
             &[
-                ("eval x 0", "-ERR EVAL is not supported by this version of Tidemark"),
-                ("Slowlog GET", "-ERR SLOWLOG is not supported by this version of Tidemark"),
+                ("failover", "-ERR FAILOVER is not supported by this version of Tidemark"),
                 ("NOPE", "-ERR unknown command 'NOPE', with args beginning with: "),
                 ("MULTI", "+OK"),
-                ("FCALL f 0", "-ERR FCALL is not supported by this version of Tidemark"),
+                ("FAILOVER ABORT", "-ERR FAILOVER is not supported by this version of Tidemark"),
                 ("EXEC", "-EXECABORT Transaction discarded because of previous errors."),
             ],
         );

@@ -56,19 +56,9 @@ fn command_count(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal
 
 /// The commands that some names stand for; unknown ones are `None`.
 fn named(engine: &Engine, args: Args<'_>) -> Vec<Option<&'static Spec>> {
-    let find = |name: &[u8]| {
-        let mut parts = name.splitn(2, |byte| *byte == b'|');
-        let spec = engine.find_command(parts.next()?)?;
-        match parts.next() {
-            None => Some(spec),
-            Some(own) => {
-                spec.subcommands.iter().find(|s| s.own_name().as_bytes().eq_ignore_ascii_case(own))
-            }
-        }
-    };
     match args.len() {
         2 => engine.commands().into_iter().map(Some).collect(),
-        _ => args.iter_from(2).map(find).collect(),
+        _ => args.iter_from(2).map(|name| engine.find_by_full_name(name)).collect(),
     }
 }
 
@@ -339,8 +329,18 @@ fn located<'a>(engine: &Engine, args: Args<'a>) -> Result<Located<'a>, Refusal> 
     if !spec.arity.fits(inner.len()) {
         return Err(Refusal::fixed("ERR Invalid number of arguments specified for command"));
     }
-    let positions = spec.keys.positions(inner).ok_or_else(invalid)?;
+    let positions = match spec.keys.positions(inner) {
+        Some(positions) => positions,
+        None if names_no_key(spec, inner) => Vec::new(),
+        None => return Err(invalid()),
+    };
     Ok(Located { command: spec.documented, args: inner, positions })
+}
+
+/// Whether a command that needs no key names none.
+fn names_no_key(spec: &Spec, args: Args<'_>) -> bool {
+    let Keys::Counted { count, .. } = spec.keys else { return false };
+    spec.flags.has(NO_MANDATORY_KEYS) && args.get(count as usize) == Some(b"0")
 }
 
 /// Where the keys are, by what is documented. `None` if a count is no good.
@@ -449,7 +449,7 @@ mod tests {
                 ("COMMAND GETKEYS EVAL text 2 a b c", "[a b]"),
                 ("COMMAND GETKEYS EVAL text 0", "[]"),
                 ("COMMAND GETKEYS EVAL text 2 a", "-ERR Invalid arguments specified for command"),
-                ("COMMAND GETKEYS EVAL", "-ERR Invalid arguments specified for command"),
+                ("COMMAND GETKEYS EVAL", "-ERR Invalid number of arguments specified for command"),
                 ("COMMAND GETKEYSANDFLAGS FCALL_RO f 1 a", "[[a [+RO +access]]]"),
             ],
         );

@@ -10,7 +10,10 @@ pub mod blocking;
 pub mod cluster;
 pub mod collections;
 pub mod connection;
+mod debugging;
+pub mod drawing;
 pub mod expiry;
+pub mod functions;
 pub mod geo;
 pub mod hashes;
 pub mod help;
@@ -18,7 +21,9 @@ pub mod hyperloglog;
 pub mod introspection;
 pub mod keys;
 pub mod lists;
+pub mod observation;
 pub mod pubsub;
+pub mod scripting;
 pub mod server;
 pub mod sets;
 pub mod sort;
@@ -39,14 +44,18 @@ pub static FAMILIES: &[&[Spec]] = &[
     bitmaps::COMMANDS,
     cluster::COMMANDS,
     connection::COMMANDS,
+    drawing::COMMANDS,
     expiry::COMMANDS,
+    functions::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     introspection::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
+    observation::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     sort::COMMANDS,

@@ -154,7 +154,7 @@ fn debug(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
             ctx.reply.simple(usage);
             ctx.reply.simple(&format!("    {summary}"));
         }
-    } else {
+    } else if !super::debugging::answer(ctx, args)? {
         return ctx.host(HostCall::DebugHost, args);
     }
     Ok(Done::NOTHING)
@@ -177,6 +177,24 @@ const DEBUG_HELP: &[(&str, &str)] = &[
     ("PAUSE-CRON <0|1>", "Stops the timer, or lets it go on."),
     ("POPULATE <count> [<prefix> [<size>]]", "Makes keys, here only: they are not passed on."),
     ("PROTOCOL <type>", "Returns a sample of a type of reply."),
+    ("ERROR <text>", "Answers with that error."),
+    ("HTSTATS <db>", "Shows how many keys a database has, and what its table takes."),
+    ("LEAK <text>", "Loses the memory of that text."),
+    ("LOG <text>", "Writes a line into the log."),
+    ("MALLCTL <name> [<value>]", "Reads or sets a number of the allocator."),
+    ("MALLCTL-STR <name>", "Reads a text of the allocator."),
+    ("OOM", "Crashes for want of memory."),
+    ("PANIC", "Crashes as a fault of the program does; so does ASSERT."),
+    ("REPLICATE <command> [<arg> ...]", "Sends a command to replicas that is not executed here."),
+    ("RESTART [<milliseconds>]", "Ends in order, and starts anew after so long."),
+    ("CRASH-AND-RECOVER [<milliseconds>]", "Ends at once, and starts anew after so long."),
+    ("SDSLEN <key>", "Shows how long a key and a string are."),
+    ("SEGFAULT", "Crashes by SIGSEGV."),
+    ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Lets scripts run commands that they may not."),
+    (
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "Takes payloads of RESTORE whatever their checksums are.",
+    ),
     (
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "Elements of lists above that size get a node of their own.",

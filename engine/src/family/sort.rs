@@ -323,8 +323,9 @@ fn run(ctx: &mut Context<'_>, args: Args<'_>, stores: bool) -> Result<Done, Refu
     let mut query = query(args, stores, reads_all)?;
     let (key, mut items) = (ctx.key(args, 1), Items::default());
     if let Some(entry) = ctx.engine.read(ctx.scope, key) {
-        if query.unsorted && query.store.is_some() && matches!(entry.value(), ValueRef::Set(_)) {
-            // A set has no order that a replica would find again.
+        let is_repeated = query.store.is_some() || ctx.session.in_script;
+        if query.unsorted && is_repeated && matches!(entry.value(), ValueRef::Set(_)) {
+            // A set has no order that a replica would find again, nor a script that runs twice.
             (query.unsorted, query.by_text, query.by) = (false, true, None);
         }
         items.load(entry.value(), &query)?;

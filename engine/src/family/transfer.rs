@@ -20,7 +20,7 @@ use keyspace::entry::{Value, ValueRef};
 use keyspace::eviction::Frequency;
 use keyspace::limits::Limits;
 use keyspace::rdb::{ValueBuilder, write_value};
-use protocol::rdb::{DumpPayload, Writer, read_dump_value, verify_dump_payload};
+use protocol::rdb::{DumpPayload, ObjectType, Sum, Writer, read_dump_value, verify_dump_payload};
 use protocol::resp::{Args, encode};
 
 #[rustfmt::skip]
@@ -45,7 +45,7 @@ fn dump(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     Ok(Done::NOTHING)
 }
 
-fn payload_of(value: ValueRef<'_>) -> Vec<u8> {
+pub(super) fn payload_of(value: ValueRef<'_>) -> Vec<u8> {
     let mut writer = Writer::<Vec<u8>>::for_dump(true);
     match write_value(&mut writer, None, value) {
         Ok(()) => writer.into_dump_payload(),
@@ -107,11 +107,7 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     if ttl < 0 && !ctx.session.is_trusted() {
         return Err(Refusal::fixed("ERR Invalid TTL value, must be >= 0"));
     }
-    let payload = verify_dump_payload(args.at(3))
-        .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
-    ctx.engine.stats.dump_payload_sanitizations += 1;
-    let value =
-        decode(&payload, &ctx.engine.limits).ok_or(Refusal::fixed("ERR Bad data format"))?;
+    let value = restored(ctx, args.at(3))?;
     let now = ctx.now();
     let expiry = match ttl {
         0 => None,
@@ -164,11 +160,44 @@ fn restore(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     Ok(Done::ONE)
 }
 
-/// The value of a payload; `None` if its body is not what its type says, or holds nothing.
-fn decode(payload: &DumpPayload<'_>, limits: &Limits) -> Option<Value> {
+/// The value of a payload, if it is one.
+fn restored(ctx: &mut Context<'_>, payload: &[u8]) -> Result<Value, Refusal> {
+    let sum = if ctx.engine.skips_checksums { Sum::Ignored } else { Sum::Verified };
+    let payload = verify_dump_payload(payload, sum)
+        .map_err(|_| Refusal::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    ctx.engine.stats.dump_payload_sanitizations += 1;
+    decode(&payload, &ctx.engine.limits).map_err(|reason| {
+        let what = name_of(payload.object_type);
+        ctx.warn(&format!(
+            "{what} integrity check failed. A payload of RESTORE was refused: {reason}"
+        ));
+        Refusal::fixed("ERR Bad data format")
+    })
+}
+
+/// The value of a payload, or why there is none: its body is not what its type says, or holds nothing.
+fn decode(payload: &DumpPayload<'_>, limits: &Limits) -> Result<Value, String> {
     let mut builder = ValueBuilder::new(limits);
-    read_dump_value(payload, &mut builder).ok()?;
-    builder.take().ok()?
+    read_dump_value(payload, &mut builder).map_err(|error| error.to_string())?;
+    let value = builder.take().map_err(|error| error.to_string())?;
+    value.ok_or_else(|| "a collection without elements".into())
+}
+
+/// What a payload holds, as the log calls it.
+fn name_of(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::HashZipmap => "Zipmap",
+        ObjectType::ListZiplist => "List ziplist",
+        ObjectType::SetIntset => "Intset",
+        ObjectType::ZsetZiplist => "Zset ziplist",
+        ObjectType::HashZiplist => "Hash ziplist",
+        ObjectType::ListQuicklist | ObjectType::ListQuicklist2 => "List node",
+        ObjectType::HashListpack => "Hash listpack",
+        ObjectType::ZsetListpack => "Zset listpack",
+        ObjectType::SetListpack => "Set listpack",
+        ObjectType::Stream1 | ObjectType::Stream2 | ObjectType::Stream3 => "Stream listpack",
+        _ => "Value",
+    }
 }
 
 /// What a MIGRATE asks for.

@@ -149,23 +149,31 @@ pub(super) const ROWS: &[Grammar] = &[
     row("latency", "2.8.13", "By subcommand")
         .summary("Subcommands that tell where the server has lost time."),
     row("latency|doctor", "2.8.13", "O(1)")
+        .summary("Says in sentences what took long and what may help.")
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
     row("latency|graph", "2.8.13", "O(1)")
+        .summary("Draws the samples of an event.")
         .syntax("event")
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
-    row("latency|help", "2.8.13", "O(1)"),
+    row("latency|help", "2.8.13", "O(1)").summary("Shows what there is to LATENCY."),
     row("latency|histogram", "7.0.0", "O(N) for N commands with figures")
+        .summary("Counts the calls of commands by how long they took.")
         .syntax("[command...]")
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
     row("latency|history", "2.8.13", "O(1)")
+        .summary("Lists when an event happened and how long it took.")
         .syntax("event")
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
     row("latency|latest", "2.8.13", "O(1)")
+        .summary("Shows of each event when it happened last.")
         .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
     row("latency|reset", "2.8.13", "O(1)")
+        .summary("Forgets the samples of some events, or of all.")
         .syntax("[event...]")
         .tips(&["request_policy:all_nodes", "response_policy:agg_sum"]),
-    row("lolwut", "5.0.0", "").syntax("[VERSION version:int]"),
+    row("lolwut", "5.0.0", "")
+        .summary("Draws something, and tells the version.")
+        .syntax("[VERSION version:int]"),
     row("memory", "4.0.0", "By subcommand")
         .summary("Subcommands that tell what memory is used for."),
     row("memory|doctor", "4.0.0", "O(1)")
@@ -245,13 +253,16 @@ pub(super) const ROWS: &[Grammar] = &[
     row("slowlog", "2.2.12", "By subcommand")
         .summary("Subcommands that show and clear the log of slow commands."),
     row("slowlog|get", "2.2.12", "O(N) for N entries returned")
+        .summary("Shows the latest commands that took long.")
         .syntax("[count:int]")
         .tips(&["request_policy:all_nodes", "nondeterministic_output"])
         .history(&[("4.0.0", "Entries have the client's address and name.")]),
-    row("slowlog|help", "6.2.0", "O(1)"),
+    row("slowlog|help", "6.2.0", "O(1)").summary("Shows what there is to SLOWLOG."),
     row("slowlog|len", "2.2.12", "O(1)")
+        .summary("Counts the commands in the slow log.")
         .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"]),
     row("slowlog|reset", "2.2.12", "O(N) for N entries kept")
+        .summary("Empties the slow log.")
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     row("swapdb", "4.0.0",
             "O(N) for N clients that watch or wait for keys of the two databases")

@@ -102,7 +102,7 @@ fn read_group(stream: &mut Stream, value: StreamGroup) -> Result<(), Malformed> 
     let mut owners = BTreeMap::new();
     for consumer in &value.consumers {
         let slot = group.add_consumer(&consumer.name, consumer.seen_ms);
-        let slot = slot.ok_or_else(|| Malformed::invalid("group has two consumers of one name"))?;
+        let slot = slot.ok_or_else(|| Malformed::invalid("Duplicate stream consumer detected"))?;
         group.consumer_mut(slot).active_ms = consumer.active_ms;
         owners.extend(consumer.pending.iter().map(|id| (*id, slot)));
     }

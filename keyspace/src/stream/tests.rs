@@ -5,7 +5,7 @@ use crate::entry::{Value, ValueRef};
 use crate::limits::Limits;
 use crate::rdb::{ValueBuilder, write_value};
 use proptest::prelude::*;
-use protocol::rdb::{ObjectType, Writer, read_dump_value, verify_dump_payload};
+use protocol::rdb::{ObjectType, Sum, Writer, read_dump_value, verify_dump_payload};
 use std::collections::BTreeMap;
 
 const LIMITS: Limits = Limits { stream_node_max_entries: 3, ..Limits::DEFAULT };
@@ -46,7 +46,7 @@ fn dump(stream: &Stream) -> Vec<u8> {
 
 fn load(payload: &[u8]) -> Option<Stream> {
     let mut builder = ValueBuilder::new(&Limits::DEFAULT);
-    read_dump_value(&verify_dump_payload(payload).ok()?, &mut builder).ok()?;
+    read_dump_value(&verify_dump_payload(payload, Sum::Verified).ok()?, &mut builder).ok()?;
     match builder.take() {
         Ok(Some(Value::Stream(stream))) => Some(stream),
         _ => None,

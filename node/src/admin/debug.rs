@@ -1,7 +1,8 @@
 //! DEBUG: what tests and experiments need.
 
-use crate::config::Settings;
+use crate::config::{MemoryOrPercent, Settings};
 use crate::node::{Node, Outside};
+use crate::world::Crash;
 use backup::aof::Opened;
 use engine::arguments::{int, is};
 use engine::context::{Context, Done};
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// The longest that a write of the append-only file can be delayed, microseconds.
 const WRITE_DELAY_MAX_US: u64 = 60_000_000;
 
-/// `DEBUG SLEEP|RELOAD|LOADAOF|JMAP|…`, as far as the engine does not answer itself.
+/// `DEBUG SLEEP|RELOAD|LOADAOF|…`, as far as the engine does not answer itself.
 pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let word = args.at(1);
     if is(word, "SLEEP") && args.len() == 3 {
@@ -59,8 +60,21 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
         host.journal.history = journal::History::new(host.new_replication_id());
         host.persistence.note_history(host.journal.history);
         tracing::info!("Changing replication IDs after receiving change-repl-id");
-    } else if is(word, "JMAP") {
-        return Err(Refusal::fixed("ERR DEBUG JMAP is not supported"));
+    } else if is(word, "LOG") && args.len() == 3 {
+        tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.at(2)));
+    } else if is(word, "REPLICATE") && args.len() >= 3 {
+        replicate(host, args)?;
+    } else if let Some(how) = crash_of(word) {
+        host.world.crash(how);
+        return Err(Refusal::fixed("ERR there is no process that could crash"));
+    } else if (is(word, "RESTART") || is(word, "CRASH-AND-RECOVER")) && args.len() <= 3 {
+        restart(host, ctx, args)?;
+    } else if is(word, "MALLCTL") || is(word, "MALLCTL-STR") {
+        allocator(host, ctx, args)?;
+        return Ok(Done::NOTHING);
+    } else if is(word, "CLIENT-EVICTION") && args.len() == 2 {
+        ctx.reply.verbatim("txt", client_eviction(host)?.as_bytes());
+        return Ok(Done::NOTHING);
     } else {
         let word = String::from_utf8_lossy(word).into_owned();
         return Err(Refusal::new(format!(
@@ -69,6 +83,82 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
     }
     ctx.reply.ok();
     Ok(Done::NOTHING)
+}
+
+/// How a subcommand lets the process crash, if it does.
+fn crash_of(word: &[u8]) -> Option<Crash> {
+    let all = [
+        ("SEGFAULT", Crash::Segfault),
+        ("PANIC", Crash::Panic),
+        ("ASSERT", Crash::Assert),
+        ("OOM", Crash::OutOfMemory),
+    ];
+    all.into_iter().find(|(name, _)| is(word, name)).map(|(_, how)| how)
+}
+
+/// `DEBUG MALLCTL name [value]`, `DEBUG MALLCTL-STR name`: numbers and texts of the allocator.
+fn allocator(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    let is_text = is(args.at(1), "MALLCTL-STR");
+    let name = String::from_utf8_lossy(args.get(2).ok_or(Refusal::SYNTAX)?).into_owned();
+    let failed = |error: String| Refusal::new(format!("ERR {name}: {error}"));
+    match (is_text, args.len()) {
+        (false, 3..=4) => {
+            let value = args.get(3).map(int).transpose()?;
+            ctx.reply.int(host.world.allocator_number(&name, value).map_err(failed)?);
+        }
+        (true, 3) => {
+            ctx.reply.bulk(host.world.allocator_text(&name).map_err(failed)?.as_bytes());
+        }
+        _ => return Err(Refusal::fixed("ERR a text of the allocator cannot be set")),
+    }
+    Ok(())
+}
+
+/// `DEBUG REPLICATE command [arg …]`: sends to replicas what is not executed here, so that they differ.
+fn replicate(host: &mut Outside, args: Args<'_>) -> Result<(), Refusal> {
+    if host.replication.is_replica() {
+        return Err(Refusal::fixed("ERR a replica's stream is its primary's alone"));
+    }
+    let mut bytes = Vec::new();
+    let words: Vec<&[u8]> = args.iter_from(2).collect();
+    protocol::resp::encode::command(&mut bytes, words.into_iter());
+    host.journal_control(&bytes);
+    Ok(())
+}
+
+/// `DEBUG RESTART|CRASH-AND-RECOVER [ms]`: the first in order, with what is to be saved; the second at once.
+fn restart(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
+    const LONGEST_MS: u64 = 3_600_000;
+    let failed = || Refusal::fixed("ERR failed to restart the server. Check server logs.");
+    let ms = args.get(2).map(int).transpose()?.unwrap_or(0).max(0) as u64;
+    if is(args.at(1), "RESTART") {
+        if host.persistence.aof_is_on() {
+            host.finish_writing().map_err(|_| failed())?;
+        }
+        if !host.settings.save.0.is_empty() {
+            host.save_here(ctx.engine).map_err(|_| failed())?;
+        }
+    }
+    let error = host.world.restart(Duration::from_millis(ms.min(LONGEST_MS)));
+    tracing::warn!("DEBUG {}: {error}", String::from_utf8_lossy(args.at(1)).to_uppercase());
+    Err(failed())
+}
+
+/// How many clients take how much, which is the order in which they go when `maxmemory-clients` is exceeded.
+fn client_eviction(host: &Outside) -> Result<String, Refusal> {
+    if host.settings.maxmemory_clients == MemoryOrPercent::Bytes(0) {
+        return Err(Refusal::fixed("ERR maxmemory-clients is disabled."));
+    }
+    let mut buckets = std::collections::BTreeMap::new();
+    for (_, client) in host.clients.iter() {
+        let bucket = client.counted_bytes.max(1).next_power_of_two();
+        let (count, bytes) = buckets.entry(bucket).or_insert((0usize, 0usize));
+        (*count, *bytes) = (*count + 1, *bytes + client.counted_bytes);
+    }
+    let lines = buckets.iter().map(|(most, (count, bytes))| {
+        format!("Up to {most} bytes: {count} clients, {bytes} bytes\n")
+    });
+    Ok(lines.collect())
 }
 
 /// `DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]`: saves and loads again.

@@ -60,6 +60,13 @@ fn flag(value: bool) -> u8 {
 pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let asked: Vec<String> =
         args.iter_from(1).map(|word| String::from_utf8_lossy(word).to_lowercase()).collect();
+    let text = text(host, ctx.engine, ctx.session, &asked);
+    ctx.reply.verbatim("txt", text.as_bytes());
+    Ok(Done::NOTHING)
+}
+
+/// The sections that are asked for, by names in small letters.
+pub fn text(host: &Outside, engine: &Engine, session: &Session, asked: &[String]) -> String {
     let everything = asked.iter().any(|word| word == "all" || word == "everything");
     let usual = asked.is_empty() || asked.iter().any(|word| word == "default");
     let mut out = String::new();
@@ -74,10 +81,9 @@ pub fn info(host: &Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Don
             out.push_str("\r\n");
         }
         let _ = write!(out, "# {title}\r\n");
-        write(host, ctx.engine, ctx.session, &mut out);
+        write(host, engine, session, &mut out);
     }
-    ctx.reply.verbatim("txt", out.as_bytes());
-    Ok(Done::NOTHING)
+    out
 }
 
 fn server(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {
@@ -240,21 +246,7 @@ fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut 
     let total = figures.system;
     line(out, "total_system_memory", total);
     line(out, "total_system_memory_human", human(total));
-    // No scripts run here, but libraries of functions that came in a snapshot are kept.
-    let libraries: usize = engine.functions.iter().map(Vec::len).sum();
-    line(out, "used_memory_lua", 0);
-    line(out, "used_memory_vm_eval", 0);
-    line(out, "used_memory_lua_human", human(0));
-    line(out, "used_memory_scripts_eval", 0);
-    line(out, "number_of_cached_scripts", 0);
-    line(out, "number_of_functions", 0);
-    line(out, "number_of_libraries", engine.functions.len());
-    line(out, "used_memory_vm_functions", 0);
-    line(out, "used_memory_vm_total", 0);
-    line(out, "used_memory_vm_total_human", human(0));
-    line(out, "used_memory_functions", libraries);
-    line(out, "used_memory_scripts", libraries);
-    line(out, "used_memory_scripts_human", human(libraries));
+    scripts(out, engine);
     line(out, "maxmemory", host.settings.maxmemory);
     line(out, "maxmemory_human", human(host.settings.maxmemory as usize));
     line(out, "maxmemory_policy", host.settings.maxmemory_policy.name());
@@ -357,6 +349,27 @@ fn loading_lines(loading: &LoadProgress, now: i64, out: &mut String) {
     line(out, "loading_loaded_perc", format!("{:.2}", share * 100.0));
     let eta = if share > 0.0 { seconds * (1.0 - share) / share } else { 1.0 };
     line(out, "loading_eta_seconds", eta as u64);
+}
+
+/// What scripts and functions take.
+fn scripts(out: &mut String, engine: &Engine) {
+    let (cache, libraries) = (&engine.scripts.cache, &engine.scripts.libraries);
+    let (eval, functions) = (cache.interpreter_bytes(), libraries.interpreter_bytes());
+    line(out, "used_memory_lua", eval);
+    line(out, "used_memory_vm_eval", eval);
+    line(out, "used_memory_lua_human", human(eval));
+    line(out, "used_memory_scripts_eval", cache.text_bytes());
+    line(out, "number_of_cached_scripts", cache.len());
+    line(out, "number_of_functions", libraries.functions_len());
+    line(out, "number_of_libraries", libraries.all().len());
+    line(out, "number_of_libraries_not_run", engine.scripts.not_run_len());
+    line(out, "used_memory_vm_functions", functions);
+    line(out, "used_memory_vm_total", eval + functions);
+    line(out, "used_memory_vm_total_human", human(eval + functions));
+    line(out, "used_memory_functions", libraries.text_bytes());
+    let texts = cache.text_bytes() + libraries.text_bytes();
+    line(out, "used_memory_scripts", texts);
+    line(out, "used_memory_scripts_human", human(texts));
 }
 
 fn stats(host: &Outside, engine: &Engine, _: &Session, out: &mut String) {

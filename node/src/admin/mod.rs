@@ -1,7 +1,7 @@
 //! Commands that only the process can answer.
 //!
 //! - [`acl`]: ACL LOAD and SAVE; [`client`]: CLIENT; [`config`]: CONFIG
-//! - [`info`]: INFO and ROLE; [`debug`]: DEBUG; [`memory`]: MEMORY
+//! - [`latency`]: LATENCY DOCTOR; [`info`]: INFO and ROLE; [`debug`]: DEBUG; [`memory`]: MEMORY
 //! - persistence: [`crate::persistence`]; replication: [`crate::replication`]; the end: [`crate::shutdown`]
 
 pub mod acl;
@@ -9,6 +9,7 @@ pub mod client;
 pub mod config;
 pub mod debug;
 pub mod info;
+pub mod latency;
 pub mod memory;
 pub mod replicaof;
 
@@ -41,6 +42,7 @@ pub fn perform(
             ctx.reply.int(host.persistence.last_save_s());
             Ok(Done::NOTHING)
         }
+        HostCall::LatencyDoctor => latency::doctor(host, ctx),
         HostCall::Psync => host.psync(ctx, args),
         HostCall::Replconf => host.replconf(ctx, args),
         HostCall::ReplicaOf => replicaof::replicaof(host, ctx, args),

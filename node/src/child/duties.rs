@@ -4,6 +4,7 @@ use super::{Ended, Forked, Kind, Leave, Purpose};
 use crate::node::{Node, Outside};
 use crate::world::ChildJob;
 use engine::Engine;
+use engine::latency::Event;
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ impl Outside {
         let start = self.world.ticks_ns();
         let pid = self.world.start_child(job, &self.settings)?;
         let took = Duration::from_nanos(self.world.ticks_ns() - start);
-        Ok(Forked { pid, took, keys })
+        Ok(Forked { pid, took, keys, bytes: self.world.memory_now() })
     }
 
     /// A child has been started.
@@ -29,6 +30,7 @@ impl Outside {
         purpose: Purpose,
         forked: Forked,
     ) {
+        engine.note_latency(Event::Fork, forked.took.as_nanos() as u64);
         self.child.begin(leave, purpose, forked, engine.steady_ms);
         engine.set_memory_shared(self.child.shares_memory());
     }

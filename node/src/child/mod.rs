@@ -111,6 +111,8 @@ pub struct Forked {
     pub took: Duration,
     /// Keys that it is to write.
     pub keys: u64,
+    /// Memory in use, bytes.
+    pub bytes: usize,
 }
 
 /// A child at work.
@@ -161,6 +163,8 @@ pub struct Child {
     pub forks: u64,
     /// How long the last fork took, microseconds.
     pub fork_us: u64,
+    /// How much memory there was then, bytes.
+    pub fork_bytes: usize,
 }
 
 impl Default for Child {
@@ -173,6 +177,7 @@ impl Default for Child {
             last_rewrite: NONE_YET,
             forks: 0,
             fork_us: 0,
+            fork_bytes: 0,
         }
     }
 }
@@ -194,6 +199,7 @@ impl Child {
         self.cancel(purpose.kind());
         self.forks += 1;
         self.fork_us = forked.took.as_micros() as u64;
+        self.fork_bytes = forked.bytes;
         self.running = Some(Running {
             purpose,
             pid: Some(forked.pid),

@@ -3,7 +3,7 @@
 use super::*;
 
 fn forked(pid: i32) -> Forked {
-    Forked { pid, took: Duration::from_micros(250), keys: 1000 }
+    Forked { pid, took: Duration::from_micros(250), keys: 1000, bytes: 1 << 20 }
 }
 
 fn purpose(kind: Kind) -> Purpose {

@@ -35,6 +35,38 @@ const MAX_INCLUDE_DEPTH: usize = 16;
 /// The longest file that is read, in bytes.
 const FILE_MAX: u64 = 64 << 20;
 
+/// Lines of a file that set no directive, and what they do.
+pub(super) const LINES: &[(&str, &str)] = &[
+    ("include", "reads another file in this place"),
+    ("loadmodule", "refused: modules are not supported"),
+    ("rename-command", "gives a command another name for clients, or takes it away"),
+    ("sentinel", "refused: this is no sentinel"),
+    ("user", "makes a user"),
+];
+
+/// Directives of Redis that are refused, and why. A plain build of Redis does not have them either.
+pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("client-default-resp", "requests and replies are not recorded"),
+    ("tls-auth-clients", TLS),
+    ("tls-ca-cert-dir", TLS),
+    ("tls-ca-cert-file", TLS),
+    ("tls-cert-file", TLS),
+    ("tls-ciphers", TLS),
+    ("tls-ciphersuites", TLS),
+    ("tls-client-cert-file", TLS),
+    ("tls-client-key-file", TLS),
+    ("tls-client-key-file-pass", TLS),
+    ("tls-dh-params-file", TLS),
+    ("tls-key-file", TLS),
+    ("tls-key-file-pass", TLS),
+    ("tls-prefer-server-ciphers", TLS),
+    ("tls-protocols", TLS),
+    ("tls-session-cache-size", TLS),
+    ("tls-session-cache-timeout", TLS),
+    ("tls-session-caching", TLS),
+];
+const TLS: &str = "TLS is not supported";
+
 /// What a file and a command line say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
@@ -266,7 +298,10 @@ impl Reader<'_> {
             }
             ("loadmodule", _) => Err("modules are not supported".into()),
             ("sentinel", _) => Err("sentinel directive while not in sentinel mode".into()),
-            _ => Err("Bad directive or wrong number of arguments".into()),
+            (name, _) => match REFUSED.iter().find(|(known, _)| *known == name) {
+                Some((_, why)) => Err((*why).into()),
+                None => Err("Bad directive or wrong number of arguments".into()),
+            },
         }
     }
 

@@ -10,6 +10,7 @@
 //!   types     how one word becomes a value: yes/no, numbers, sizes, choices, texts
 //!   compound  the same for several words: bind, save, replicaof, …
 //!   file      file and command line ──▶ Settings, or the error that users know
+//!   document  the table as a document for operators
 //!   rewrite   Settings and the old text ──▶ the new text of the file
 //!   here      CONFIG GET and CONFIG SET
 //! ```
@@ -25,6 +26,7 @@
 //! - permission to use CONFIG at all: the engine's ACL
 
 mod compound;
+mod document;
 mod file;
 mod rewrite;
 mod table;
@@ -37,12 +39,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use compound::{OutputLimit, PrimaryAddress, ShutdownFlags};
+pub use document::document;
 pub use file::Loaded;
 pub use table::{DENY_LOADING, HIDDEN, IMMUTABLE, NO_EFFECT, PROTECTED, ROWS, Row, Settings};
 pub(crate) use types::bytes;
 pub use types::{
     AppendFsync, EvictionPolicy, LogLevel, MemoryOrPercent, OomScoreAdjustment, PubsubDefault,
-    Supervision,
+    Supervision, SyslogFacility,
 };
 #[cfg(test)]
 pub(crate) use {

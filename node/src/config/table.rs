@@ -41,8 +41,8 @@ pub const NO_EFFECT: u8 = 1 << 5;
 const TLS: &str = "TLS is not supported";
 const CLUSTER: &str = "cluster mode is not supported";
 const DEFRAG: &str = "active defragmentation is not supported";
-const CRASH: &str = "a crash leaves the operating system's core dump and the panic's message";
-const SYSLOG: &str = "logging to syslog is not supported";
+const MEMCHECK: &str =
+    "a crash log comes without a test of the memory, which is the hardware's to report";
 const CPULIST: &str = "threads and processes are not pinned to processors";
 const THREADS: &str = "one thread serves all connections";
 
@@ -220,12 +220,12 @@ settings! {
     "pidfile"                => pidfile: String                    = NONE,                     any,            IMMUTABLE;
     "loglevel"               => loglevel: LogLevel                 = LogLevel::Notice,         (),             MUTABLE;
     "logfile"                => logfile: String                    = NONE,                     any,            IMMUTABLE;
-    "syslog-enabled"         => syslog_enabled: bool               = false,                    OnlyNo(SYSLOG),         IMMUTABLE;
-    "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
-    "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE | NO_EFFECT, "logging to syslog is not supported";
-    "crash-log-enabled"      => crash_log_enabled: bool            = true,                     Either,         MUTABLE | NO_EFFECT, CRASH;
-    "crash-memcheck-enabled" => crash_memcheck_enabled: bool       = true,                     Either,         MUTABLE | NO_EFFECT, CRASH;
-    "use-exit-on-panic"      => use_exit_on_panic: bool            = false,                    Either,         MUTABLE | HIDDEN | NO_EFFECT, CRASH;
+    "syslog-enabled"         => syslog_enabled: bool               = false,                    Either,         IMMUTABLE;
+    "syslog-ident"           => syslog_ident: String               = text("redis"),            any,            IMMUTABLE;
+    "syslog-facility"        => syslog_facility: SyslogFacility    = SyslogFacility::Local0,   (),             IMMUTABLE;
+    "crash-log-enabled"      => crash_log_enabled: bool            = true,                     Either,         MUTABLE;
+    "crash-memcheck-enabled" => crash_memcheck_enabled: bool       = true,                     Either,         MUTABLE | NO_EFFECT, MEMCHECK;
+    "use-exit-on-panic"      => use_exit_on_panic: bool            = false,                    Either,         MUTABLE | HIDDEN;
     "watchdog-period"        => watchdog_period: u32               = 0,                        within(0, INT), MUTABLE | HIDDEN | NO_EFFECT,
         "there is no watchdog";
     "req-res-logfile"        => req_res_logfile: String            = NONE,                     any,            IMMUTABLE | HIDDEN | NO_EFFECT,
@@ -238,7 +238,7 @@ settings! {
         "texts are compared by their bytes";
     "ignore-warnings"        => ignore_warnings: String            = NONE,                     any,            MUTABLE | NO_EFFECT,
         "the warnings that it silences do not exist";
-    "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE | NO_EFFECT, "the system's setting for huge pages is kept";
+    "disable-thp"            => disable_thp: bool                  = true,                     Either,         IMMUTABLE;
     "oom-score-adj"          => oom_score_adj: OomScoreAdjustment  = OomScoreAdjustment::No,   (),             MUTABLE;
     "oom-score-adj-values"   => oom_score_adj_values: OomScores    = OomScores::usual(),       (),             MUTABLE;
     "server_cpulist"         => server_cpulist: String             = NONE,                     any,            IMMUTABLE | NO_EFFECT, CPULIST;
@@ -367,12 +367,13 @@ settings! {
     "propagation-error-behavior"            => propagation_error_behavior: PropagationError = PropagationError::Ignore, (),               MUTABLE | NO_EFFECT, "an error of the primary's commands is counted in INFO";
 
     // ---- Observation and scripts
-    "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE | NO_EFFECT, "there is no slow log yet";
-    "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE | NO_EFFECT, "there is no slow log yet";
-    "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE | NO_EFFECT, "latencies are not recorded yet";
+    "slowlog-log-slower-than"           => slowlog_log_slower_than: i64   = 10000,                within(-1, LONG), MUTABLE;
+    "slowlog-max-len"                   => slowlog_max_len: u64           = 128,                  within(0, LONG),  MUTABLE;
+    "latency-monitor-threshold"         => latency_monitor_threshold: u64 = 0,                    within(0, LONG),  MUTABLE;
     "latency-tracking"                  => latency_tracking: bool         = true,                 Either,           MUTABLE;
     "latency-tracking-info-percentiles" => latency_tracking_info_percentiles: Percentiles = Percentiles::usual(), (),               MUTABLE;
-    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE | NO_EFFECT, "there are no scripts yet";
+    "busy-reply-threshold" | "lua-time-limit" => busy_reply_threshold: u64      = 5000,                 within(0, LONG),  MUTABLE;
+    "script-memory-limit"               => script_memory_limit: u64       = 1 << 30,              memory(1 << 20, LONG), MUTABLE;
 
     // ---- Cluster mode: refused; what only tunes it is accepted, so that files made for Redis load
     "cluster-enabled"                     => cluster_enabled: bool                = false,              OnlyNo(CLUSTER),  IMMUTABLE, CLUSTER;

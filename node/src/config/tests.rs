@@ -96,6 +96,14 @@ fn names_are_unique_and_in_lower_case() {
 }
 
 #[test]
+fn what_is_secret_is_secret_to_the_engine_too() {
+    let secret = ROWS.iter().filter(|row| row.is(table::SENSITIVE)).flat_map(Row::names);
+    let mut secret: Vec<&str> = secret.collect();
+    secret.sort_unstable();
+    assert_eq!(secret, engine::secrets::SECRET_DIRECTIVES);
+}
+
+#[test]
 fn what_has_no_effect_says_why() {
     for row in ROWS.iter().filter(|row| row.is(NO_EFFECT)) {
         assert!(row.note.is_some_and(|note| !note.is_empty()), "{}", row.name);

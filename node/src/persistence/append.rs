@@ -26,6 +26,7 @@ use backup::fork::rewrite_names;
 use bytes::Bytes;
 use engine::Engine;
 use engine::context::{Context, Done};
+use engine::latency::Event;
 use engine::refusal::Refusal;
 use journal::planted::{self, Fault};
 use journal::release::OnDisk;
@@ -588,7 +589,11 @@ impl Node {
             true => Err(String::new()),
             false => result.and_then(|_| {
                 tracing::info!("Background AOF rewrite terminated with success");
-                self.install_base(pid, rewriting, is_rdb)
+                let start_ns = self.host.world.ticks_ns();
+                let installed = self.install_base(pid, rewriting, is_rdb);
+                let took_ns = self.host.world.ticks_ns() - start_ns;
+                self.engine.note_latency(Event::AofRename, took_ns);
+                installed
             }),
         };
         if result.is_err() {

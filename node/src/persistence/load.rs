@@ -168,8 +168,8 @@ impl Node {
         outcome: Outcome,
         first_files: Option<(AofDir, File)>,
     ) -> Result<(), String> {
-        self.engine.replace_data(outcome.dbs, outcome.functions, None);
-        remark_on(outcome.meta.as_ref(), &self.engine.functions);
+        let wrong = self.engine.replace_data(outcome.dbs, outcome.functions, None);
+        remark_on(outcome.meta.as_ref(), &wrong);
         let figures = &mut self.host.persistence.figures;
         figures.last_load_loaded = outcome.loaded;
         figures.last_load_failed = outcome.failed;
@@ -256,11 +256,14 @@ impl Node {
             Some(dir) => load_aof(&job, dir)?,
             None => load_rdb(&job, Path::new(&settings.dbfilename))?,
         };
+        let mut wrong = Vec::new();
         match planted::is(Fault::WatchKeptByReload) {
-            false => engine.replace_data(outcome.dbs, outcome.functions, Some(executing)),
+            false => {
+                wrong = engine.replace_data(outcome.dbs, outcome.functions, Some(executing));
+            }
             true => engine.dbs = outcome.dbs,
         }
-        remark_on(outcome.meta.as_ref(), &engine.functions);
+        remark_on(outcome.meta.as_ref(), &wrong);
         Ok(outcome.file)
     }
 }

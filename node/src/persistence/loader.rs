@@ -11,7 +11,9 @@ use engine::Engine;
 use engine::acl::account::Account;
 use engine::arguments::is;
 use engine::context::{Context, Done};
-use engine::host::{Answers, Conversation, EntryKind, Host, HostCall, Interruption, Receipt};
+use engine::host::{
+    Answers, Conversation, EntryKind, Host, HostCall, Interruption, LogLevel, Receipt,
+};
 use engine::names::Names;
 use engine::refusal::{Kind, Refusal};
 use engine::refused::{Refusals, Refused};
@@ -72,6 +74,12 @@ impl Host for NoHost {
         Receipt::default()
     }
 
+    fn log(&mut self, level: LogLevel, text: &str) {
+        if level == LogLevel::Warning {
+            tracing::warn!("{text}");
+        }
+    }
+
     fn converse(&mut self, _: &Conversation<'_>) -> Answers {
         // What a file holds is DEL, never MIGRATE.
         Answers { interruption: Some(Interruption::Connecting), ..Answers::default() }
@@ -110,8 +118,6 @@ struct Loader<'a> {
     replies: Vec<u8>,
     report: Box<dyn FnMut(u64) + Send>,
     failures: Failures,
-    /// Sources of function libraries that commands load.
-    functions: Vec<Vec<u8>>,
 }
 
 impl Loader<'_> {
@@ -120,8 +126,7 @@ impl Loader<'_> {
         let counter = Arc::clone(&job.progress);
         let report = Box::new(move |bytes| counter.store(bytes, Ordering::Relaxed));
         let failures = Failures::default();
-        let (replies, functions) = (Vec::new(), Vec::new());
-        Loader { job, engine, session, replies, report, failures, functions }
+        Loader { job, engine, session, replies: Vec::new(), report, failures }
     }
 
     /// An engine without data, and the session of the file.
@@ -180,10 +185,11 @@ fn cannot_execute(refused: Refused) -> CommandRefused {
     CommandRefused { index: refused.index, reason, may_be_torn }
 }
 
-/// The source of a function library, if a command loads one. As those of a snapshot it is kept, not run.
+/// The source of a library of functions, if a command loads one. One that cannot be run here is kept.
 fn library<'a>(args: Args<'a>) -> Option<&'a [u8]> {
-    let loads = args.len() == 3 && is(args.at(0), "FUNCTION") && is(args.at(1), "LOAD");
-    (loads && args.at(2).starts_with(b"#!")).then(|| args.at(2))
+    let loads = args.len() >= 3 && is(args.at(0), "FUNCTION") && is(args.at(1), "LOAD");
+    let source = args.at(args.len() - 1);
+    (loads && source.starts_with(b"#!")).then_some(source)
 }
 
 impl Apply for Loader<'_> {
@@ -194,7 +200,12 @@ impl Apply for Loader<'_> {
     fn restart(&mut self) {
         (self.engine, self.session) = Self::begin(self.job);
         self.failures = Failures::default();
-        self.functions.clear();
+    }
+
+    fn snapshot(&mut self, meta: &LoadedMeta) -> Result<(), String> {
+        // What cannot be run is kept; that is said when all of it is in place.
+        self.engine.replace_functions(meta.functions.clone());
+        Ok(())
     }
 
     fn begin_file(&mut self, _path: &Path) {
@@ -212,13 +223,14 @@ impl Apply for Loader<'_> {
             self.engine.garbage_dbs.clear();
             self.engine.emptied = false;
             let mut refusals = self.engine.take_refused();
-            if let Some(at) = refusals.list.iter().position(Refused::is_difference) {
-                let refused = refusals.list.remove(at);
+            for refused in &refusals.list {
                 let request = &batch.requests()[refused.index];
-                match library(batch.args(buffer, request)) {
-                    Some(source) => self.functions.push(source.to_vec()),
-                    None => return Err(cannot_execute(refused)),
+                if let Some(source) = library(batch.args(buffer, request)) {
+                    self.engine.keep_function_source(source.to_vec());
                 }
+            }
+            if let Some(at) = refusals.list.iter().position(Refused::is_difference) {
+                return Err(cannot_execute(refusals.list.remove(at)));
             }
             if !refusals.list.is_empty() {
                 self.failures.add(refusals);
@@ -338,8 +350,7 @@ pub(super) fn load_aof(job: &Job, dir: AofDir) -> Result<Outcome, String> {
         _ => None,
     };
     let keys = loader.engine.dbs.iter().map(|db| db.len() as u64).sum();
-    let mut functions = loaded.base.as_ref().map_or_else(Vec::new, |base| base.functions.clone());
-    functions.append(&mut loader.functions);
+    let functions = loader.engine.function_sources();
     Ok(Outcome {
         dbs: std::mem::take(&mut loader.engine.dbs),
         functions,
@@ -413,8 +424,8 @@ pub(super) fn job(
     }
 }
 
-/// Says what of loaded data is not as it might be expected.
-pub(crate) fn remark_on(meta: Option<&LoadedMeta>, functions: &[Vec<u8>]) {
+/// Says what of loaded data is not as it might be expected; `wrong`: why libraries of functions cannot be run.
+pub(crate) fn remark_on(meta: Option<&LoadedMeta>, wrong: &[String]) {
     if let Some((count @ 1.., names)) = meta.map(|meta| &meta.streams_mended) {
         let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
         let more = if *count > names.len() as u64 { " and others" } else { "" };
@@ -424,11 +435,9 @@ pub(crate) fn remark_on(meta: Option<&LoadedMeta>, functions: &[Vec<u8>]) {
             names.join(", ")
         );
     }
-    if !functions.is_empty() {
+    for reason in wrong {
         tracing::warn!(
-            "Libraries of functions loaded: {}. They are kept, and written to snapshots and to replicas, but this version of \
-             Tidemark cannot call their functions.",
-            functions.len()
+            "A library of functions cannot be run here: {reason}. It is kept, and written to snapshots and to replicas."
         );
     }
 }

@@ -11,6 +11,7 @@ use backup::snapshot::{Access, ReplicationPoint, SaveOptions, SnapshotMeta, save
 use engine::Engine;
 use engine::arguments::is;
 use engine::context::{Context, Done};
+use engine::latency::Event;
 use engine::refusal::Refusal;
 use keyspace::eviction::Order;
 use protocol::resp::Args;
@@ -47,7 +48,7 @@ impl Outside {
             used_mem_bytes: self.world.memory().used as u64,
             replication,
             aof_base,
-            functions: engine.functions.clone(),
+            functions: engine.function_sources(),
         }
     }
 
@@ -246,7 +247,10 @@ impl Node {
                 persistence.figures.saves += 1;
             }
             Err(error) => {
+                let start_ns = self.host.world.ticks_ns();
                 let _ = self.host.files.remove(Path::new(&temporary_name(pid)));
+                let took_ns = self.host.world.ticks_ns() - start_ns;
+                self.engine.note_latency(Event::RdbUnlink, took_ns);
                 if killed {
                     tracing::warn!("Background saving terminated by signal 9");
                 } else {

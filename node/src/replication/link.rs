@@ -233,11 +233,12 @@ impl Follower for Node {
     fn adopt(&mut self, outcome: Outcome, id: ReplicationId, offset: Offset) {
         self.close_replicas();
         let db = outcome.selected();
+        let mut wrong = Vec::new();
         match planted::is(Fault::WatchKeptBySync) {
-            false => self.engine.replace_data(outcome.dbs, outcome.functions, None),
+            false => wrong = self.engine.replace_data(outcome.dbs, outcome.functions, None),
             true => self.engine.dbs = outcome.dbs,
         }
-        loader::remark_on(outcome.meta.as_ref(), &self.engine.functions);
+        loader::remark_on(outcome.meta.as_ref(), &wrong);
         self.host.begin_history(id, offset, db);
         self.engine.dirty = 0;
         if !planted::is(Fault::FileNotBegunAnew) {
@@ -294,7 +295,7 @@ impl Follower for Node {
     }
 
     fn append_queue_is_full(&self) -> bool {
-        self.host.persistence.append_queue_is_full()
+        self.host.persistence.append_queue_is_full() || self.engine.is_paused_in_script()
     }
 
     fn durable_offset(&self) -> Option<Offset> {

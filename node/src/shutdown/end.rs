@@ -83,6 +83,9 @@ impl Outside {
             ctx.reply.ok();
             return Ok(Done::NOTHING);
         };
+        if ctx.engine.is_paused_in_script() && !flags.nosave {
+            return Err(Refusal::fixed(ctx.engine.busy_text()));
+        }
         ctx.session.suspended = true;
         self.shutdown.waiting.push(ctx.session.slot);
         self.begin_end(ctx.engine, flags, None);
@@ -201,6 +204,10 @@ impl Node {
 
     fn end_is_there(&mut self) -> bool {
         let Node { engine, host } = self;
+        if engine.is_paused_in_script() {
+            // What it has done by half is not to be saved, and not to be cut off for anything less.
+            return host.shutdown.under_way.is_some_and(|end| end.flags.nosave);
+        }
         if host.cron_paused {
             // Without the timer nothing happens by itself: not what signals ask for either, as in Redis.
             return host.shutdown.under_way.is_some_and(|end| end.until_ms.is_none());

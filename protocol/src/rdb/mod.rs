@@ -33,7 +33,8 @@ mod version;
 mod write;
 
 pub use dump::{
-    DumpPayload, read_dump_functions, read_dump_value, verify_dump_functions, verify_dump_payload,
+    DumpPayload, Sum, read_dump_functions, read_dump_value, verify_dump_functions,
+    verify_dump_payload,
 };
 pub use error::{DumpError, Malformed, ModuleName, ReadError};
 pub use input::{Source, StrRef};

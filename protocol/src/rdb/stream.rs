@@ -221,7 +221,7 @@ impl StreamGroup {
     /// Whether pending entries and their owners agree.
     fn check(&self) -> Result<(), &'static str> {
         if has_duplicates(self.consumers.iter().map(|consumer| &consumer.name[..])) {
-            return Err("stream group has two consumers of one name");
+            return Err("Duplicate stream consumer detected");
         }
         let mut pending: Vec<_> = self.pending.iter().map(|entry| entry.id).collect();
         let mut owned: Vec<_> =

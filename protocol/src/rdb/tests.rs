@@ -63,7 +63,7 @@ impl ValueVisitor for Notes {
 
 fn restore(payload: &[u8]) -> Result<Notes, DumpError> {
     let mut notes = Notes::default();
-    read_dump_value(&verify_dump_payload(payload)?, &mut notes)?;
+    read_dump_value(&verify_dump_payload(payload, Sum::Verified)?, &mut notes)?;
     Ok(notes)
 }
 

@@ -2,12 +2,13 @@
 //! in version 2 or 3.
 //!
 //! - [`request`]: incremental parsing; arguments stay where they are in the read buffer
-//! - [`reply`]: writing into an output buffer, each value once
+//! - [`reply`]: writing into an output buffer, each value once; [`read`]: reading them
 //! - [`queue`]: bytes that wait to be sent
 //! - [`encode`]: commands as bytes, for journals and links
 
 pub mod encode;
 pub mod queue;
+pub mod read;
 pub mod reply;
 pub mod request;
 

@@ -207,11 +207,16 @@ impl<'a> Reply<'a> {
 
     /// An integer of any size, as its digits.
     pub fn big_number(&mut self, digits: &str) {
+        self.big_digits(digits.as_bytes());
+    }
+
+    /// The same as whoever sent it wrote it; it must not hold CR or LF.
+    pub fn big_digits(&mut self, digits: &[u8]) {
         if !self.resp3 {
-            return self.bulk(digits.as_bytes());
+            return self.bulk(digits);
         }
         self.out.push(b'(');
-        self.out.extend_from_slice(digits.as_bytes());
+        self.out.extend_from_slice(digits);
         self.out.extend_from_slice(b"\r\n");
     }
 

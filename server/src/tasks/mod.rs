@@ -55,6 +55,8 @@ async fn react(shell: Shared) {
     loop {
         signals.react.notified().await;
         shell.borrow_mut().turn(Event::React);
+        // A script that pauses asks again at once: what has come meanwhile is looked at first.
+        tokio::task::yield_now().await;
     }
 }
 

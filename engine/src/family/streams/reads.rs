@@ -88,6 +88,15 @@ enum After {
     Undelivered,
 }
 
+/// Until when a client waits. Scripts do not.
+fn block_deadline(ctx: &Context<'_>, args: Args<'_>, at: usize) -> Result<Option<i64>, Refusal> {
+    if ctx.session.in_script {
+        let text = " command is not allowed with BLOCK option from scripts";
+        return Err(Refusal::quoting("ERR ", args.at(0), text));
+    }
+    deadline_ms(args.at(at), ctx.engine)
+}
+
 /// Reads the options. `grouped` says that it is XREADGROUP.
 fn parse<'a>(ctx: &Context<'_>, args: Args<'a>, grouped: bool) -> Result<Read<'a>, Refusal> {
     let mut read =
@@ -97,7 +106,7 @@ fn parse<'a>(ctx: &Context<'_>, args: Args<'a>, grouped: bool) -> Result<Read<'a
         let (word, more) = (args.at(at), args.len() - 1 - at);
         if is(word, "BLOCK") && more > 0 {
             at += 1;
-            read.until = Some(deadline_ms(args.at(at), ctx.engine)?);
+            read.until = Some(block_deadline(ctx, args, at)?);
         } else if is(word, "COUNT") && more > 0 {
             at += 1;
             read.count = match int(args.at(at))? {

@@ -144,9 +144,9 @@ fn kinds_of_refusals() {
         "EXEC",
         "BITFIELD bits SET u64 0 1",
         "FLUSHALL FULLY",
+        "FUNCTION LOAD x",
     ];
-    let unknown =
-        ["FUNCTION LOAD x", "HEXPIRE hash 10 FIELDS 1 f", "XGROUP RENAME stream g h", "NOSUCH"];
+    let unknown = ["HEXPIRE hash 10 FIELDS 1 f", "XGROUP RENAME stream g h", "NOSUCH"];
     let lines = [&SAMPLE[..], &["ZADD infinite inf a", "SET largest 9223372036854775807"]].concat();
     for (requests, kind) in
         [(&of_state[..], Kind::State), (&of_shape[..], Kind::Shape), (&unknown[..], Kind::Unknown)]

@@ -1,0 +1,152 @@
+//! What we change in Lua 5.1.5, each with its reason.
+//!
+//! # Source
+//! - the published weaknesses of interpreters that servers of this kind embed, by their CVE numbers
+
+/// One change: a text that is in a file exactly once, and what stands there instead.
+pub struct Mend {
+    /// The file.
+    pub file: &'static str,
+    /// What is replaced.
+    pub place: &'static str,
+    /// By what.
+    pub by: &'static str,
+}
+
+const fn mend(file: &'static str, place: &'static str, by: &'static str) -> Mend {
+    Mend { file, place, by }
+}
+
+/// All of them.
+pub const MENDS: &[Mend] = &[
+    // Tables that cannot be changed: what all scripts share (the globals, the libraries, the metatable of strings) must
+    // not carry code from one script to another (CVE-2022-24735, CVE-2025-46818). The mark is looked at wherever a table
+    // is changed, by scripts or by libraries.
+    mend(
+        "lobject.h",
+        "lu_byte flags;  /* 1<<p means tagmethod(p) is not present */ \n",
+        "lu_byte flags;  /* 1<<p means tagmethod(p) is not present */ \n  lu_byte readonly;\n",
+    ),
+    mend(
+        "ltable.c",
+        "  t->flags = cast_byte(~0);\n  /* temporary",
+        "  t->flags = cast_byte(~0);\n  t->readonly = 0;\n  /* temporary",
+    ),
+    mend(
+        "lvm.c",
+        "      Table *h = hvalue(t);\n      TValue *oldval = luaH_set(",
+        "      Table *h = hvalue(t);\n      TValue *oldval;\n      if (h->readonly)\n        luaG_runerror(L, \
+         \"Attempt to modify a readonly table\");\n      oldval = luaH_set(",
+    ),
+    mend(
+        "lapi.c",
+        "  setobj2t(L, luaH_set(L, hvalue(t), L->top-2), L->top-1);",
+        "  if (hvalue(t)->readonly)\n    luaG_runerror(L, \"Attempt to modify a readonly table\");\n  setobj2t(L, \
+         luaH_set(L, hvalue(t), L->top-2), L->top-1);",
+    ),
+    mend(
+        "lapi.c",
+        "  setobj2t(L, luaH_setnum(L, hvalue(o), n), L->top-1);",
+        "  if (hvalue(o)->readonly)\n    luaG_runerror(L, \"Attempt to modify a readonly table\");\n  setobj2t(L, \
+         luaH_setnum(L, hvalue(o), n), L->top-1);",
+    ),
+    mend(
+        "lapi.c",
+        "    case LUA_TTABLE: {\n      hvalue(obj)->metatable = mt;",
+        "    case LUA_TTABLE: {\n      if (hvalue(obj)->readonly)\n        luaG_runerror(L, \"Attempt to modify a \
+         readonly table\");\n      hvalue(obj)->metatable = mt;",
+    ),
+    mend(
+        "lapi.c",
+        "LUA_API int lua_setmetatable (lua_State *L, int objindex) {",
+        "LUA_API void tidemark_set_readonly (lua_State *L, int index, int readonly) {\n  hvalue(index2adr(L, \
+         index))->readonly = cast_byte(readonly);\n}\n\nLUA_API int tidemark_is_readonly (lua_State *L, int index) \
+         {\n  return hvalue(index2adr(L, index))->readonly;\n}\n\nLUA_API int lua_setmetatable (lua_State *L, int \
+         objindex) {",
+    ),
+    // The chunk's name is used while a chunk is parsed, and nothing held it (CVE-2025-49844).
+    mend(
+        "lparser.c",
+        "  lexstate.buff = buff;\n  luaX_setinput(L, &lexstate, z, luaS_new(L, name));",
+        "  TString *source = luaS_new(L, name);\n  setsvalue2s(L, L->top, source);\n  incr_top(L);\n  lexstate.buff = \
+         buff;\n  luaX_setinput(L, &lexstate, z, source);",
+    ),
+    mend(
+        "lparser.c",
+        "  close_func(&lexstate);\n  lua_assert(funcstate.prev == NULL);",
+        "  close_func(&lexstate);\n  L->top--;  /* the source's name */\n  lua_assert(funcstate.prev == NULL);",
+    ),
+    // How many results there are was computed in `int`, and could overflow (CVE-2025-46817).
+    mend(
+        "lbaselib.c",
+        "  int i, e, n;\n  luaL_checktype(L, 1, LUA_TTABLE);\n  i = luaL_optint(L, 2, 1);",
+        "  int i, e;\n  unsigned int n;\n  luaL_checktype(L, 1, LUA_TTABLE);\n  i = luaL_optint(L, 2, 1);",
+    ),
+    mend(
+        "lbaselib.c",
+        "  n = e - i + 1;  /* number of elements */\n  if (n <= 0 || !lua_checkstack(L, n))  /* n <= 0 means arith. \
+         overflow */",
+        "  n = (unsigned int)e - (unsigned int)i;\n  if (n >= INT_MAX || !lua_checkstack(L, (int)++n))",
+    ),
+    mend("lbaselib.c", "#include <ctype.h>\n", "#include <ctype.h>\n#include <limits.h>\n"),
+    mend(
+        "lbaselib.c",
+        "    lua_rawgeti(L, 1, i);\n  return n;",
+        "    lua_rawgeti(L, 1, i);\n  return (int)n;",
+    ),
+    // The length of a long bracket was counted in `int` (CVE-2025-46819).
+    mend(
+        "llex.c",
+        "    save_and_next(ls);\n    count++;\n  }\n  return (ls->current == s) ? count : (-count) - 1;",
+        "    save_and_next(ls);\n    if (++count > 1000000)\n      luaX_lexerror(ls, \"long bracket is too long\", 0);\n  \
+         }\n  return (ls->current == s) ? count : (-count) - 1;",
+    ),
+    // Code that was compiled elsewhere can do what it likes to the interpreter: text only.
+    mend(
+        "ldo.c",
+        "  int c = luaZ_lookahead(p->z);\n  luaC_checkGC(L);\n  tf = ((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)(",
+        "  luaZ_lookahead(p->z);\n  luaC_checkGC(L);\n  tf = luaY_parser(",
+    ),
+    // All bytes of a string count for its hash: else many long strings that collide are easily made.
+    mend(
+        "lstring.c",
+        "  size_t step = (l>>5)+1;  /* if string is too long, don't hash all its chars */",
+        "  size_t step = 1;",
+    ),
+    // A pattern of many parts is matched by as many nested calls: the C stack is finite.
+    mend(
+        "lstrlib.c",
+        "  lua_State *L;\n  int level;  /* total number of captures (finished or unfinished) */",
+        "  lua_State *L;\n  int depth;  /* calls of `match' that are under way */\n  int level;  /* total number of \
+         captures (finished or unfinished) */",
+    ),
+    mend(
+        "lstrlib.c",
+        "static const char *match (MatchState *ms, const char *s, const char *p) {\n  init:",
+        "static const char *match_here (MatchState *ms, const char *s, const char *p);\n\nstatic const char *match \
+         (MatchState *ms, const char *s, const char *p) {\n  const char *end;\n  if (++ms->depth > 1000)\n    \
+         luaL_error(ms->L, \"pattern too complex\");\n  end = match_here(ms, s, p);\n  ms->depth--;\n  return \
+         end;\n}\n\n\nstatic const char *match_here (MatchState *ms, const char *s, const char *p) {\n  init:",
+    ),
+    mend(
+        "lstrlib.c",
+        "    const char *s1=s+init;\n    ms.L = L;",
+        "    const char *s1=s+init;\n    ms.depth = 0;\n    ms.L = L;",
+    ),
+    mend(
+        "lstrlib.c",
+        "  const char *src;\n  ms.L = L;",
+        "  const char *src;\n  ms.depth = 0;\n  ms.L = L;",
+    ),
+    mend(
+        "lstrlib.c",
+        "  luaL_buffinit(L, &b);\n  ms.L = L;",
+        "  luaL_buffinit(L, &b);\n  ms.depth = 0;\n  ms.L = L;",
+    ),
+    // Nothing, two thousand million times, is nothing, at once.
+    mend(
+        "lstrlib.c",
+        "  luaL_buffinit(L, &b);\n  while (n-- > 0)\n    luaL_addlstring(&b, s, l);",
+        "  luaL_buffinit(L, &b);\n  while (l > 0 && n-- > 0)\n    luaL_addlstring(&b, s, l);",
+    ),
+];

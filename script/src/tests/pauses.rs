@@ -1,0 +1,62 @@
+//! Scripts that take too long.
+
+use super::World;
+
+const MS: u64 = 1_000_000;
+
+fn slow() -> World {
+    let mut world = World::new();
+    world.host.step_ns = MS;
+    world.host.pause_after_ns = 5 * MS;
+    world
+}
+
+#[test]
+fn a_script_pauses_and_goes_on() {
+    let mut world = slow();
+    let mut said = world.run("local n = 0 for i = 1, 3000000 do n = n + 1 end return n");
+    let mut pauses = 0;
+    while said == "(paused)" {
+        pauses += 1;
+        said = world.resume();
+    }
+    assert!(pauses > 10, "{pauses}");
+    assert_eq!(said, ":3000000");
+    assert_eq!(world.run("return 1"), ":1");
+}
+
+#[test]
+fn it_pauses_wherever_it_is() {
+    for script in [
+        "while true do end",
+        "pcall(function() while true do end end)",
+        "local function f() while true do end end xpcall(f, function() end)",
+        "coroutine.wrap(function() while true do end end)()",
+        "string.gsub('x', '.', function() while true do end end)",
+        "table.sort({1, 2, 3}, function() while true do end end)",
+        "return setmetatable({}, {__index = function() while true do end end}).x",
+        "while true do pcall(redis.call, 'error') end",
+        "while true do pcall(function() while true do end end) end",
+        "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+        "local function f() return pcall(f) end while true do f() end",
+        "for i = 1, 1e9 do local ok = pcall(error, 'x') end",
+    ] {
+        let mut world = slow();
+        assert_eq!(world.run(script), "(paused)", "{script}");
+        assert_eq!(world.resume(), "(paused)", "{script}");
+        world.with(|interpreter| interpreter.kill());
+        let said = world.resume();
+        assert!(
+            said.starts_with("-ERR Script killed by user with SCRIPT KILL..."),
+            "{script}: {said}"
+        );
+        assert_eq!(world.run("return 1"), ":1", "{script}");
+    }
+}
+
+#[test]
+fn it_can_be_given_up_while_it_pauses() {
+    let mut world = slow();
+    world.run("local t = {} pcall(function() while true do t[#t + 1] = {} end end)");
+    drop(world);
+}
