@@ -239,6 +239,10 @@ impl Follower for Node {
     fn adopt(&mut self, outcome: Outcome, id: ReplicationId, offset: Offset) {
         self.close_replicas();
         let db = outcome.selected();
+        let users = outcome.meta.as_ref().and_then(|meta| meta.users.as_deref());
+        if let Some(users) = users.filter(|_| self.host.settings.acl_replicate) {
+            self.engine.adopt_users(&mut self.host, users);
+        }
         let mut wrong = Vec::new();
         match planted::is(Fault::WatchKeptBySync) {
             false => wrong = self.engine.replace_data(outcome.dbs, outcome.functions, None),
