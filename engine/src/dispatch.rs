@@ -338,7 +338,7 @@ impl Engine {
             }
         }
         self.tracking.leave();
-        if session.tracking.is_some() && spec.flags.has(command::READ) {
+        if session.tracking.is_some() && spec.flags.has(command::READ) && !is_script(spec) {
             let keys = spec.keys.positions(args).unwrap_or_default();
             self.remember_read(session, args, &keys);
         }
@@ -643,6 +643,12 @@ fn is_confirmation(session: &Session, reply: &[u8]) -> bool {
     let subscribes =
         |spec: &Spec| spec.flags.has(command::PUBSUB) && spec.flags.has(command::IN_SUBSCRIBED);
     session.last_command.is_some_and(subscribes) && reply.first() != Some(&b'-')
+}
+
+/// Whether it runs a script: of that only the commands count that the script calls.
+#[inline]
+fn is_script(spec: &Spec) -> bool {
+    spec.flags.has(command::RUNS_SCRIPT)
 }
 
 /// Whether the last command was the one that a stream begins with.

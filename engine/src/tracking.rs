@@ -234,6 +234,9 @@ impl Engine {
 
     /// Tells everybody who tracks that all keys have changed; `executing` among them.
     pub(crate) fn invalidate_all(&mut self, executing: Option<&Session>) {
+        // Also what those read who do not track any more: they may again, and have not read it then.
+        self.tracking.table.clear();
+        self.tracking.items = 0;
         if self.tracking.clients == 0 {
             return;
         }
@@ -246,8 +249,6 @@ impl Engine {
             .filter_map(|session| Some((session.slot, session.tracking.as_ref()?.redirect)))
             .collect();
         all.into_iter().for_each(|(slot, redirect)| self.tell(slot, redirect, None));
-        self.tracking.table.clear();
-        self.tracking.items = 0;
     }
 
     /// Sends what was collected for prefixes, and makes the table small enough. To be called when no session is

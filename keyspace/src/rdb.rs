@@ -325,6 +325,10 @@ impl ValueVisitor for ValueBuilder<'_> {
     fn packed(&mut self, kind: PackedKind, blob: &[u8]) -> Result<(), Malformed> {
         let node = match kind {
             PackedKind::ListZiplist => return self.list_ziplist(blob),
+            // No server makes a node for one, only for what is too long for a listpack.
+            PackedKind::ListNodePlain if blob.is_empty() => {
+                return Err(Malformed::invalid("an empty element has a node of its own"));
+            }
             PackedKind::ListNodePlain => Node::Plain(blob.to_vec()),
             PackedKind::ListNodePacked => {
                 listpack::validate(blob).map_err(packed_error)?;

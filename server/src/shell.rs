@@ -24,8 +24,11 @@ use tokio::sync::Notify;
 /// The shell as tasks share it.
 pub type Shared = Rc<RefCell<Shell>>;
 
-/// Bytes of a buffer of turns that are kept though nobody needs them.
-const SCRATCH_KEPT: usize = 64 << 10;
+/// Bytes of the buffer of what was read that are kept though nobody needs them.
+const INPUT_KEPT: usize = 64 << 10;
+/// The same for the buffer of what is answered. Both are there from the start: so what a turn needs is not in use at one time
+/// and free at another, and who looks at the memory in use sees what data and clients take.
+pub const OUTPUT_KEPT: usize = 256 << 10;
 
 /// Buffers that every turn uses and gives back.
 #[derive(Default)]
@@ -39,10 +42,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    fn at_start() -> Scratch {
+        let (input, output) = (Vec::with_capacity(INPUT_KEPT), Vec::with_capacity(OUTPUT_KEPT));
+        Scratch { input, output, batch: Batch::default() }
+    }
+
     /// Gives back what unusually large requests and replies have left.
     pub fn trim(&mut self) {
-        self.input.shrink_to(SCRATCH_KEPT);
-        self.output.shrink_to(SCRATCH_KEPT);
+        self.input.shrink_to(INPUT_KEPT);
+        self.output.shrink_to(OUTPUT_KEPT);
         self.batch.trim();
     }
 }
@@ -111,7 +119,7 @@ impl Shell {
             node.engine.names = loaded.names.map(Arc::new);
             RefCell::new(Shell {
                 node,
-                scratch: Scratch { input: Vec::with_capacity(SCRATCH_KEPT), ..Scratch::default() },
+                scratch: Scratch::at_start(),
                 signals: Rc::default(),
                 exit: None,
                 end_is_there: false,

@@ -110,6 +110,8 @@ pub struct LoadedMeta {
     pub keys_expired: u64,
     /// Keys dropped because their collection has no elements.
     pub keys_empty: u64,
+    /// The names of some of these.
+    pub empty_names: Vec<Vec<u8>>,
     /// Streams whose figures about their own entries were wrong, and were mended: how many, and the names of some.
     pub streams_mended: (u64, Vec<Vec<u8>>),
     /// The dropped keys whose time had passed, with their database, if the replication point is known: replicas that
@@ -121,8 +123,17 @@ pub struct LoadedMeta {
     pub bytes: u64,
 }
 
-/// How many names of mended streams are remembered.
-const MENDED_NAMES_MAX: usize = 10;
+impl LoadedMeta {
+    fn note_empty(&mut self, key: &[u8]) {
+        self.keys_empty += 1;
+        if self.empty_names.len() < NAMES_MAX {
+            self.empty_names.push(key.to_vec());
+        }
+    }
+}
+
+/// How many names of mended streams, and of empty collections, are remembered.
+const NAMES_MAX: usize = 10;
 
 #[derive(Default)]
 struct AuxPoint {
@@ -175,13 +186,13 @@ pub fn load_values<S: Source>(
                 if loading.builder.take_mended() {
                     let (count, names) = &mut meta.streams_mended;
                     *count += 1;
-                    if names.len() < MENDED_NAMES_MAX {
+                    if names.len() < NAMES_MAX {
                         names.push(loading.key.clone());
                     }
                 }
                 match outcome {
                     Outcome::Loaded => meta.keys_loaded += 1,
-                    Outcome::Empty => meta.keys_empty += 1,
+                    Outcome::Empty => meta.note_empty(&loading.key),
                     Outcome::Expired => {
                         meta.keys_expired += 1;
                         if point.id.is_some() {

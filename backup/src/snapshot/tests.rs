@@ -367,7 +367,7 @@ fn collections_without_elements_are_left_out() {
         let bytes = one(object_type, |writer| writer.length(0).expect("infallible"));
         let (dbs, found) = load(&bytes, 1).expect("loads");
         assert!(dbs[0].is_empty());
-        assert_eq!((found.keys_loaded, found.keys_empty), (0, 1));
+        assert_eq!((found.keys_loaded, found.keys_empty, found.empty_names.len()), (0, 1, 1));
     }
     let bytes = blob(ObjectType::HashListpack, &packed(&[]));
     assert_eq!(load(&bytes, 1).expect("loads").1.keys_empty, 1);

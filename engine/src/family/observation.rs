@@ -60,7 +60,11 @@ fn slowlog_help(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal>
 fn slowlog_get(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     const OUT_OF_RANGE: Refusal = Refusal::fixed("ERR count should be greater than or equal to -1");
     if args.len() > 3 {
-        return Err(Refusal::SYNTAX);
+        return Err(Refusal::quoting(
+            "ERR unknown subcommand or wrong number of arguments for '",
+            args.at(1),
+            "'. Try SLOWLOG HELP.",
+        ));
     }
     let count = match args.get(2) {
         None => ENTRIES,

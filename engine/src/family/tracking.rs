@@ -233,6 +233,19 @@ mod tests {
     }
 
     #[test]
+    fn a_flush_forgets_also_what_those_read_who_do_not_track_any_more() {
+        let (mut server, tracker) = pair("");
+        server.run_as(tracker, "GET a");
+        server.run_as(tracker, "CLIENT TRACKING OFF");
+        assert_eq!(server.engine.tracking_counts().items, 1);
+        server.ok("FLUSHALL");
+        assert_eq!(server.engine.tracking_counts().items, 0);
+        server.run_as(tracker, "CLIENT TRACKING ON");
+        server.ok("SET a 1");
+        assert_eq!(server.sent_to(tracker), "");
+    }
+
+    #[test]
     fn its_own_changes_come_behind_the_reply_unless_it_wants_none() {
         let (mut server, tracker) = pair("");
         server.run_as(tracker, "GET a");

@@ -175,8 +175,12 @@ impl Node {
         figures.last_load_failed = outcome.failed;
         if let Some(meta) = &outcome.meta {
             figures.last_load_expired = meta.keys_expired;
+            let empty = match meta.keys_empty {
+                0 => String::new(),
+                count => format!(", empty keys skipped: {count}"),
+            };
             tracing::info!(
-                "Done loading RDB, keys loaded: {}, keys expired: {}.",
+                "Done loading RDB, keys loaded: {}, keys expired: {}{empty}.",
                 meta.keys_loaded,
                 meta.keys_expired
             );

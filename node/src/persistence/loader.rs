@@ -426,6 +426,12 @@ pub(super) fn job(
 
 /// Says what of loaded data is not as it might be expected; `wrong`: why libraries of functions cannot be run.
 pub(crate) fn remark_on(meta: Option<&LoadedMeta>, wrong: &[String]) {
+    for name in meta.iter().flat_map(|meta| &meta.empty_names) {
+        tracing::info!(
+            "The snapshot is loaded skipping empty key: {}",
+            String::from_utf8_lossy(name)
+        );
+    }
     if let Some((count @ 1.., names)) = meta.map(|meta| &meta.streams_mended) {
         let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
         let more = if *count > names.len() as u64 { " and others" } else { "" };

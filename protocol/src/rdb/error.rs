@@ -38,7 +38,7 @@ pub enum Malformed {
     #[error("value of module \"{0}\", which is not available")]
     Module(ModuleName),
     /// The checksum at the end is not that of the bytes.
-    #[error("checksum is {stored:016x}, the data's is {computed:016x}")]
+    #[error("CRC error: checksum is {stored:016x}, the data's is {computed:016x}")]
     Checksum {
         /// What the file says.
         stored: u64,

@@ -16,7 +16,7 @@ use super::handle::Handle;
 use super::stream::Stream;
 use crate::clock;
 use crate::eventloop;
-use crate::shell::{Shared, Shell};
+use crate::shell::{OUTPUT_KEPT, Shared, Shell};
 use bytes::{Buf, Bytes};
 use engine::session::Session;
 use node::Event;
@@ -36,8 +36,6 @@ use tokio::time::Sleep;
 const LONG_READ_BYTES: usize = 1024 * 1024;
 /// Turns in a row before others get theirs.
 const TURNS_MAX: usize = 4;
-/// Above this, a buffer that was needed once is given back.
-const KEEP_BYTES: usize = 256 * 1024;
 /// Replies of a turn up to which limits are not looked at before they are sent, in bytes.
 const UNCOUNTED_OUTPUT: usize = 16 << 10;
 
@@ -280,8 +278,8 @@ impl Connection {
         shell.act();
         self.send(cx, shell, &out, answered.receipt);
         out.truncate(0);
-        if out.capacity() > KEEP_BYTES {
-            out = Vec::new();
+        if out.capacity() > OUTPUT_KEPT {
+            out.shrink_to(OUTPUT_KEPT);
         }
         shell.scratch.output = out;
         shell.scratch.batch = batch;

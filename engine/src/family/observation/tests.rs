@@ -26,6 +26,10 @@ fn the_slow_log_is_shown_counted_and_forgotten() {
             ("SLOWLOG GET 0", "[]"),
             ("SLOWLOG GET -2", "-ERR count should be greater than or equal to -1"),
             ("SLOWLOG GET x", "-ERR count should be greater than or equal to -1"),
+            (
+                "SLOWLOG GET 1 2",
+                "-ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.",
+            ),
             ("SLOWLOG NOPE", "-ERR unknown subcommand 'NOPE'. Try SLOWLOG HELP."),
             ("SLOWLOG RESET", "+OK"),
             ("SLOWLOG LEN", "0"),
