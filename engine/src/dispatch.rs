@@ -338,7 +338,9 @@ impl Engine {
             }
         }
         self.tracking.leave();
-        if session.tracking.is_some() && spec.flags.has(command::READ) {
+        // What a script reads is remembered command by command, not by the keys that it was given.
+        let reads = spec.flags.has(command::READ) && spec.group != "scripting";
+        if session.tracking.is_some() && reads {
             let keys = spec.keys.positions(args).unwrap_or_default();
             self.remember_read(session, args, &keys);
         }
