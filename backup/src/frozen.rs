@@ -99,6 +99,7 @@ mod tests {
             replication: None,
             aof_base: false,
             functions: Vec::new(),
+            users: None,
         }
     }
 

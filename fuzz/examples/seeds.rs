@@ -156,6 +156,7 @@ fn snapshot(client: &Client) -> Vec<u8> {
         replication: None,
         aof_base: false,
         functions: Vec::new(),
+        users: None,
     };
     let mut bytes = Vec::new();
     let Ok(_) = write_snapshot(&mut bytes, &dbs, &meta, SaveOptions::default(), &mut |_| ());

@@ -67,6 +67,7 @@ fuzz_target!(|data: &[u8]| {
         replication: meta.replication,
         aof_base: meta.aof_base,
         functions: meta.functions.clone(),
+        users: meta.users.clone(),
     };
     let mut written = Vec::new();
     let Ok(_) = write_snapshot(&mut written, &dbs, &said, SaveOptions::default(), &mut |_| ());

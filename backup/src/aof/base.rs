@@ -373,6 +373,7 @@ mod tests {
             replication,
             aof_base: true,
             functions: vec![b"#!lua name=l\n".to_vec()],
+            users: None,
         }
     }
 

@@ -131,6 +131,7 @@ fn meta() -> SnapshotMeta {
         replication: None,
         aof_base: true,
         functions: Vec::new(),
+        users: None,
     }
 }
 

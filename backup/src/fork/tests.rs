@@ -51,6 +51,7 @@ fn meta() -> SnapshotMeta {
         replication: None,
         aof_base: false,
         functions: Vec::new(),
+        users: None,
     }
 }
 

@@ -20,7 +20,7 @@
 //! - `rdb.c` of Redis 7.0 to 8.0 and of Valkey 9.1: headers, opcodes, fields of AUX
 
 use super::PROGRESS_KEYS;
-use super::save::ReplicationPoint;
+use super::save::{ReplicationPoint, USERS};
 use journal::planted::{self, Fault};
 use keyspace::db::{Db, Duplicate, Loader, UnixMillis};
 use keyspace::entry::Value;
@@ -102,6 +102,8 @@ pub struct LoadedMeta {
     pub aof_base: bool,
     /// Sources of the function libraries.
     pub functions: Vec<Vec<u8>>,
+    /// The lines of all users, if it is one for a replica that is to have the same.
+    pub users: Option<Vec<u8>>,
     /// Keys now in the databases.
     pub keys_loaded: u64,
     /// Keys dropped because their time had passed.
@@ -379,6 +381,7 @@ fn read_aux(
         b"aof-base" | b"aof-preamble" => meta.aof_base = value != b"0",
         b"repl-id" => point.id = value.try_into().ok(),
         b"repl-offset" => point.offset = natural(),
+        USERS => meta.users = Some(value.to_vec()),
         b"repl-stream-db" => point.stream_db = natural().unwrap_or(0),
         _ => return refused_aux(name).map_or(Ok(()), Err),
     }

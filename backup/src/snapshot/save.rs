@@ -36,6 +36,9 @@ pub struct ReplicationPoint {
     pub stream_db: u64,
 }
 
+/// The auxiliary field of the lines of users. It is ours: peers skip what they do not know.
+pub(super) const USERS: &[u8] = b"tidemark-users";
+
 /// What a snapshot says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotMeta {
@@ -51,6 +54,8 @@ pub struct SnapshotMeta {
     pub aof_base: bool,
     /// Sources of the function libraries.
     pub functions: Vec<Vec<u8>>,
+    /// The lines of all users, for a replica that is to have the same (`acl-replicate`).
+    pub users: Option<Vec<u8>>,
 }
 
 /// What is said of a key's last access, which its 24-bit clock tells.
@@ -152,6 +157,9 @@ fn write_aux<S: Sink>(writer: &mut Writer<S>, meta: &SnapshotMeta) -> Result<(),
         writer.aux(b"repl-stream-db", number.format(point.stream_db).as_bytes())?;
         writer.aux(b"repl-id", &point.id)?;
         writer.aux(b"repl-offset", number.format(point.offset).as_bytes())?;
+    }
+    if let Some(users) = &meta.users {
+        writer.aux(USERS, users)?;
     }
     writer.aux(b"aof-base", if meta.aof_base { b"1" } else { b"0" })
 }

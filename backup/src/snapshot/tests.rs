@@ -35,6 +35,7 @@ fn meta() -> SnapshotMeta {
         replication: None,
         aof_base: false,
         functions: Vec::new(),
+        users: None,
     }
 }
 
@@ -266,6 +267,15 @@ fn a_file_of_keydb() {
     drop(writer);
     let error = refusal(&member);
     assert!(error.contains("byte 17: members with an expiry are not supported"), "{error}");
+}
+
+#[test]
+fn users_are_brought_to_who_is_to_have_the_same() {
+    let users = Some(b"user alice on\nuser default on nopass".to_vec());
+    for users in [users, None] {
+        let bytes = save(&samples(), &SnapshotMeta { users: users.clone(), ..meta() });
+        assert_eq!(load(&bytes, 3).expect("it loads").1.users, users);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! # Not here
 //! - what the keys of a request are: [`crate::keys_used`]
 
-use super::log::{Event, Origin, Reason};
+use super::log::{Event, OBJECT_BYTES_MOST, Origin, Reason};
 use super::pattern::{Name, Pattern};
 use super::user::{Selector, User};
 use crate::command::{HasFlags, NO_AUTH, NO_MULTI, PUBSUB, Spec};
@@ -298,7 +298,8 @@ impl Engine {
             Reason::Channel => self.stats.acl_access_denied_channel += 1,
         }
         let client = host.describe(session, self.steady_ms).into_bytes();
-        let event = Event { reason, origin, object: object.to_vec(), user, client };
+        let object = object[..object.len().min(OBJECT_BYTES_MOST)].to_vec();
+        let event = Event { reason, origin, object, user, client };
         self.users.log.note(event, self.now_ms);
     }
 }

@@ -1,12 +1,15 @@
 //! What was refused to whom, for ACL LOG: the newest first, alike ones as one entry.
 //!
 //! # Invariants
-//! - there are at most as many entries as `acllog-max-len` says
+//! - there are at most as many entries as `acllog-max-len` says, of a few kilobytes each
 
 use std::collections::VecDeque;
 
 /// The most entries unless configured (`acllog-max-len`).
 pub const ENTRIES_MOST: usize = 128;
+/// The most bytes that are kept of a key, a channel or a name: whoever may do little must not fill the memory with what it may
+/// not do.
+pub(super) const OBJECT_BYTES_MOST: usize = 4 << 10;
 /// How long after the last one something alike is counted with it, milliseconds. Source: Redis 7.2.
 const ALIKE_MS: i64 = 60_000;
 /// How many of the newest entries are looked at for one that is alike. Source: Redis 7.2.
@@ -120,7 +123,11 @@ impl Log {
     }
 
     /// Notes an event at this moment.
-    pub fn note(&mut self, event: Event, now_ms: i64) {
+    pub fn note(&mut self, mut event: Event, now_ms: i64) {
+        for text in [&mut event.object, &mut event.user, &mut event.client] {
+            text.truncate(OBJECT_BYTES_MOST);
+            text.shrink_to_fit();
+        }
         let alike = |entry: &Entry| {
             (entry.event.reason, entry.event.origin) == (event.reason, event.origin)
                 && (entry.updated_ms - now_ms).abs() <= ALIKE_MS
@@ -182,6 +189,9 @@ mod tests {
         assert_eq!(log.iter().len(), 12);
         log.note(event("new"), 0);
         assert_eq!(log.iter().len(), 5);
+        log.note(event(&"k".repeat(1 << 20)), 0);
+        let kept = log.iter().next().map(|entry| entry.event.object.capacity());
+        assert_eq!(kept, Some(OBJECT_BYTES_MOST));
         log.set_most(0);
         log.note(event("new"), 0);
         assert_eq!(log.iter().len(), 0);

@@ -9,6 +9,7 @@ use super::check::allows_channel;
 use super::lines::{self, Failure};
 use super::rules::{self, Ground};
 use super::user::{DEFAULT, Selector, User};
+use super::users::digest_of;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::session::Session;
@@ -150,6 +151,19 @@ impl Engine {
         });
         self.disconnect_all_of(host, session, &gone);
         Ok(())
+    }
+
+    /// Puts the users of our primary in the place of all there are, as a full sync brings them. Whose user is there as well
+    /// stays connected.
+    pub fn adopt_users(&mut self, host: &mut dyn Host, lines: &[u8]) {
+        self.users.digest_of_primary = Some(digest_of(lines));
+        // What our primary knows and we do not is no reason to be without data; the digests differ then.
+        let Ok(users) = lines::read(lines, "", self.ground()) else { return };
+        let names: Vec<Vec<u8>> = self.users.iter().map(|user| user.name.clone()).collect();
+        let others = names.iter().filter(|name| !users.contains_key(&name[..]));
+        let gone: Vec<Arc<User>> = others.filter_map(|name| self.users.remove(name)).collect();
+        self.disconnect_all_of(host, None, &gone);
+        users.into_values().for_each(|user| self.put_user(host, None, user));
     }
 
     /// Other rules for the default user. Nobody is disconnected.

@@ -9,19 +9,18 @@
 //! ACL DELUSER "users alice default"    and these names: others are to go
 //! ```
 //!
-//! A replica that has just come (by a full or a partial sync) is told all users, and the names: so it has the same, whatever
-//! it had before. Without `acl-replicate` a replica keeps its own, and leaves out what it is told.
+//! A full sync brings the lines of all users in a field of its snapshot. A replica that has just come, also by a partial
+//! sync, is told all users again, and the names: so it has the same, whatever it had before. Without `acl-replicate` a replica keeps its own, and leaves out what it is told.
 //!
 //! # Not here
 //! - when a replica is to be told all: the host; what becomes of sessions: [`super::manage`]
 
-use super::user::{DEFAULT, User, hex};
+use super::user::{DEFAULT, User};
 use super::users::Users;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::session::Peer;
 use protocol::resp::encode;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 const DIGEST: &[u8] = b"digest ";
@@ -31,11 +30,6 @@ const NAMES: &[u8] = b"users ";
 type Words = Vec<Vec<u8>>;
 
 impl Users {
-    /// A digest of all users and of what each may do.
-    pub fn digest(&self) -> String {
-        hex(&Sha256::digest(self.lines().join(&b'\n')))
-    }
-
     fn setting(user: &User) -> Words {
         let head = [&b"ACL"[..], b"SETUSER", &user.name, b"reset"].map(<[u8]>::to_vec);
         head.into_iter().chain(user.rules()).collect()

@@ -1,7 +1,8 @@
 //! All users, by name.
 
 use super::log::Log;
-use super::user::{DEFAULT, User};
+use super::user::{DEFAULT, User, hex};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +17,11 @@ pub struct Users {
     pub digest_of_primary: Option<String>,
     /// What was refused.
     pub log: Log,
+}
+
+/// The digest of the lines of users.
+pub(super) fn digest_of(lines: &[u8]) -> String {
+    hex(&Sha256::digest(lines))
 }
 
 impl Default for Users {
@@ -52,6 +58,11 @@ impl Users {
     /// All of them, in order of name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<User>> {
         self.by_name.values()
+    }
+
+    /// A digest of all users and of what each may do.
+    pub fn digest(&self) -> String {
+        digest_of(&self.lines().join(&b'\n'))
     }
 
     /// Puts a user in the place of the one of the same name, which it gives back.

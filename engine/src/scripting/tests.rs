@@ -288,3 +288,20 @@ fn libraries_come_and_go() {
     assert_eq!(wrong, ["Engine 'js' not found"]);
     assert_eq!(server.engine.function_sources().len(), 2, "what cannot be run is kept");
 }
+
+#[test]
+fn who_tracks_keys_hears_of_those_that_a_script_read() {
+    for command in ["EVAL", "EVAL_RO"] {
+        let mut server = Server::new();
+        server.resp3(true);
+        server.ok("CLIENT TRACKING ON");
+        let other = server.join();
+        let own = server.session().slot;
+        server
+            .run(&eval("return redis.call('get', KEYS[2])", "2 a b").replacen("EVAL", command, 1));
+        for line in ["SET a 1", "SET b 1"] {
+            server.run_as(other, line);
+        }
+        assert_eq!(server.sent_to(own), ">[invalidate [b]]", "{command}");
+    }
+}

@@ -48,6 +48,7 @@ impl Outside {
             used_mem_bytes: self.world.memory().used as u64,
             replication,
             aof_base,
+            users: None,
             functions: engine.function_sources(),
         }
     }

@@ -75,7 +75,10 @@ impl Node {
 
     /// Something came.
     pub(crate) fn link_bytes(&mut self, attempt: Attempt, buffer: &mut Vec<u8>) {
-        self.with_link(|link, turn| link.bytes(attempt, buffer, turn));
+        // Behind a script's back nothing changes: what has come stays where it is until the script has ended.
+        if !self.engine.is_paused_in_script() {
+            self.with_link(|link, turn| link.bytes(attempt, buffer, turn));
+        }
     }
 
     /// Time has passed.
@@ -88,7 +91,10 @@ impl Node {
 
     /// How many bytes should be read now from our primary, behind those that were left in the buffer.
     pub fn link_read_size(&self, have: usize) -> usize {
-        self.host.replication.link().map_or(0, |link| link.read_size(have, self))
+        match self.host.replication.link() {
+            Some(link) if !self.engine.is_paused_in_script() => link.read_size(have, self),
+            _ => 0,
+        }
     }
 
     /// Lets CLIENT LIST and CLIENT KILL know of an attempt's connection to our primary. Returns its slot; none if another
@@ -233,6 +239,10 @@ impl Follower for Node {
     fn adopt(&mut self, outcome: Outcome, id: ReplicationId, offset: Offset) {
         self.close_replicas();
         let db = outcome.selected();
+        let users = outcome.meta.as_ref().and_then(|meta| meta.users.as_deref());
+        if let Some(users) = users.filter(|_| self.host.settings.acl_replicate) {
+            self.engine.adopt_users(&mut self.host, users);
+        }
         let mut wrong = Vec::new();
         match planted::is(Fault::WatchKeptBySync) {
             false => wrong = self.engine.replace_data(outcome.dbs, outcome.functions, None),

@@ -264,6 +264,9 @@ impl Node {
         let (new_id, mark) = (self.host.new_replication_id(), self.host.new_replication_id());
         let prepared = self.with_primary(|primary, turn| primary.prepare(due, new_id, turn));
         let mut meta = self.host.snapshot_meta(&self.engine, false);
+        if self.host.settings.acl_replicate {
+            meta.users = Some(self.engine.users.lines().join(&b'\n'));
+        }
         if left_out.functions {
             meta.functions.clear();
         }

@@ -82,6 +82,30 @@ fn who_has_just_come_is_told_all_and_gives_up_others() {
 }
 
 #[test]
+fn a_full_sync_brings_users_and_disconnects_those_of_others() {
+    let (mut primary, mut replica) = (primary(), primary());
+    primary.ok("ACL SETUSER alice on nopass +get ~a (+set ~b)");
+    replica.ok("ACL SETUSER alice on nopass +@all");
+    replica.ok("ACL SETUSER other on nopass +@all");
+    let slots = ["alice", "other"].map(|user| {
+        let slot = replica.join();
+        assert_eq!(replica.run_as(slot, &format!("AUTH {user} x")), "+OK");
+        slot
+    });
+    let lines = primary.engine.users.lines().join(&b'\n');
+    let mut host = crate::testing::Nobody::default();
+    replica.engine.adopt_users(&mut host, &lines);
+    assert_eq!(users(&mut replica), users(&mut primary));
+    assert_eq!(replica.engine.users.digest_of_primary, Some(replica.engine.users.digest()));
+    assert_eq!(host.closed, [slots[1]]);
+    assert!(replica.run_as(slots[0], "PING").starts_with("-NOPERM"), "it has the new rules");
+    // Rules that are not known here change nothing, and show.
+    replica.engine.adopt_users(&mut host, b"user alice +from-the-future");
+    assert_eq!(users(&mut replica), users(&mut primary));
+    assert_ne!(replica.engine.users.digest_of_primary, Some(replica.engine.users.digest()));
+}
+
+#[test]
 fn rules_that_a_replica_does_not_know_do_not_stop_it() {
     let mut replica = primary();
     replica.as_primary(|replica| {

@@ -59,6 +59,7 @@ fn meta(replication: Option<ReplicationPoint>) -> SnapshotMeta {
         replication,
         aof_base: replication.is_some(),
         functions: Vec::new(),
+        users: None,
     }
 }
 

@@ -11,7 +11,7 @@ pub type Row = (usize, &'static str, Rule);
 
 /// Requests that may stand anywhere, in MULTI as well.
 pub const ANYWHERE: &[&[Row]] =
-    &[STRINGS, BITS, LISTS, HASHES, SETS, SORTED_SETS, PLACES, KEYS, STREAMS, SERVER];
+    &[STRINGS, BITS, LISTS, HASHES, SETS, SORTED_SETS, PLACES, KEYS, STREAMS, SERVER, SCRIPTS];
 
 const STRINGS: &[Row] = &[
     (6, "SET <string> <value>", Exact),
@@ -443,6 +443,36 @@ const SERVER: &[Row] = &[
     (1, "SWAPDB <db> <db>", Exact),
     (1, "ECHO <value>", Exact),
     (1, "PING [ <value> ]", Exact),
+];
+
+/// Scripts and functions, and what tells of users and of what took long.
+const SCRIPTS: &[Row] = &[
+    (24, "EVAL <script> 2 <key> <key> <value> <int>", Exact),
+    (4, "EVAL_RO <script> 2 <key> <key> <value> <int>", Exact),
+    (2, "EVAL <script> ( -1 | 0 | 3 | 9 | x ) <key> <key>", Exact),
+    (2, "EVALSHA <digest> 1 <key> <value>", Exact),
+    (1, "EVALSHA_RO <digest> 1 <key> <value>", Exact),
+    (
+        2,
+        "SCRIPT ( LOAD <script> | EXISTS <digest> <digest> | FLUSH [ ASYNC | SYNC | x ] | KILL | x )",
+        Exact,
+    ),
+    (2, "FCALL ( look | bump | none ) ( 1 | x | -1 ) <number> [ <int> ]", Exact),
+    (1, "FCALL_RO ( look | bump ) 1 <number>", Exact),
+    (
+        1,
+        "FUNCTION ( DELETE ( lib | x ) | KILL | FLUSH [ SYNC | x ] | LIST LIBRARYNAME x | STATS )",
+        Rule::SameKind,
+    ),
+    (2, "FUNCTION LOAD [ REPLACE | x ] ( <odd> | <library> )", Exact),
+    (
+        1,
+        "ACL ( WHOAMI | USERS | DRYRUN default GET <key> | DRYRUN nobody GET x | CAT x | DELUSER nobody default )",
+        Exact,
+    ),
+    (1, "SLOWLOG ( RESET | GET x | GET -2 | x )", Exact),
+    (1, "LATENCY ( RESET x | HISTORY x | x )", Exact),
+    (1, "MEMORY USAGE ( none | none SAMPLES x | none SAMPLES -1 )", Exact),
 ];
 
 /// Requests whose replies are made by chance. Another request, whose replies hold all that may be chosen, follows.

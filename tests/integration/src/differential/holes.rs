@@ -36,6 +36,56 @@ const ODD: [&[u8]; 20] = [
     b"[a",
 ];
 
+/// Scripts for two keys and some arguments. What they say has an order of its own; where commands give none they sort.
+const SCRIPTS: [&[u8]; 30] = [
+    b"return redis.call('get', KEYS[1])",
+    b"return redis.pcall('get', KEYS[1])",
+    b"return redis.pcall('set', KEYS[1], ARGV[1])",
+    b"return {redis.pcall('incr', KEYS[1]), redis.pcall('type', KEYS[2]), redis.pcall('exists', unpack(KEYS))}",
+    b"redis.call('append', KEYS[1], ARGV[1]) return redis.call('getrange', KEYS[1], 0, 5)",
+    b"for i = 1, #ARGV do redis.call('rpush', KEYS[1], ARGV[i]) end return redis.call('lrange', KEYS[1], 0, -1)",
+    b"redis.pcall('sadd', KEYS[1], ARGV[1], 7) local r = redis.pcall('smembers', KEYS[1]) if not r.err then table.sort(r) end return r",
+    b"redis.pcall('hset', KEYS[1], 'f', ARGV[1]) return redis.pcall('hget', KEYS[1], 'f')",
+    b"redis.pcall('zadd', KEYS[1], 1, ARGV[1]) return redis.pcall('zcard', KEYS[1])",
+    b"redis.call('del', KEYS[1]) return redis.call('lpush', KEYS[1], 'x', ARGV[1])",
+    b"local r = {} for i, v in ipairs(ARGV) do r[i] = tonumber(v) or v end return r",
+    b"return cjson.encode({KEYS[1], ARGV[1], ARGV[2]})",
+    b"local ok, v = pcall(cjson.decode, ARGV[1]) return {tostring(ok), type(v), type(v) == 'table' and #v or tostring(v)}",
+    b"return cmsgpack.pack(KEYS, ARGV)",
+    b"return #cmsgpack.unpack(cmsgpack.pack(ARGV))",
+    b"local ok, v = pcall(struct.pack, '>I2c0d', #ARGV[1], ARGV[1], tonumber(ARGV[2]) or 0) return v",
+    b"return {bit.band(tonumber(ARGV[2]) or 0, 255), bit.tohex(tonumber(ARGV[2]) or -1)}",
+    b"return redis.status_reply(string.gsub(ARGV[1], '%c', ''))",
+    b"return tostring(ARGV[1] + 1)",
+    b"return ARGV[1] .. nil",
+    b"error(ARGV[1])",
+    b"error({err = 'MINE ' .. #ARGV[1]})",
+    b"return {1, 2, {3, {ARGV[1]}}, nil, 4}",
+    b"return {1.9, -1.9, true, false, 'x', #ARGV}",
+    b"return redis.sha1hex(ARGV[1])",
+    b"return redis.call('no-such-command', KEYS[1])",
+    b"return redis.call('get')",
+    b"return redis.pcall('set', KEYS[1])",
+    b"return some_name",
+    b"return )",
+];
+/// Libraries of functions, and what is none.
+const LIBRARIES: [&[u8]; 5] = [
+    b"#!lua name=lib\nredis.register_function('look', function(keys) return redis.call('get', keys[1]) end)\n\
+      redis.register_function('bump', function(keys, args) return redis.call('incrby', keys[1], args[1] or 1) end)",
+    b"#!lua name=other\nredis.register_function{function_name='look', callback=function(keys) return redis.pcall('get', keys[1]) end, flags={'no-writes'}}",
+    b"#!lua name=lib\nreturn )",
+    b"#!lua name=lib\nreturn 1",
+    b"#!js name=lib\nx",
+];
+/// Digests of the first of them, of one that is not there, and what is none.
+const DIGESTS: [&[u8]; 4] = [
+    b"4e6d8fc8bb01276962cce5371fa795a7763657ae",
+    b"4E6D8FC8BB01276962CCE5371FA795A7763657AE",
+    b"ffffffffffffffffffffffffffffffffffffffff",
+    b"short",
+];
+
 /// A source of words for requests.
 pub struct Holes {
     /// What all choices are made by.
@@ -171,6 +221,9 @@ impl Holes {
             "get" => self.random.pick(&GET).to_vec(),
             "type" => self.random.pick(&TYPES).to_vec(),
             "timeout" => self.random.pick(&TIMEOUTS).to_vec(),
+            "script" => self.random.pick(&SCRIPTS).to_vec(),
+            "digest" => self.random.pick(&DIGESTS).to_vec(),
+            "library" => self.random.pick(&LIBRARIES).to_vec(),
             "odd" => self.odd(),
             "hll-member" => format!("m{}", self.random.below(5000)).into_bytes(),
             _ => panic!("no hole is called {name}"),
