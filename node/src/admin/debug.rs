@@ -38,9 +38,8 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
         }
     } else if is(word, "CONFIG-REWRITE-FORCE-ALL") && args.len() == 2 {
         super::config::rewrite(host, ctx.engine, Settings::rewrite_all)?;
-    } else if is(word, "REPLYBUFFER") && args.len() == 4 && is(args.at(2), "RESIZING") {
-        // Buffers of replies are never larger than a piece of what waits: there is nothing to keep.
-        int(args.at(3))?;
+    } else if is(word, "REPLYBUFFER") && args.len() == 4 {
+        reply_buffers(args)?;
     } else if is(word, "RELOAD") {
         reload(host, ctx, args)?;
     } else if is(word, "LOADAOF") && args.len() == 2 {
@@ -83,6 +82,17 @@ pub fn debug(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Resul
     }
     ctx.reply.ok();
     Ok(Done::NOTHING)
+}
+
+/// `DEBUG REPLYBUFFER RESIZING 0|1`: buffers of replies are never larger than a piece of what waits, so there is nothing to
+/// keep, nor to reset.
+fn reply_buffers(args: Args<'_>) -> Result<(), Refusal> {
+    if is(args.at(2), "RESIZING") {
+        return int(args.at(3)).map(|_| ());
+    }
+    Err(Refusal::fixed(
+        "ERR DEBUG REPLYBUFFER PEAK-RESET-TIME means nothing here: no connection keeps a buffer",
+    ))
 }
 
 /// How a subcommand lets the process crash, if it does.

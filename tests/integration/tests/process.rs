@@ -472,7 +472,7 @@ fn a_configuration_is_checked_without_starting_anything() {
     write(
         "bad.conf",
         "port many\nhz 50\nno-such-directive 1\ninclude good.conf\nrename-command GET SET\ninclude missing.conf\n\
-         logfile /nowhere/at/all\ncluster-enabled yes\nrename-command EVAL run\nuser somebody +nosuch\n",
+         logfile /nowhere/at/all\ncluster-enabled yes\nrename-command FAILOVER run\nuser somebody +nosuch\n",
     );
     let (code, said) = check(&["bad.conf", "--maxmemory", "lots"]);
     assert_eq!(code, Some(1), "{said}");
@@ -486,7 +486,7 @@ fn a_configuration_is_checked_without_starting_anything() {
         "ERROR Can't open the log file '/nowhere/at/all': No such file or directory",
         "ERROR bad.conf:10: 'user somebody +nosuch': Error in user declaration '+nosuch': Unknown command",
         "WARNING The directive 'hz 50' has no effect",
-        "WARNING The directive 'rename-command EVAL run' has no effect",
+        "WARNING The directive 'rename-command FAILOVER run' has no effect",
         "8 error(s), 2 warning(s)",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
