@@ -237,7 +237,8 @@ impl Context<'_> {
 impl Engine {
     /// Runs the commands again that wait for keys which changed.
     pub fn serve_waiters(&mut self, host: &mut dyn Host) {
-        if self.waiters.changed.is_empty() {
+        // What a script has done by half nobody is served.
+        if self.waiters.changed.is_empty() || self.is_paused_in_script() {
             return;
         }
         // Time since the last command is not theirs: this may be a turn of the timer.

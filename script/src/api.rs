@@ -435,7 +435,8 @@ unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
             lua_remove(state, 1);
             if lua_type(state, -1) == LUA_TTABLE {
                 let table = lua_gettop(state);
-                if push_field(state, table, b"err") == LUA_TSTRING {
+                push_field(state, table, b"err");
+                if lua_isstring(state, -1) != 0 {
                     lua_replace(state, -2);
                 } else {
                     lua_settop(state, -2);

@@ -156,9 +156,11 @@ pub(crate) unsafe fn failure_at_top(state: *mut lua_State) -> Failure {
                 let table = lua_gettop(state);
                 push_field(state, table, b"ignore_error_stats_update");
                 let counted = lua_toboolean(state, -1) != 0;
-                let text = match push_field(state, table, b"err") {
-                    LUA_TSTRING => bytes_at(state, -1).to_vec(),
-                    _ => b"ERR unknown error".to_vec(),
+                push_field(state, table, b"err");
+                // Of a number its text.
+                let text = match text_at(state, -1) {
+                    Some(text) => text.to_vec(),
+                    None => b"ERR unknown error".to_vec(),
                 };
                 lua_settop(state, table);
                 Failure { text, counted }

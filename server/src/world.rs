@@ -297,6 +297,8 @@ impl World for ProcessWorld {
 
     fn remove_places(&mut self, settings: &Settings) {
         places::remove(settings);
+        // Before the connections of clients end: who comes back at once is not let in once more.
+        self.listeners.close();
     }
 
     fn shift_wall_clock(&mut self, ms: i64) {

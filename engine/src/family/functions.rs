@@ -15,6 +15,7 @@ use protocol::rdb::{DumpError, Writer, read_dump_functions};
 use protocol::resp::{Args, Reply};
 use script::flags::Flags as Declared;
 use script::libraries::{ENGINE, Library, Restore, Wrong};
+use std::borrow::Cow;
 
 const LOADS: Flags = WRITE | GROWS | NO_SCRIPT;
 const REMOVES: Flags = WRITE | NO_SCRIPT;
@@ -69,8 +70,13 @@ fn call(ctx: &mut Context<'_>, args: Args<'_>, read_only: bool) -> Result<Done, 
         return Err(Refusal::fixed("ERR Function not found").of_state());
     };
     let (function, flags) = (found.function, found.flags);
+    // It may be called in other letters.
+    let name = match found.name == args.at(1) {
+        true => Cow::Borrowed(args.at(1)),
+        false => Cow::Owned(found.name.clone()),
+    };
     let keys = count_keys(args, Refusal::fixed("ERR Bad number of keys provided"))?;
-    let entry = Entry { function, name: args.at(1), flags, is_function: true, read_only };
+    let entry = Entry { function, name: &name, flags, is_function: true, read_only };
     run(ctx, args, keys, &entry)
 }
 

@@ -104,7 +104,7 @@ impl Engine {
         let spec = found.and_then(|spec| command::subcommand(spec, args));
         let Some(spec) = spec else {
             return Err(match family::table().missing(&String::from_utf8_lossy(args.at(0))) {
-                Some(name) => Refusal::not_supported(name).text,
+                Some(name) => Cow::Owned([b"-", &Refusal::not_supported(name).text[..]].concat()),
                 None => reason("Unknown Redis command called from script"),
             });
         };

@@ -305,3 +305,18 @@ fn who_tracks_keys_hears_of_those_that_a_script_read() {
         assert_eq!(server.sent_to(own), ">[invalidate [b]]", "{command}");
     }
 }
+
+#[test]
+fn nobody_is_served_what_a_script_has_done_by_half() {
+    let mut server = slow();
+    let (waiter, other) = (server.join(), server.join());
+    assert_eq!(server.run_as(waiter, "BLPOP l 0"), "");
+    let script =
+        "redis.call('lpush', 'l', 'y') for i = 1, 3000000 do end redis.call('lpush', 'l', 'z')";
+    assert_eq!(server.run(&eval(script, "0")), "");
+    assert_eq!(server.run_as(other, "HELLO 2"), server.run_as(other, "HELLO 2"));
+    assert_eq!(server.sent_to(waiter), "");
+    while server.go_on() {}
+    assert_eq!(server.sent_to(waiter), "[l z]");
+    assert_eq!(server.journal(), "MULTI | lpush l y | lpush l z | EXEC; LPOP l");
+}

@@ -227,7 +227,7 @@ fn odd_errors() {
     let mut world = World::new();
     fails(&mut world, "error()", "nil");
     fails(&mut world, "error({})", "unknown error");
-    fails(&mut world, "error({err=5})", "unknown error");
+    fails(&mut world, "error({err=5})", "-5");
     fails(&mut world, "error(redis)", "unknown error");
     fails(
         &mut world,

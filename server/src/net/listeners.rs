@@ -116,6 +116,13 @@ impl Listeners {
         Ok(())
     }
 
+    /// Listens nowhere any more.
+    pub fn close(&mut self) {
+        for place in self.open.drain(..) {
+            place.close();
+        }
+    }
+
     /// Listens again where we did a moment ago.
     fn reopen(&mut self, closed: Vec<SocketAddr>, backlog: u32, shell: &Shared) {
         for address in closed {

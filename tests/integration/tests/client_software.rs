@@ -76,6 +76,6 @@ fn a_cache_in_the_client() {
 
 #[test]
 fn task_queues() {
-    let keys = ["~rq:*", "~celery*", "~_kombu*", "~unacked*", "~tasks:*"];
+    let keys = ["~rq:*", "~*celery*", "~_kombu*", "~unacked*", "~tasks:*"];
     run("tasks.py", &[&keys[..], &["&rq:*", "&celery*", "&/*.*"]].concat());
 }

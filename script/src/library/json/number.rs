@@ -41,7 +41,14 @@ pub(super) fn parse_prefix(text: &[u8]) -> Option<(f64, usize)> {
         return Some((signed(f64::NAN), sign + 3));
     }
     let is_hex = starts(b"0x");
-    let number = |len: usize| parse_f64(&rest[..len]).map(|number| (signed(number), sign + len));
+    let number = |len: usize| {
+        let number = match is_hex {
+            true => parse_f64(&rest[..len]),
+            // What is too large is infinite.
+            false => std::str::from_utf8(&rest[..len]).ok().and_then(|text| text.parse().ok()),
+        };
+        number.map(|number: f64| (signed(number), sign + len))
+    };
     let digits = |from: usize, hex: bool| {
         let is_digit =
             |byte: &&u8| if hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
@@ -116,6 +123,7 @@ mod tests {
             ("+1", 1.0, 2),
             ("Infinity", f64::INFINITY, 8),
             ("-inf1", f64::NEG_INFINITY, 4),
+            ("1e400", f64::INFINITY, 5),
         ] {
             assert_eq!(parse_prefix(text.as_bytes()), Some((number, len)), "{text}");
         }
