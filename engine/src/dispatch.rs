@@ -17,6 +17,7 @@ use crate::host::{EntryKind, Host, Receipt};
 use crate::refusal::Refusal;
 use crate::refused::Refusals;
 use crate::session::{Flow, Peer, Queued, ReplyMode, Session};
+use crate::unit::Unit;
 use keyspace::table::hash_bytes;
 use protocol::number::parse_i64;
 use protocol::resp::request::OwnedArgs;
@@ -295,7 +296,7 @@ impl Engine {
         let spec = prepared.spec.expect("callers have found it");
         let changes = self.call(host, session, spec, prepared.hash, args, out);
         self.unit.loose = spec.flags.has(command::ANY_KEYS);
-        if changes > 0 || self.unit.count > 0 {
+        if changes > 0 || !self.unit.is_empty() {
             self.journal_unit(host, session, changes, args, raw);
         }
         self.unit.stated = false;
@@ -383,7 +384,7 @@ impl Engine {
         let kind = if self.is_replica { EntryKind::Local } else { EntryKind::Effect };
         if changes > 0 && !self.unit.stated {
             match raw {
-                Some(raw) if self.unit.count == 0 => {
+                Some(raw) if self.unit.is_empty() => {
                     session.receipt = host.journal((session.db, session.db), kind, raw);
                     return;
                 }
@@ -400,20 +401,17 @@ impl Engine {
 
     /// Hands the effects collected so far to the journal, as one unit.
     pub(crate) fn flush_unit(&mut self, kind: EntryKind, host: &mut dyn Host) -> Option<Receipt> {
-        let receipt = match self.unit.count {
-            0 => return None,
-            1 => host.journal(self.unit.dbs, kind, &self.unit.bytes),
-            _ if self.unit.loose => host.journal(self.unit.dbs, kind, &self.unit.bytes),
-            _ => {
-                let mut whole = Vec::with_capacity(self.unit.bytes.len() + 30);
-                whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
-                whole.extend_from_slice(&self.unit.bytes);
-                whole.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
-                host.journal(self.unit.dbs, kind, &whole)
+        let mut receipt = None;
+        if !self.unit.before.is_empty() {
+            for (own, part) in std::mem::take(&mut self.unit.before) {
+                // On a replica nothing of it is for others.
+                let own = if kind == EntryKind::Local { kind } else { own };
+                receipt = hand_over(&part, own, host).or(receipt);
             }
-        };
+        }
+        receipt = hand_over(&self.unit, kind, host).or(receipt);
         self.unit.clear();
-        Some(receipt)
+        receipt
     }
 
     /// Whether what this session does is encoded for the journal.
@@ -586,7 +584,8 @@ impl Engine {
         session.in_exec = true;
         let first_refused = self.refused.list.len();
         let total = self.execute_rest(host, session, queue.into_iter(), out, start);
-        session.in_exec = false;
+        // A script that has paused is in the midst of it still.
+        session.in_exec = session.pauses_in_script;
         let half_done = total > 0;
         self.refused.list[first_refused..].iter_mut().for_each(|r| r.half_done = half_done);
         // What the queue did has been stated, command by command.
@@ -635,6 +634,22 @@ impl Engine {
             }
         }
         total
+    }
+}
+
+/// Hands one unit to the journal.
+fn hand_over(unit: &Unit, kind: EntryKind, host: &mut dyn Host) -> Option<Receipt> {
+    match unit.count {
+        0 => None,
+        1 => Some(host.journal(unit.dbs, kind, &unit.bytes)),
+        _ if unit.loose => Some(host.journal(unit.dbs, kind, &unit.bytes)),
+        _ => {
+            let mut whole = Vec::with_capacity(unit.bytes.len() + 30);
+            whole.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+            whole.extend_from_slice(&unit.bytes);
+            whole.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+            Some(host.journal(unit.dbs, kind, &whole))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a request did, as the journal gets it: one unit of commands.
 
+use crate::host::EntryKind;
 use protocol::resp::encode;
 
 /// The effects of the request that is being executed.
@@ -14,6 +15,9 @@ pub(crate) struct Unit {
     pub loose: bool,
     /// The databases that the first and the last command belong to.
     pub dbs: (usize, usize),
+    /// What goes before: units of a script that chose who hears of them. They are handed over with the rest, not before: what
+    /// is done by half is nothing.
+    pub before: Vec<(EntryKind, Unit)>,
 }
 
 impl Unit {
@@ -32,8 +36,29 @@ impl Unit {
     }
 
     pub fn clear(&mut self) {
+        self.drop_rest();
+        self.before.clear();
+    }
+
+    /// Forgets what came behind the last part that is complete.
+    pub fn drop_rest(&mut self) {
         self.bytes.clear();
         self.count = 0;
         self.loose = false;
+    }
+
+    /// Whether there is nothing in it.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.before.is_empty()
+    }
+
+    /// What came so far is a unit of this kind; what comes behind it is another one.
+    pub fn end_part(&mut self, kind: EntryKind) {
+        if self.count > 0 {
+            let before = std::mem::take(&mut self.before);
+            let part = std::mem::replace(self, Unit { before, ..Unit::default() });
+            self.before.push((kind, part));
+        }
     }
 }

@@ -140,12 +140,8 @@ impl Libraries {
         seed: u64,
         caller: &mut dyn Caller,
     ) -> Result<Vec<u8>, Wrong> {
-        let (name, library) = self.prepare(code, seed, caller)?;
-        let joined = match self.by_name.contains_key(&name) && !replace {
-            true => Err(Wrong::clash(&[b"Library '", &name, b"' already exists"])),
-            false => self.refuse_twice(&[(&name, &library)], replace),
-        };
-        if let Err(text) = joined {
+        let (name, library) = self.prepare(code, seed, caller, !replace)?;
+        if let Err(text) = self.refuse_twice(&[(&name, &library)], replace) {
             self.forget(&library);
             return Err(text);
         }
@@ -164,13 +160,13 @@ impl Libraries {
         let mut made: Vec<(Vec<u8>, Library)> = Vec::new();
         let mut result = Ok(());
         for code in codes {
-            match self.prepare(code, seed, caller) {
+            match self.prepare(code, seed, caller, false) {
                 Ok((name, library)) if made.iter().any(|(other, _)| *other == name) => {
                     self.forget(&library);
                     result = Err(Wrong::clash(&[b"Library '", &name, b"' already exists"]));
                 }
                 Ok(one) => made.push(one),
-                Err(text) => result = Err(text.into()),
+                Err(wrong) => result = Err(wrong),
             }
             if result.is_err() {
                 break;
@@ -203,28 +199,32 @@ impl Libraries {
         Ok(())
     }
 
-    /// Runs a library's text.
+    /// Runs a library's text. `new`: there must not be one of its name.
     fn prepare(
         &mut self,
         code: &[u8],
         seed: u64,
         caller: &mut dyn Caller,
-    ) -> Result<(Vec<u8>, Library), Vec<u8>> {
+        new: bool,
+    ) -> Result<(Vec<u8>, Library), Wrong> {
         let said = flags::of_library(code)?;
         if !flags::is_name(&said.name) {
-            return Err(flags::WRONG_NAME.to_vec());
+            return Err(flags::WRONG_NAME.to_vec().into());
         }
         if !said.engine.eq_ignore_ascii_case(ENGINE.as_bytes()) {
-            return Err([b"Engine '", &said.engine[..], b"' not found"].concat());
+            return Err([b"Engine '", &said.engine[..], b"' not found"].concat().into());
+        }
+        if new && self.by_name.contains_key(&said.name) {
+            return Err(Wrong::clash(&[b"Library '", &said.name, b"' already exists"]));
         }
         if self.interpreter.is_none() {
             let made = Interpreter::new(Kind::Functions, seed, self.limit_bytes);
             self.interpreter = made.map(Box::new);
         }
-        let interpreter = self.interpreter.as_mut().ok_or(NO_MEMORY)?;
+        let interpreter = self.interpreter.as_mut().ok_or_else(|| NO_MEMORY.to_vec())?;
         let mut functions = interpreter.load(said.code, caller)?;
         if functions.is_empty() {
-            return Err(b"No functions registered".to_vec());
+            return Err(b"No functions registered".to_vec().into());
         }
         functions.sort_by(|one, other| one.name.cmp(&other.name));
         Ok((said.name, Library { code: code.to_vec(), functions }))

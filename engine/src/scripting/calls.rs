@@ -69,7 +69,7 @@ impl Calls<'_> {
         let hash = spec.keys.first().and_then(|at| args.get(at)).map(hash_bytes);
         let audience = self.situation.audience;
         if audience != Audience::ALL {
-            engine.settle_unit(session, self.host, EntryKind::Effect);
+            engine.unit.end_part(EntryKind::Effect);
         }
         let db = session.db;
         engine.unit.stated = false;
@@ -83,9 +83,9 @@ impl Calls<'_> {
         }
         engine.unit.stated = true;
         match audience.0 {
-            0 => engine.unit.clear(),
-            Audience::DISK => engine.settle_unit(session, self.host, EntryKind::Local),
-            Audience::REPLICAS => engine.settle_unit(session, self.host, EntryKind::Control),
+            0 => engine.unit.drop_rest(),
+            Audience::DISK => engine.unit.end_part(EntryKind::Local),
+            Audience::REPLICAS => engine.unit.end_part(EntryKind::Control),
             _ => {}
         }
     }

@@ -180,10 +180,11 @@ impl Engine {
                 out.append(&mut reply);
                 session.in_exec = true;
                 self.execute_rest(host, session, queue, &mut out, 0);
-                session.in_exec = false;
                 if session.pauses_in_script {
+                    // Another script of the transaction: it is in the midst of that still.
                     return;
                 }
+                session.in_exec = false;
                 let exec = crate::family::table().find(b"exec").expect("it was called");
                 self.stats.of(exec).add(worked_ns, false, self.tracks_latency);
                 self.stats.commands += 1;
@@ -191,7 +192,11 @@ impl Engine {
             }
         };
         self.unit.loose = false;
-        self.settle_unit(session, host, EntryKind::Effect);
+        if self.is_journaling(session) {
+            let kind = if self.is_replica { EntryKind::Local } else { EntryKind::Effect };
+            session.receipt = self.flush_unit(kind, host).unwrap_or(session.receipt);
+        }
+        self.unit.clear();
         self.unit.stated = false;
         session.post(|reply: &mut Reply<'_>| reply.buffer().extend_from_slice(&out));
         session.outbox_receipt = session.receipt;
@@ -204,23 +209,6 @@ impl Engine {
     pub(crate) fn keep_rest(&mut self, queue: std::vec::IntoIter<Queued>, out: Vec<u8>) {
         let paused = self.scripts.paused.as_mut().expect("one has just paused");
         paused.rest = Some(Rest { queue, out });
-    }
-
-    /// Hands what was done so far to the journal.
-    pub(crate) fn settle_unit(
-        &mut self,
-        session: &mut Session,
-        host: &mut dyn Host,
-        kind: EntryKind,
-    ) {
-        if !self.is_journaling(session) {
-            self.unit.clear();
-            return;
-        }
-        let kind = if self.is_replica { EntryKind::Local } else { kind };
-        if let Some(receipt) = self.flush_unit(kind, host) {
-            session.receipt = receipt;
-        }
     }
 
     /// A client is gone: if its script has paused, that goes on without it.

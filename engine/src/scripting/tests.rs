@@ -320,3 +320,43 @@ fn nobody_is_served_what_a_script_has_done_by_half() {
     assert_eq!(server.sent_to(waiter), "[l z]");
     assert_eq!(server.journal(), "MULTI | lpush l y | lpush l z | EXEC; LPOP l");
 }
+
+#[test]
+fn nothing_waits_in_any_script_of_a_transaction() {
+    let mut server = slow();
+    let other = server.join();
+    let wait = "for i = 1, 3000000 do end return {redis.call('blpop', 'k1', 0), redis.call('blpop', 'k2', 0)}";
+    for (queue, replies) in [
+        (&[COUNT, &eval(wait, "0"), &eval(wait, "0")][..], "[2 [nil nil] [nil nil]]"),
+        (&[&eval(wait, "0")[..]], "[[nil nil]]"),
+    ] {
+        server.ok("MULTI");
+        queue.iter().for_each(|line| server.ok(line));
+        assert_eq!(server.run("EXEC"), "");
+        while server.go_on() {}
+        assert_eq!(server.sent_to(0), replies);
+    }
+    assert!(!server.session().in_exec && !server.session().in_script);
+    for key in ["k1", "k2", "k1"] {
+        assert_eq!(server.run_as(other, &format!("RPUSH {key} 1")).parse::<u32>().is_ok(), true);
+    }
+    assert_eq!(server.sent_to(0), "");
+}
+
+#[test]
+fn who_hears_of_it_is_chosen_and_half_of_it_is_nothing_all_the_same() {
+    let script = "redis.call('set', 'a', 1) redis.set_repl(redis.REPL_AOF) redis.call('set', 'b', 1)
+        redis.set_repl(redis.REPL_ALL) redis.call('set', 'c', 1) for i = 1, 3000000 do end redis.call('set', 'd', 1)";
+    let mut server = slow();
+    for line in ["MULTI", "SET x 1", &eval(script, "0"), "SET y 1"] {
+        server.ok(line);
+    }
+    assert_eq!(server.run("EXEC"), "");
+    assert_eq!(server.journal(), "");
+    while server.go_on() {}
+    use EntryKind::{Effect, Local};
+    assert_eq!(server.kinds(), [Effect, Local, Effect]);
+    let units =
+        "MULTI | SET x 1 | set a 1 | EXEC; set b 1; MULTI | set c 1 | set d 1 | SET y 1 | EXEC";
+    assert_eq!(server.journal(), units);
+}

@@ -10,8 +10,9 @@ use protocol::resp::{Args, Reply};
 /// `MEMORY USAGE key [SAMPLES n]`, `MEMORY PURGE`, `STATS`, `DOCTOR`, `MALLOC-STATS`.
 pub fn memory(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
     let word = args.at(1);
-    if is(word, "USAGE") && (args.len() == 3 || args.len() == 5) {
-        if args.len() == 5 && (!is(args.at(3), "SAMPLES") || int(args.at(4))? < 0) {
+    if is(word, "USAGE") {
+        let samples = args.len() == 5 && is(args.at(3), "SAMPLES") && int(args.at(4))? >= 0;
+        if args.len() != 3 && !samples {
             return Err(Refusal::SYNTAX);
         }
         let key = Key::new(args.at(2));
