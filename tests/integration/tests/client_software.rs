@@ -81,5 +81,6 @@ fn a_cache_in_the_client() {
 #[test]
 fn task_queues() {
     let keys = ["~rq:*", "~*celery*", "~_kombu*", "~unacked*", "~tasks:*"];
-    run("tasks.py", &[&keys[..], &["&rq:*", "&celery*", "&/*"]].concat());
+    // Celery subscribes to patterns of names that it makes up.
+    run("tasks.py", &[&keys[..], &["&*"]].concat());
 }
