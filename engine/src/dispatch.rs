@@ -507,7 +507,9 @@ impl Engine {
                 spec.name
             )));
         }
-        if session.peer == Peer::Replica && spec.flags.has(command::READ | command::WRITE) {
+        if (session.peer == Peer::Replica || session.monitor)
+            && spec.flags.has(command::READ | command::WRITE)
+        {
             return Err(Refusal::fixed("ERR Replica can't interact with the keyspace"));
         }
         self.admit_by_condition(session, spec, self.flags_of(spec, args))?;

@@ -285,8 +285,12 @@ impl Engine {
         let mut session = self.take_session(slot);
         self.withdraw_from_all(&mut session);
         self.slots_by_id.remove(&session.id);
-        self.free_slots.push(slot);
-        self.orphan_script(session);
+        if self.leaves_script_behind(&session) {
+            // Its slot is its own until the script has ended.
+            self.return_session(session);
+        } else {
+            self.free_slots.push(slot);
+        }
     }
 
     /// A session's connection is closed, and it keeps its slot until it is [disconnected](Self::disconnect): it gets and hears
@@ -295,6 +299,13 @@ impl Engine {
         let mut session = self.take_session(slot);
         self.withdraw_from_all(&mut session);
         self.return_session(session);
+    }
+
+    /// A session whose client is gone since long does nothing any more.
+    pub(crate) fn give_up(&mut self, mut session: Box<Session>) {
+        self.withdraw_from_all(&mut session);
+        self.late.retain(|(slot, _)| *slot != session.slot);
+        self.free_slots.push(session.slot);
     }
 
     fn withdraw_from_all(&mut self, session: &mut Session) {

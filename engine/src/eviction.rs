@@ -162,11 +162,13 @@ impl Engine {
             self.eviction.note_room(self.tick_ns);
             return;
         }
-        if self.conditions.pause != Pause::Nothing {
-            // Nothing changes while writes are paused.
+        if self.conditions.pause != Pause::Nothing || self.is_paused_in_script() {
+            // Nothing changes while writes are paused, nor behind a script's back.
             return;
         }
-        let excess = host.excess_bytes().saturating_sub(self.eviction.handed_over as u64);
+        // Scripts have a limit of their own; that one of them took much is no reason for data to go.
+        let uncounted = self.eviction.handed_over + self.scripts.memory_bytes();
+        let excess = host.excess_bytes().saturating_sub(uncounted as u64);
         if excess == 0 {
             self.conditions.out_of_memory = false;
             self.eviction.note_room(self.tick_ns);

@@ -23,7 +23,7 @@ impl Engine {
         if !self.nobody_reads {
             let name = if self.unlinks_expired { &b"UNLINK"[..] } else { b"DEL" };
             let del = [name, key.bytes];
-            self.unit.add(db, |bytes| encode::command(bytes, del.into_iter()));
+            self.unit.add_removal(db, |bytes| encode::command(bytes, del.into_iter()));
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Unit {
     /// What goes before: units of a script that chose who hears of them. They are handed over with the rest, not before: what
     /// is done by half is nothing.
     pub before: Vec<(EntryKind, Unit)>,
+    /// A script has chosen who hears of its command: all hear of keys that it found expired, whoever that is.
+    pub is_chosen: bool,
 }
 
 impl Unit {
@@ -33,6 +35,16 @@ impl Unit {
         }
         self.count += 1;
         write(&mut self.bytes);
+    }
+
+    /// The same for a key whose time had come.
+    pub fn add_removal(&mut self, db: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.is_chosen {
+            return self.add(db, write);
+        }
+        let mut own = Unit::default();
+        own.add(db, write);
+        self.before.push((EntryKind::Effect, own));
     }
 
     pub fn clear(&mut self) {
@@ -57,7 +69,8 @@ impl Unit {
     pub fn end_part(&mut self, kind: EntryKind) {
         if self.count > 0 {
             let before = std::mem::take(&mut self.before);
-            let part = std::mem::replace(self, Unit { before, ..Unit::default() });
+            let rest = Unit { before, is_chosen: self.is_chosen, ..Unit::default() };
+            let part = std::mem::replace(self, rest);
             self.before.push((kind, part));
         }
     }

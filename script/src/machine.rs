@@ -81,6 +81,8 @@ pub(crate) struct Machine {
     pub random: u64,
     pub used_bytes: usize,
     pub limit_bytes: usize,
+    /// What was in use when all garbage had been collected last.
+    pub kept_bytes: usize,
     /// Registry references of what is needed often.
     pub worker: c_int,
     pub handler: c_int,
@@ -114,6 +116,7 @@ impl Machine {
             random: seed & 0xffff_ffff_ffff,
             used_bytes: 0,
             limit_bytes,
+            kept_bytes: 0,
             worker: 0,
             handler: 0,
             globals: 0,

@@ -14,6 +14,8 @@ use std::ptr;
 const LOOK_EVERY: c_int = 100_000;
 /// How long a library may take to register its functions, nanoseconds. Source: Redis.
 const LOAD_MAX_NS: u64 = 500_000_000;
+/// A script that leaves so much more than was kept before is cleaned up after at once: the next one may not come soon.
+const GARBAGE_BYTES: usize = 16 << 20;
 /// What a script is told that is killed.
 const KILLED: &[u8] = b"Script killed by user with SCRIPT KILL...";
 
@@ -41,11 +43,14 @@ pub(crate) unsafe fn do_job(machine: *mut Machine) {
         lua_sethook(state, None, 0, 0);
         lua_settop(state, 0);
         (*machine).job = Job::None;
-        if (*machine).used_bytes > (*machine).limit_bytes / 8 * 7 {
+        let used = (*machine).used_bytes;
+        if used > (*machine).limit_bytes / 8 * 7 || used > 2 * (*machine).kept_bytes + GARBAGE_BYTES
+        {
             // Collecting may need a little memory, and nobody is there to hear that there is none.
             let limit = std::mem::replace(&mut (*machine).limit_bytes, usize::MAX);
             lua_gc(state, LUA_GCCOLLECT, 0);
             (*machine).limit_bytes = limit;
+            (*machine).kept_bytes = (*machine).used_bytes;
         }
     }
 }

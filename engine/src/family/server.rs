@@ -358,6 +358,9 @@ fn flushdb(ctx: &mut Context<'_>, args: Args<'_>) -> Result<Done, Refusal> {
 
 /// `MONITOR` → `+OK`, then a line for every command.
 fn monitor(ctx: &mut Context<'_>, _args: Args<'_>) -> Result<Done, Refusal> {
+    if ctx.session.in_exec {
+        return Err(Refusal::fixed("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
     ctx.reply.ok();
     ctx.engine.start_monitor(ctx.session);
     Ok(Done::NOTHING)

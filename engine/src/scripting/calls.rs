@@ -72,6 +72,7 @@ impl Calls<'_> {
             engine.unit.end_part(EntryKind::Effect);
         }
         let db = session.db;
+        engine.unit.is_chosen = audience != Audience::ALL;
         engine.unit.stated = false;
         let resp3 = std::mem::replace(&mut session.resp3, request.resp3);
         // What the script itself did since its last command is not this one's time.
@@ -82,6 +83,7 @@ impl Calls<'_> {
             engine.unit.add(db, |bytes| bytes.extend_from_slice(request.raw));
         }
         engine.unit.stated = true;
+        engine.unit.is_chosen = false;
         match audience.0 {
             0 => engine.unit.drop_rest(),
             Audience::DISK => engine.unit.end_part(EntryKind::Local),

@@ -27,7 +27,7 @@ mod run;
 mod tests;
 
 use crate::command::Spec;
-use crate::session::{Queued, Session};
+use crate::session::Queued;
 use crate::unit::Unit;
 use protocol::resp::request::OwnedArgs;
 use script::cache::Cache;
@@ -77,8 +77,8 @@ struct Frame {
 /// A script that has paused.
 pub(crate) struct Paused {
     slot: usize,
-    /// The session, if its client is gone.
-    orphan: Option<Box<Session>>,
+    /// Its client is gone.
+    is_orphan: bool,
     spec: &'static Spec,
     args: OwnedArgs,
     name: Vec<u8>,
@@ -134,6 +134,15 @@ impl Scripts {
     pub fn set_memory_limit(&mut self, bytes: usize) {
         self.cache.set_memory_limit(bytes);
         self.libraries.set_memory_limit(bytes);
+    }
+
+    /// Bytes that scripts and functions take: they do not count for `maxmemory`.
+    pub fn memory_bytes(&self) -> usize {
+        let (cache, libraries) = (&self.cache, &self.libraries);
+        cache.interpreter_bytes()
+            + cache.text_bytes()
+            + libraries.interpreter_bytes()
+            + libraries.text_bytes()
     }
 
     /// Libraries that are kept though they cannot be run.

@@ -62,7 +62,7 @@ impl Engine {
                 session.pauses_in_script = true;
                 self.scripts.paused = Some(Box::new(Paused {
                     slot: session.slot,
-                    orphan: None,
+                    is_orphan: false,
                     spec,
                     args: OwnedArgs::of(args.iter_from(0)),
                     name: name.to_vec(),
@@ -111,10 +111,7 @@ impl Engine {
     /// Goes on for a while with the script that has paused. Returns whether it has paused again.
     pub fn go_on_with_script(&mut self, host: &mut dyn Host) -> bool {
         let Some(mut paused) = self.scripts.paused.take() else { return false };
-        let (mut session, is_orphan) = match paused.orphan.take() {
-            Some(orphan) => (orphan, true),
-            None => (self.take_session(paused.slot), false),
-        };
+        let (mut session, is_orphan) = (self.take_session(paused.slot), paused.is_orphan);
         let now = (self.now_ms, self.steady_ms);
         (self.now_ms, self.steady_ms) = paused.moment;
         std::mem::swap(&mut self.unit, &mut paused.unit);
@@ -143,10 +140,12 @@ impl Engine {
         }
         (self.now_ms, self.steady_ms) = now;
         match &mut self.scripts.paused {
-            Some(paused) if is_orphan => paused.orphan = Some(session),
-            // What it left is not needed any more.
-            None if is_orphan => drop(session),
-            _ => self.return_session(session),
+            None if is_orphan => self.give_up(session),
+            paused => {
+                // Another script of the same transaction may have paused.
+                paused.iter_mut().for_each(|paused| paused.is_orphan = is_orphan);
+                self.return_session(session);
+            }
         }
         self.is_paused_in_script()
     }
@@ -212,10 +211,11 @@ impl Engine {
     }
 
     /// A client is gone: if its script has paused, that goes on without it.
-    pub(crate) fn orphan_script(&mut self, session: Box<Session>) {
+    pub(crate) fn leaves_script_behind(&mut self, session: &Session) -> bool {
         if let Some(paused) = self.scripts.paused.as_mut().filter(|_| session.pauses_in_script) {
-            paused.orphan = Some(session);
+            paused.is_orphan = true;
         }
+        session.pauses_in_script
     }
 
     /// Ends the script that has paused, if it may be ended. `function`: FUNCTION KILL asks.

@@ -360,3 +360,73 @@ fn who_hears_of_it_is_chosen_and_half_of_it_is_nothing_all_the_same() {
         "MULTI | SET x 1 | set a 1 | EXEC; set b 1; MULTI | set c 1 | set d 1 | SET y 1 | EXEC";
     assert_eq!(server.journal(), units);
 }
+
+#[test]
+fn what_scripts_take_is_no_reason_for_keys_to_go() {
+    let mut server = Server::new();
+    server.engine.eviction.limited = true;
+    server.engine.eviction.set_policy(Some(keyspace::eviction::Policy {
+        order: keyspace::eviction::Order::Chance,
+        volatile: false,
+    }));
+    server.ok("SET k v");
+    server.ok(&eval("return 1", "0"));
+    let taken = server.engine.scripts.memory_bytes() as u64;
+    assert!(taken > 10_000, "{taken}");
+    server.excess(taken);
+    server.ok("PING");
+    assert_eq!(server.run("EXISTS k"), "1");
+    server.excess(taken + 100_000);
+    server.ok("PING");
+    assert_eq!(server.run("EXISTS k"), "0");
+}
+
+#[test]
+fn no_key_goes_behind_the_back_of_a_script() {
+    let mut server = slow();
+    let other = server.join();
+    server.ok("SET k v");
+    assert_eq!(server.run(LOOP), "");
+    server.engine.eviction.limited = true;
+    server.engine.eviction.set_policy(Some(keyspace::eviction::Policy {
+        order: keyspace::eviction::Order::Chance,
+        volatile: false,
+    }));
+    server.excess(1 << 30);
+    assert_eq!(server.run_as(other, "SCRIPT KILL"), "+OK");
+    assert_eq!(server.engine.dbs[0].len(), 1);
+    assert!(!server.go_on());
+}
+
+#[test]
+fn what_a_client_that_is_gone_does_concerns_nobody_else() {
+    let mut server = slow();
+    let (gone, other) = (server.join(), server.join());
+    for line in ["MULTI", COUNT, "SUBSCRIBE c", "CLIENT TRACKING ON", "GET k", "PUBLISH c m", COUNT]
+    {
+        server.run_as(gone, line);
+    }
+    assert_eq!(server.run_as(gone, "EXEC"), "");
+    server.leave(gone);
+    let third = server.join();
+    assert_ne!(third, gone, "its slot is its own");
+    while server.go_on() {}
+    assert_eq!(server.sent_to(third), "");
+    assert_eq!(server.run_as(other, "PUBLISH c m"), "0");
+    assert_eq!(server.run_as(other, "GET k"), "2");
+    assert_eq!(server.join(), gone, "now it is free");
+}
+
+#[test]
+fn all_hear_of_what_a_script_found_expired() {
+    for who in ["NONE", "AOF", "REPLICA"] {
+        let mut server = with(&["SET e 1 PX 50"]);
+        server.engine.now_ms += 100;
+        let script = format!(
+            "redis.set_repl(redis.REPL_{who}) redis.call('set', 'x', 1) return redis.call('get', 'e')"
+        );
+        assert_eq!(server.run(&eval(&script, "0")), "nil");
+        assert!(server.kinds().contains(&EntryKind::Effect), "{who}");
+        assert!(server.journal().contains("DEL e"), "{who}");
+    }
+}

@@ -261,7 +261,8 @@ fn memory_section(host: &Outside, engine: &Engine, session: &Session, out: &mut 
     let fragmentation = overhead.fragmentation();
     line(out, "mem_fragmentation_ratio", format!("{:.2}", fragmentation.ratio));
     line(out, "mem_fragmentation_bytes", fragmentation.bytes);
-    line(out, "mem_not_counted_for_evict", host.uncounted());
+    let uncounted = host.uncounted() + engine.scripts.memory_bytes();
+    line(out, "mem_not_counted_for_evict", uncounted);
     line(out, "mem_replication_backlog", overhead.backlog);
     line(out, "mem_total_replication_buffers", overhead.backlog + overhead.replicas);
     line(out, "mem_clients_slaves", overhead.replicas);
