@@ -1,7 +1,7 @@
 //! A server with one client: the engine, a host that keeps nothing, requests in and reply bytes out.
 
 use engine::context::{Context, Done};
-use engine::host::{Answers, Conversation, EntryKind, HostCall, Interruption, Receipt};
+use engine::host::{Answers, Conversation, EntryKind, HostCall, Interruption, LogLevel, Receipt};
 use engine::{Engine, Host, Refusal, Session};
 use keyspace::db::EntryRef;
 use keyspace::limits::Limits;
@@ -32,6 +32,8 @@ impl Host for Nowhere {
     fn converse(&mut self, _: &Conversation<'_>) -> Answers {
         Answers { interruption: Some(Interruption::Connecting), ..Answers::default() }
     }
+
+    fn log(&mut self, _: LogLevel, _: &str) {}
 
     fn secret(&mut self) -> [u8; 20] {
         [7; 20]

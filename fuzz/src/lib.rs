@@ -11,8 +11,10 @@
 //! by chance, and every input that gets as far as changing a server begins with a fresh one.
 
 pub mod client;
+pub mod grammar;
 pub mod packed;
 pub mod same;
+pub mod scripts;
 
 use keyspace::limits::Limits;
 

@@ -59,7 +59,9 @@ pub const MENDS: &[Mend] = &[
     mend(
         "lapi.c",
         "LUA_API int lua_setmetatable (lua_State *L, int objindex) {",
-        "LUA_API void tidemark_set_readonly (lua_State *L, int index, int readonly) {\n  hvalue(index2adr(L, \
+        "LUA_API void tidemark_look (lua_State *L) {\n  lua_Hook hook = L->hook;\n  if (hook != NULL && \
+         L->allowhook) {\n    luaD_checkstack(L, LUA_MINSTACK);\n    hook(L, NULL);\n  }\n}\n\nLUA_API void \
+         tidemark_set_readonly (lua_State *L, int index, int readonly) {\n  hvalue(index2adr(L, \
          index))->readonly = cast_byte(readonly);\n}\n\nLUA_API int tidemark_is_readonly (lua_State *L, int index) \
          {\n  return hvalue(index2adr(L, index))->readonly;\n}\n\nLUA_API int lua_setmetatable (lua_State *L, int \
          objindex) {",
@@ -107,6 +109,13 @@ pub const MENDS: &[Mend] = &[
         "  int c = luaZ_lookahead(p->z);\n  luaC_checkGC(L);\n  tf = ((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)(",
         "  luaZ_lookahead(p->z);\n  luaC_checkGC(L);\n  tf = luaY_parser(",
     ),
+    // What a script asks to be run when memory is collected would run in the midst of any function, ours too, which count on
+    // it that no code of scripts does; no hook would be called meanwhile, and no error caught at the interpreter's end.
+    mend(
+        "lgc.c",
+        "    else if (fasttm(L, gco2u(curr)->metatable, TM_GC) == NULL) {",
+        "    else if (1) {",
+    ),
     // All bytes of a string count for its hash: else many long strings that collide are easily made.
     mend(
         "lstring.c",
@@ -117,31 +126,53 @@ pub const MENDS: &[Mend] = &[
     mend(
         "lstrlib.c",
         "  lua_State *L;\n  int level;  /* total number of captures (finished or unfinished) */",
-        "  lua_State *L;\n  int depth;  /* calls of `match' that are under way */\n  int level;  /* total number of \
+        "  lua_State *L;\n  int depth;  /* calls of `match' that are under way */\n  unsigned int steps;  /* all calls of it */\n  int level;  /* total number of \
          captures (finished or unfinished) */",
     ),
     mend(
         "lstrlib.c",
         "static const char *match (MatchState *ms, const char *s, const char *p) {\n  init:",
-        "static const char *match_here (MatchState *ms, const char *s, const char *p);\n\nstatic const char *match \
+        "void tidemark_look (lua_State *L);\n\nstatic const char *match_here (MatchState *ms, const char *s, const char \
+         *p);\n\nstatic const char *match \
          (MatchState *ms, const char *s, const char *p) {\n  const char *end;\n  if (++ms->depth > 1000)\n    \
-         luaL_error(ms->L, \"pattern too complex\");\n  end = match_here(ms, s, p);\n  ms->depth--;\n  return \
+         luaL_error(ms->L, \"pattern too complex\");\n  if ((++ms->steps & 0xfffff) == 0)\n    \
+         tidemark_look(ms->L);\n  end = match_here(ms, s, p);\n  ms->depth--;\n  return \
          end;\n}\n\n\nstatic const char *match_here (MatchState *ms, const char *s, const char *p) {\n  init:",
     ),
     mend(
         "lstrlib.c",
         "    const char *s1=s+init;\n    ms.L = L;",
-        "    const char *s1=s+init;\n    ms.depth = 0;\n    ms.L = L;",
+        "    const char *s1=s+init;\n    ms.depth = 0;\n  ms.steps = 0;\n    ms.L = L;",
     ),
     mend(
         "lstrlib.c",
         "  const char *src;\n  ms.L = L;",
-        "  const char *src;\n  ms.depth = 0;\n  ms.L = L;",
+        "  const char *src;\n  ms.depth = 0;\n  ms.steps = 0;\n  ms.L = L;",
     ),
     mend(
         "lstrlib.c",
         "  luaL_buffinit(L, &b);\n  ms.L = L;",
-        "  luaL_buffinit(L, &b);\n  ms.depth = 0;\n  ms.L = L;",
+        "  luaL_buffinit(L, &b);\n  ms.depth = 0;\n  ms.steps = 0;\n  ms.L = L;",
+    ),
+    // How long a script has been running is looked at every so many instructions, and each may call a function that works
+    // for long. So a call counts as many of them; and two loops without a call, of pattern matching and of `table.insert`
+    // far below the first element, look for themselves.
+    mend(
+        "ldo.c",
+        "    n = (*curr_func(L)->c.f)(L);  /* do the actual call */",
+        "    if (L->hookcount > 128)\n      L->hookcount -= 127;\n    n = (*curr_func(L)->c.f)(L);  /* do the actual \
+         call */",
+    ),
+    mend(
+        "ltablib.c",
+        "      for (i = e; i > pos; i--) {  /* move up elements */\n",
+        "      for (i = e; i > pos; i--) {  /* move up elements */\n        if ((i & 0xffff) == 0)\n          \
+         tidemark_look(L);\n",
+    ),
+    mend(
+        "ltablib.c",
+        "static int tinsert (lua_State *L) {",
+        "void tidemark_look (lua_State *L);\n\nstatic int tinsert (lua_State *L) {",
     ),
     // Nothing, two thousand million times, is nothing, at once.
     mend(

@@ -498,8 +498,9 @@ unsafe extern "C-unwind" fn collect_garbage(state: *mut lua_State) -> c_int {
             if lua_gettop(state) == 0 { b"collect" } else { text_at(state, 1).unwrap_or(b"") };
         match what {
             b"count" => {
-                let bytes = lua_gc(state, LUA_GCCOUNT, 0) * 1024 + lua_gc(state, LUA_GCCOUNTB, 0);
-                lua_pushnumber(state, f64::from(bytes) / 1024.0);
+                // In bytes they would not fit into the integers that the interpreter counts with.
+                let kib = f64::from(lua_gc(state, LUA_GCCOUNT, 0));
+                lua_pushnumber(state, kib + f64::from(lua_gc(state, LUA_GCCOUNTB, 0)) / 1024.0);
             }
             b"collect" => lua_pushnumber(state, f64::from(lua_gc(state, LUA_GCCOLLECT, 0))),
             b"step" => lua_pushboolean(state, lua_gc(state, LUA_GCSTEP, 0)),

@@ -114,7 +114,7 @@ impl Interpreter {
     /// Frees what was compiled.
     pub fn forget(&mut self, function: Function) {
         // SAFETY: the reference is given up by its owner; removing from the registry does not raise, as the place of the
-        // list of free references is there.
+        // list of free references is there from the beginning.
         unsafe { luaL_unref(self.machine().state, LUA_REGISTRYINDEX, function.0) };
     }
 

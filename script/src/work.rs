@@ -59,6 +59,9 @@ unsafe extern "C-unwind" fn setup(state: *mut lua_State) -> c_int {
     // SAFETY: called by the interpreter, in protected mode.
     unsafe {
         let machine = Machine::of(state);
+        // The list of free references, empty. It is there from now on, so that giving one back never takes memory.
+        lua_pushnumber(state, 0.0);
+        set_element(state, LUA_REGISTRYINDEX, 0);
         sandbox::set_up(state, machine);
         lua_pushcclosure(state, worker, 0);
         (*machine).worker = luaL_ref(state, LUA_REGISTRYINDEX);

@@ -262,3 +262,35 @@ fn coroutines_leave_nothing() {
     // The hooks of a thread that a script leaves are not ours to be called by.
     assert_eq!(world.run("local c = coroutine.wrap(function() while true do coroutine.yield(1) end end) return c()"), ":1");
 }
+
+/// Code that runs whenever memory is collected would run in the midst of anything, and nothing could end it.
+#[test]
+fn nothing_runs_when_memory_is_collected() {
+    let mut world = World::new();
+    let count = "local ran = 0
+        for i = 1, 100 do getmetatable(newproxy(true)).__gc = function() ran = ran + 1 end end
+        collectgarbage() collectgarbage()
+        return ran";
+    assert_eq!(world.run(count), ":0");
+    // Nor when the interpreter goes.
+    let endless = "getmetatable(newproxy(true)).__gc = function() while true do end end return 1";
+    assert_eq!(world.run(endless), ":1");
+    world.cache.flush();
+}
+
+/// Giving a function back happens outside of all that could catch an error.
+#[test]
+fn forgetting_takes_no_memory() {
+    for kept in 0..70 {
+        let mut world = World::new();
+        assert_eq!(world.run("return 1"), ":1");
+        world.with(|interpreter| {
+            for _ in 0..kept {
+                interpreter.compile(b"return 2").unwrap();
+            }
+            let function = interpreter.compile(b"return 3").unwrap();
+            interpreter.set_memory_limit(1);
+            interpreter.forget(function);
+        });
+    }
+}

@@ -60,3 +60,22 @@ fn it_can_be_given_up_while_it_pauses() {
     world.run("local t = {} pcall(function() while true do t[#t + 1] = {} end end)");
     drop(world);
 }
+
+/// What works for long within one instruction is looked at, too.
+#[test]
+fn functions_that_work_for_long_pause() {
+    let mut world = World::new();
+    world.host.step_ns = 1;
+    world.host.pause_after_ns = 1;
+    for script in [
+        "return (('a'):rep(3000)):find('.-.-.-.-b')",
+        "return pcall(string.gsub, ('a'):rep(3000), '.-.-.-.-b', '')",
+        "for found in (('a'):rep(3000)):gmatch('.-.-.-.-b') do end",
+        "table.insert({}, -2147483648, 1)",
+        "local t = {} for i = 1, 2000 do t[i] = unpack(t, 1, 2000) end",
+    ] {
+        assert_eq!(world.run(script), "(paused)", "{script}");
+        world.with(|interpreter| interpreter.kill());
+        assert!(world.resume().contains("Script killed by user"), "{script}");
+    }
+}
