@@ -59,7 +59,7 @@ pub const MENDS: &[Mend] = &[
     mend(
         "lapi.c",
         "LUA_API int lua_setmetatable (lua_State *L, int objindex) {",
-        "LUA_API void tidemark_look (lua_State *L) {\n  lua_Hook hook = L->hook;\n  if (hook != NULL && \
+        "LUA_API void tidemark_drop_handler (lua_State *L) {\n  L->errfunc = 0;\n}\n\nLUA_API void tidemark_look (lua_State *L) {\n  lua_Hook hook = L->hook;\n  if (hook != NULL && \
          L->allowhook) {\n    luaD_checkstack(L, LUA_MINSTACK);\n    hook(L, NULL);\n  }\n}\n\nLUA_API void \
          tidemark_set_readonly (lua_State *L, int index, int readonly) {\n  hvalue(index2adr(L, \
          index))->readonly = cast_byte(readonly);\n}\n\nLUA_API int tidemark_is_readonly (lua_State *L, int index) \

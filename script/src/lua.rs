@@ -17,6 +17,7 @@ pub(crate) type Function = unsafe extern "C-unwind" fn(*mut lua_State) -> c_int;
 
 unsafe extern "C-unwind" {
     fn tidemark_set_readonly(state: *mut lua_State, index: c_int, readonly: c_int);
+    fn tidemark_drop_handler(state: *mut lua_State);
     fn tidemark_is_readonly(state: *mut lua_State, index: c_int) -> c_int;
     #[link_name = "lua_pushlstring"]
     fn push_lstring(state: *mut lua_State, bytes: *const c_char, len: usize);
@@ -141,6 +142,15 @@ pub(crate) unsafe fn set_number(state: *mut lua_State, name: &CStr, number: f64)
 pub(crate) unsafe fn set_readonly(state: *mut lua_State, index: c_int, readonly: bool) {
     // SAFETY: as above.
     unsafe { tidemark_set_readonly(state, index, c_int::from(readonly)) }
+}
+
+/// The error that is raised next is shown to no handler of the script.
+///
+/// # Safety
+/// Called by a function that the interpreter has called, which raises then.
+pub(crate) unsafe fn drop_handler(state: *mut lua_State) {
+    // SAFETY: as above; whoever catches the error puts the handler of before in place again.
+    unsafe { tidemark_drop_handler(state) }
 }
 
 /// Whether a table cannot be changed.

@@ -208,6 +208,8 @@ unsafe fn die(state: *mut lua_State, machine: *mut Machine) {
             lua_sethook(state, Some(on_count), LUA_MASKLINE | LUA_MASKCOUNT, 1000);
         }
         convert::push_error(state, machine, KILLED);
+        // It would run without hooks, as this does.
+        drop_handler(state);
         lua_error(state);
     }
 }

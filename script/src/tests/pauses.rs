@@ -31,6 +31,8 @@ fn it_pauses_wherever_it_is() {
         "while true do end",
         "pcall(function() while true do end end)",
         "local function f() while true do end end xpcall(f, function() end)",
+        "xpcall(function() while true do end end, function() while true do end end)",
+        "while true do xpcall(function() while true do end end, function() while true do end end) end",
         "coroutine.wrap(function() while true do end end)()",
         "string.gsub('x', '.', function() while true do end end)",
         "table.sort({1, 2, 3}, function() while true do end end)",
