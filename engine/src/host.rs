@@ -8,19 +8,9 @@ use crate::context::{Context, Done};
 use crate::engine::Engine;
 use crate::refusal::Refusal;
 use crate::session::Session;
+pub use crate::unit::EntryKind;
 use protocol::resp::Args;
 pub use script::caller::Level as LogLevel;
-
-/// How a journal entry travels; see the `journal` crate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// To disk and to replicas.
-    Effect,
-    /// To replicas only.
-    Control,
-    /// To disk only: writes of clients on a writable replica.
-    Local,
-}
 
 /// Commands that the host answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,17 @@
 //! What a request did, as the journal gets it: one unit of commands.
 
-use crate::host::EntryKind;
 use protocol::resp::encode;
+
+/// How a journal entry travels; see the `journal` crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// To disk and to replicas.
+    Effect,
+    /// To replicas only.
+    Control,
+    /// To disk only: writes of clients on a writable replica.
+    Local,
+}
 
 /// The effects of the request that is being executed.
 #[derive(Default)]

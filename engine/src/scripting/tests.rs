@@ -338,7 +338,8 @@ fn nothing_waits_in_any_script_of_a_transaction() {
     }
     assert!(!server.session().in_exec && !server.session().in_script);
     for key in ["k1", "k2", "k1"] {
-        assert_eq!(server.run_as(other, &format!("RPUSH {key} 1")).parse::<u32>().is_ok(), true);
+        let pushed = server.run_as(other, &format!("RPUSH {key} 1"));
+        assert!(pushed.parse::<u32>().is_ok(), "{pushed}");
     }
     assert_eq!(server.sent_to(0), "");
 }
