@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //! - while a script pauses nothing changes data: commands of clients are refused but those that may run then, and the host
-//!   takes nothing from a primary and starts nothing by itself ([`Engine::is_paused_in_script`])
+//!   takes nothing from a primary and starts nothing by itself ([`crate::Engine::is_paused_in_script`])
 //! - time stands still for a script: it goes on at the moment at which it began
 //!
 //! # Not here
