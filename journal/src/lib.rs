@@ -133,6 +133,13 @@ pub struct Piece {
     pub position: Position,
 }
 
+impl Piece {
+    /// Whether its bytes are for the disk only, and do not count. Of other pieces all bytes do.
+    pub fn is_local(&self) -> bool {
+        self.start == self.end
+    }
+}
+
 /// Bytes of the open block's allocation.
 const TAIL_BYTES: usize = 128 * 1024;
 /// What a unit begins with that is a transaction.

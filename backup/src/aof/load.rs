@@ -283,8 +283,18 @@ impl Loading<'_, '_> {
                     "the file ends between two commands of a block, and is not the last one".into();
                 return Err(AofError::Edited { path, offset, reason });
             }
-            if !cuttable {
-                return Err(torn(path, &summary, reason, may_be_cut));
+            // With our own marks: others append to what is a base later.
+            let is_own = known.history.is_some() || known.block.is_some() || summary.blocks > 0;
+            let why_not_cut = match (may_be_cut, cuttable) {
+                (false, _) => "it is not the last file, and cutting it would leave a hole",
+                (true, false) => "aof-load-truncated is off",
+                (true, true) if sequence.is_none() && is_own => {
+                    "it is a base, which no crash tears: it was put in its place when all of it was on disk"
+                }
+                (true, true) => "",
+            };
+            if !why_not_cut.is_empty() {
+                return Err(torn(path, &summary, reason, why_not_cut));
             }
             self.nothing_follows(path, &known, size)?;
             let (cut, after) = cut_tail(self.files, path, known, reason)?;
@@ -353,12 +363,12 @@ fn header_error(error: ReadError<io::Error>) -> LoadError<io::Error> {
     }
 }
 
-fn torn(path: &Path, summary: &ScanSummary, reason: &'static str, last: bool) -> AofError {
-    let why_not_cut = if last {
-        "aof-load-truncated is off"
-    } else {
-        "it is not the last file, and cutting it would leave a hole"
-    };
+fn torn(
+    path: &Path,
+    summary: &ScanSummary,
+    reason: &'static str,
+    why_not_cut: &'static str,
+) -> AofError {
     let reason = match reason {
         "inside a block" => "the file ends inside a block",
         BETWEEN => {

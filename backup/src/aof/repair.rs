@@ -15,7 +15,8 @@
 //! A crash after 1 or 2 leaves a file that is torn as before, and the next start does the same again. Step 4 writes
 //! one line over another of the same length (blanks fill it). A line lies in two sectors as often as not in one, and a power cut
 //! may leave a part of it: so it is a comment meanwhile, whatever it says. A crash after 3 or 4 costs the position. Where the
-//! offset inside of the block is not known (it has bytes that do not count), it stays a comment, and the position is lost too.
+//! offset inside of the block is not known (some of its bytes count and some do not: no such block is written any more), it
+//! stays a comment, and the position is lost too.
 //!
 //! # Invariants
 //! - nothing is cut that is not on disk elsewhere; no file with cut bytes is ever overwritten
@@ -96,8 +97,13 @@ fn shorter_mark(
     let block = committed.block.expect("the caller has looked");
     let line_len = (block.body_offset - block.mark_offset) as usize;
     let mut line = Vec::with_capacity(line_len);
-    let counts = block.mark.end - block.mark.start == block.mark.len && !between;
-    let position = counts.then(|| block.mark.start + (end - block.body_offset));
+    let BlockMark { start, end: after, len, .. } = block.mark;
+    let position = match after - start {
+        _ if between => None,
+        0 => Some(start),
+        counted if counted == len => Some(start + (end - block.body_offset)),
+        _ => None,
+    };
     match position {
         Some(position) => {
             let kept = read_range(files, path, block.body_offset, end)?;

@@ -408,8 +408,12 @@ impl<D: Disk> AppendWorker<D> {
         for order in &self.pending {
             let Order::Append { bytes, start, end, position, timestamp_s } = order else { break };
             let len: usize = bytes.iter().map(Bytes::len).sum();
+            // All bytes of a block count, or none: so the offset is known wherever it is torn.
             let joins = |block: &Block| {
-                block.end == *start && timestamp_s.is_none() && last_bytes + len <= BLOCK_BYTES
+                block.end == *start
+                    && (block.start == block.end) == (start == end)
+                    && timestamp_s.is_none()
+                    && last_bytes + len <= BLOCK_BYTES
             };
             match blocks.last_mut() {
                 Some(block) if joins(block) => {

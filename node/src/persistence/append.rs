@@ -146,11 +146,14 @@ impl Outside {
         self.journal.read(aof.cursor, usize::MAX, &mut pieces);
         let mut pieces = pieces.into_iter().peekable();
         while let Some(first) = pieces.next() {
+            let is_local = first.is_local();
             let (start, mut end, mut len) = (first.start, first.end, first.bytes.len());
             let mut position = first.position;
             let mut bytes: Vec<Bytes> = vec![first.bytes];
+            // All bytes of a block count, or none.
             while len < SHIP_BYTES
-                && let Some(piece) = pieces.next()
+                && let Some(piece) =
+                    pieces.next_if(|piece| piece.start == end && piece.is_local() == is_local)
             {
                 (end, position, len) = (piece.end, piece.position, len + piece.bytes.len());
                 bytes.push(piece.bytes);

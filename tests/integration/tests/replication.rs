@@ -178,8 +178,10 @@ fn a_killed_replica_with_an_append_only_file_goes_on_where_it_was() {
     writes.send(&mut primary.connect(), 500);
     replica.launch();
     replica.wait_for_sync(&primary);
-    assert_eq!(primary.number("sync_full"), 1);
-    assert_eq!(primary.number("sync_partial_ok"), 1);
+    // A kill can end a write where a page does. If a command does there as well, the file may have been edited.
+    let edited = i64::from(replica.log().contains("It ended between two commands"));
+    assert_eq!(primary.number("sync_full"), 1 + edited);
+    assert_eq!(primary.number("sync_partial_ok"), 1 - edited);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::actions::Exit;
 use crate::config::{AppendFsync, Settings};
 use crate::event::Event;
 use crate::testing::bench::Bench;
-use crate::testing::memory::Call;
+use crate::testing::memory::{Call, Memory};
 use crate::testing::pair::Pair;
 
 const FILE: &str = "appendonlydir/appendonly.aof.1.incr.aof";
@@ -348,4 +348,67 @@ fn what_is_durable_is_known_order_by_order() {
     // The fsync was asked for behind the second.
     bench.fsync();
     assert_eq!(durable(&bench), ends[2]);
+}
+
+#[test]
+fn wherever_a_replicas_file_is_torn_its_offset_is_known() {
+    let mut pair = Pair::new(
+        |_| (),
+        |settings| {
+            settings.appendonly = true;
+            settings.replica_read_only = false;
+        },
+    );
+    pair.follow();
+    pair.pump();
+    pair.expect_online();
+    pair.replica.pass_until_child();
+    pair.replica.child_ends();
+    pair.replica.run_jobs();
+    let (own, writer) = (pair.replica.connect(), pair.primary.connect());
+    pair.primary.ask(writer, "SELECT 3");
+    // All of it is shipped at once: what counts, what does not, and what only the stream has.
+    pair.replica.holds_flush = true;
+    let begin = pair.replica.node.host.journal.end().get();
+    for round in 0..3 {
+        pair.primary.ask(writer, &format!("RPUSH key {round} {}", "v".repeat(10)));
+        pair.primary.ask(writer, "PUBLISH nobody hears");
+        pair.pump();
+        pair.replica.ask(own, &format!("SET own:{round} 1"));
+        pair.primary.pass(10_000);
+        pair.pump();
+        pair.primary.ask(writer, &format!("SET other:{round} 1"));
+        pair.pump();
+    }
+    pair.replica.holds_flush = false;
+    pair.replica.turn(Event::React);
+    pair.replica.turn(Event::Flush);
+    let name = pair.replica.memory.names().into_iter().rfind(|name| name.ends_with(".incr.aof"));
+    let name = name.expect("it appends");
+    let whole = pair.replica.memory.read(&name);
+    let history = pair.primary.node.host.journal.history.id;
+    let (mut known, mut ends) = (0, Vec::new());
+    for len in 0..=whole.len() {
+        let memory = Memory::of(pair.replica.memory.image());
+        memory.put(&name, &whole[..len]);
+        let torn = pair.replica.again_with(memory.image());
+        let journal = &torn.node.host.journal;
+        let cut = torn.memory.names().into_iter().find(|name| name.contains(".cut-"));
+        // Who cut between two commands may have edited the file: that is the only exception.
+        if cut.is_some_and(|cut| torn.memory.read(&cut).is_empty()) {
+            assert_ne!(journal.history.second_id, history, "{len}");
+            continue;
+        }
+        // It starts as a primary, which goes on under another name.
+        assert_eq!(journal.history.second_id, history, "{len}");
+        let end = journal.end().get();
+        assert!(ends.last().is_none_or(|last| *last <= end), "{len}: {ends:?}, {end}");
+        (known, ends) = (known + 1, [ends, vec![end]].concat());
+    }
+    assert!(known > whole.len() * 9 / 10, "{known} of {}", whole.len());
+    ends.dedup();
+    let last = pair.replica.node.host.journal.end().get();
+    assert_eq!((ends[0], ends[ends.len() - 1]), (begin, last), "{ends:?}");
+    // Two counted commands a round, and a message.
+    assert!(ends.len() >= 1 + 9, "{ends:?}");
 }
