@@ -112,7 +112,12 @@ impl Engine {
     }
 
     /// Whether a client's next command has to wait until a pause is over, or the disk has caught up.
-    fn must_wait(&self, session: &Session, spec: Option<&'static Spec>, args: Args<'_>) -> bool {
+    fn must_wait(
+        &mut self,
+        session: &Session,
+        spec: Option<&'static Spec>,
+        args: Args<'_>,
+    ) -> bool {
         let Some(spec) = spec else { return false };
         if session.peer != Peer::Client || session.in_exec {
             return false;
@@ -512,7 +517,8 @@ impl Engine {
         {
             return Err(Refusal::fixed("ERR Replica can't interact with the keyspace"));
         }
-        self.admit_by_condition(session, spec, self.flags_of(spec, args))?;
+        let flags = self.flags_of(spec, args);
+        self.admit_by_condition(session, spec, flags)?;
         if self.is_paused_in_script() && !spec.flags.has(command::ALLOW_BUSY) {
             return Err(Refusal::fixed(self.busy_text()));
         }
@@ -521,7 +527,7 @@ impl Engine {
 
     /// The properties of a request: those of its command, or what its script declares.
     #[inline]
-    fn flags_of(&self, spec: &Spec, args: Args<'_>) -> Flags {
+    fn flags_of(&mut self, spec: &Spec, args: Args<'_>) -> Flags {
         match spec.flags.has(command::RUNS_SCRIPT) {
             true => self.flags_with_script(spec, args),
             false => spec.flags,

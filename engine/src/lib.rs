@@ -66,8 +66,8 @@ pub mod tracking;
 mod unit;
 mod watch;
 
-/// The version of Redis whose behaviour is promised: for clients, peers and files that look at it. The one place that says it.
-pub const REDIS_VERSION: &str = "7.2.6";
+/// The version of Redis whose behaviour is promised: for clients, peers, files and scripts that look at it.
+pub const REDIS_VERSION: &str = script::version::TEXT;
 
 pub use engine::Engine;
 pub use host::Host;

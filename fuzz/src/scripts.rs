@@ -89,7 +89,7 @@ impl Caller for Host {
         self.ticks * 200_000_000
     }
 
-    fn must_pause(&mut self, _: u64) -> bool {
+    fn must_pause(&mut self) -> bool {
         if self.patience == 0 {
             return true;
         }

@@ -2,6 +2,9 @@
 //!
 //! The text is found without its digest being computed, so that EVAL costs little more than EVALSHA. The digest is made once,
 //! when a script is seen for the first time.
+//!
+//! A script is looked for twice in a row: to learn what it declares, and to run it; and the next request often wants the same
+//! one. So the one that was found last is looked at first.
 
 use crate::flags::{self, Flags};
 use crate::function::{Digest, Function, hex};
@@ -9,19 +12,7 @@ use crate::interpreter::Interpreter;
 use crate::machine::Kind;
 use sha1::{Digest as _, Sha1};
 use std::collections::BTreeMap;
-
-/// The digest that a text of 40 hexadecimal digits stands for.
-fn parse_hex(text: &[u8]) -> Option<Digest> {
-    if text.len() != 40 {
-        return None;
-    }
-    let mut digest = [0; 20];
-    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        let digit = |letter: u8| (letter as char).to_digit(16).map(|digit| digit as u8);
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(digest)
-}
+use std::sync::Arc;
 
 /// A script.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +29,12 @@ pub struct Script {
 #[derive(Default)]
 pub struct Cache {
     interpreter: Option<Box<Interpreter>>,
-    by_digest: BTreeMap<Digest, Script>,
-    by_text: BTreeMap<Box<[u8]>, Script>,
+    /// By the text of the digest, in small letters.
+    by_digest: BTreeMap<[u8; 40], Script>,
+    by_text: BTreeMap<Arc<[u8]>, Script>,
+    /// What was found last, in each of the two.
+    last: Option<Script>,
+    last_text: Option<(Arc<[u8]>, Script)>,
     text_bytes: usize,
     limit_bytes: usize,
 }
@@ -51,14 +46,29 @@ impl Cache {
     }
 
     /// The script of a digest's text.
-    pub fn find(&self, digest: &[u8]) -> Option<Script> {
-        self.by_digest.get(&parse_hex(digest)?).copied()
+    #[inline]
+    pub fn find(&mut self, digest: &[u8]) -> Option<Script> {
+        if let Some(last) = self.last.filter(|last| last.digest == digest) {
+            return Some(last);
+        }
+        let mut digest: [u8; 40] = digest.try_into().ok()?;
+        digest.make_ascii_lowercase();
+        let found = self.by_digest.get(&digest).copied();
+        self.last = found.or(self.last);
+        found
     }
 
     /// The script of this text, if it has been seen.
     #[inline]
-    pub fn seen(&self, text: &[u8]) -> Option<Script> {
-        self.by_text.get(text).copied()
+    pub fn seen(&mut self, text: &[u8]) -> Option<Script> {
+        if let Some((last, script)) = &self.last_text
+            && **last == *text
+        {
+            return Some(*script);
+        }
+        let (text, script) = self.by_text.get_key_value(text)?;
+        self.last_text = Some((text.clone(), *script));
+        Some(*script)
     }
 
     /// The script of this text, compiled if it has not been seen. `seed` is for an interpreter that has to be made.
@@ -79,7 +89,7 @@ impl Cache {
             .map_err(|text| [b"Error compiling script (new function): ", &text[..]].concat())?;
         let digest: Digest = Sha1::digest(text).into();
         let script = Script { function, flags, digest: hex(&digest) };
-        self.by_digest.insert(digest, script);
+        self.by_digest.insert(script.digest, script);
         self.by_text.insert(text.into(), script);
         self.text_bytes += text.len();
         Ok(script)
@@ -126,7 +136,7 @@ impl Cache {
 
     /// Bytes that the texts take, and finding them.
     pub fn text_bytes(&self) -> usize {
-        let entry = size_of::<Digest>() + 2 * size_of::<Script>() + size_of::<Box<[u8]>>();
+        let entry = size_of::<[u8; 40]>() + 2 * size_of::<Script>() + size_of::<Arc<[u8]>>();
         self.text_bytes + self.len() * entry
     }
 

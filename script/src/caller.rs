@@ -61,6 +61,6 @@ pub trait Caller {
     /// Nanoseconds since some moment, never going back.
     fn ticks_ns(&mut self) -> u64;
 
-    /// The script has run for so long since it began, nanoseconds. Returns whether it is to pause.
-    fn must_pause(&mut self, elapsed_ns: u64) -> bool;
+    /// The script has run on for a while. Returns whether it is to pause.
+    fn must_pause(&mut self) -> bool;
 }

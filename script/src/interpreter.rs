@@ -145,7 +145,6 @@ impl Interpreter {
         machine.reply_resp3 = resp3;
         machine.name.clear();
         machine.name.extend_from_slice(name);
-        machine.start_ns = caller.ticks_ns();
         // SAFETY: the words are looked at before the script runs, so while they are lent.
         let args = unsafe { for_ever(args) };
         let start = out.len();

@@ -12,6 +12,7 @@ use crate::function::Registered;
 use crate::interpreter::{Interpreter, NO_MEMORY};
 use crate::machine::Kind;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The only engine, as it is shown.
 pub const ENGINE: &str = "LUA";
@@ -43,7 +44,18 @@ pub struct Library {
     /// Its text, with the first line.
     pub code: Vec<u8>,
     /// Its functions, by name.
-    pub functions: Vec<Registered>,
+    pub functions: Vec<Arc<Registered>>,
+}
+
+impl Library {
+    /// Bytes that its text takes, and finding it and its functions.
+    fn text_bytes(&self, name: &[u8]) -> usize {
+        let functions = self.functions.iter().map(|function| {
+            let description = function.description.as_ref().map_or(0, Vec::len);
+            2 * function.name.len() + description + size_of::<Registered>()
+        });
+        name.len() + self.code.len() + size_of::<Library>() + functions.sum::<usize>()
+    }
 }
 
 /// What happens to libraries that are there when others come.
@@ -62,8 +74,9 @@ pub enum Restore {
 pub struct Libraries {
     interpreter: Option<Box<Interpreter>>,
     by_name: BTreeMap<Vec<u8>, Library>,
-    /// The library of each function, and its place there; by its name in small letters.
-    functions: BTreeMap<Vec<u8>, (Vec<u8>, usize)>,
+    /// By their names in small letters.
+    functions: BTreeMap<Vec<u8>, Arc<Registered>>,
+    text_bytes: usize,
     limit_bytes: usize,
 }
 
@@ -75,11 +88,8 @@ impl Libraries {
 
     /// A function of that name, in any letter case.
     pub fn function(&self, name: &[u8]) -> Option<&Registered> {
-        let (library, at) = match self.functions.get(name) {
-            Some(found) => found,
-            None => self.functions.get(&name.to_ascii_lowercase()[..])?,
-        };
-        self.by_name.get(library).map(|library| &library.functions[*at])
+        let found = self.functions.get(name);
+        found.or_else(|| self.functions.get(&name.to_ascii_lowercase()[..])).map(|found| &**found)
     }
 
     /// All libraries, in the order of their names.
@@ -117,11 +127,7 @@ impl Libraries {
 
     /// Bytes that the texts take, and finding them.
     pub fn text_bytes(&self) -> usize {
-        let functions = self.functions.keys().map(|name| 3 * name.len() + size_of::<Registered>());
-        let libraries = self.by_name.iter();
-        let libraries =
-            libraries.map(|(name, library)| name.len() + library.code.len() + size_of::<Library>());
-        functions.sum::<usize>() + libraries.sum::<usize>()
+        self.text_bytes
     }
 
     /// The most bytes that functions may take.
@@ -227,6 +233,7 @@ impl Libraries {
             return Err(b"No functions registered".to_vec().into());
         }
         functions.sort_by(|one, other| one.name.cmp(&other.name));
+        let functions = functions.into_iter().map(Arc::new).collect();
         Ok((said.name, Library { code: code.to_vec(), functions }))
     }
 
@@ -235,8 +242,14 @@ impl Libraries {
         for (_, library) in made {
             for function in &library.functions {
                 let there = self.functions.get(&function.name.to_ascii_lowercase());
-                let goes = |owner: &Vec<u8>| replace && made.iter().any(|(name, _)| *name == owner);
-                if there.is_some_and(|(owner, _)| !goes(owner)) {
+                // Those of a library that is replaced go.
+                let goes = |there: &Arc<Registered>| {
+                    let mut replaced = made.iter().filter_map(|(name, _)| self.by_name.get(*name));
+                    let has =
+                        |library: &Library| library.functions.iter().any(|f| Arc::ptr_eq(f, there));
+                    replace && replaced.any(has)
+                };
+                if there.is_some_and(|there| !goes(there)) {
                     return Err(Wrong::clash(&[b"Function ", &function.name, b" already exists"]));
                 }
             }
@@ -258,9 +271,10 @@ impl Libraries {
 
     fn put(&mut self, name: Vec<u8>, library: Library) {
         self.delete(&name);
-        for (at, function) in library.functions.iter().enumerate() {
-            self.functions.insert(function.name.to_ascii_lowercase(), (name.clone(), at));
+        for function in &library.functions {
+            self.functions.insert(function.name.to_ascii_lowercase(), function.clone());
         }
+        self.text_bytes += library.text_bytes(&name);
         self.by_name.insert(name, library);
     }
 
@@ -273,6 +287,7 @@ impl Libraries {
     /// Removes a library. Returns whether it was there.
     pub fn delete(&mut self, name: &[u8]) -> bool {
         let Some(library) = self.by_name.remove(name) else { return false };
+        self.text_bytes -= library.text_bytes(name);
         for function in &library.functions {
             self.functions.remove(&function.name.to_ascii_lowercase());
         }

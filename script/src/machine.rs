@@ -75,6 +75,7 @@ pub(crate) struct Machine {
     pub registered: Option<Vec<Registered>>,
     /// Where text is put together.
     pub text: Vec<u8>,
+    /// When the loading of a library began.
     pub start_ns: u64,
     pub killed: bool,
     /// The state of `math.random`, 48 bits.

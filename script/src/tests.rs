@@ -89,8 +89,8 @@ impl Caller for Host {
         self.now_ns
     }
 
-    fn must_pause(&mut self, elapsed_ns: u64) -> bool {
-        self.pause_after_ns > 0 && elapsed_ns > self.pause_after_ns
+    fn must_pause(&mut self) -> bool {
+        self.pause_after_ns > 0 && self.ticks_ns() > self.pause_after_ns
     }
 }
 

@@ -1,4 +1,4 @@
-//! The version of Redis that scripts are told.
+//! The version of Redis whose behaviour is promised, and that scripts are told: the one place that says it.
 
 /// As text.
 pub const TEXT: &str = "7.2.6";

@@ -188,8 +188,7 @@ unsafe extern "C-unwind" fn on_count(state: *mut lua_State, _: *mut lua_Debug) {
         let machine = Machine::of(state);
         if !(*machine).killed {
             let Some(caller) = Machine::caller(machine) else { return };
-            let elapsed_ns = caller.ticks_ns().saturating_sub((*machine).start_ns);
-            if !caller.must_pause(elapsed_ns) {
+            if !caller.must_pause() {
                 return;
             }
             (*(*machine).yielder).suspend(());

@@ -22,10 +22,9 @@ const fn reason(text: &'static str) -> Reason {
 
 impl Engine {
     /// The flags of a command that runs a script: what the script says about itself counts.
-    #[cold]
-    pub(crate) fn flags_with_script(&self, spec: &Spec, args: Args<'_>) -> CommandFlags {
+    pub(crate) fn flags_with_script(&mut self, spec: &Spec, args: Args<'_>) -> CommandFlags {
         let Some(name) = args.get(1) else { return spec.flags };
-        let scripts = &self.scripts;
+        let scripts = &mut self.scripts;
         let flags = match spec.name {
             "fcall" | "fcall_ro" => scripts.libraries.function(name).map(|found| found.flags),
             "evalsha" | "evalsha_ro" => scripts.cache.find(name).map(|script| script.flags),

@@ -141,7 +141,7 @@ impl Caller for Calls<'_> {
         self.host.ticks_ns()
     }
 
-    fn must_pause(&mut self, _: u64) -> bool {
+    fn must_pause(&mut self) -> bool {
         let elapsed_ns = self.host.ticks_ns().saturating_sub(self.began_ns);
         let threshold_ns = self.situation.threshold_ns;
         if threshold_ns == 0 || elapsed_ns < threshold_ns {

@@ -35,7 +35,7 @@ impl Caller for Nobody<'_> {
         self.0.as_mut().map_or(0, |host| host.ticks_ns())
     }
 
-    fn must_pause(&mut self, _: u64) -> bool {
+    fn must_pause(&mut self) -> bool {
         false
     }
 }

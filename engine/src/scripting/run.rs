@@ -40,7 +40,8 @@ impl Engine {
         let mut situation = Situation::new(entry, self.scripts.busy_reply_threshold_ms);
         let frame = Frame { db: session.db, resp3: session.resp3, in_exec: session.in_exec };
         (session.in_exec, session.in_script) = (true, true);
-        let began_ns = host.ticks_ns();
+        // Where the command began.
+        let began_ns = self.tick_ns;
         let moment = (self.now_ms, self.steady_ms);
         let mut interpreter = self.lend_interpreter(entry.is_function);
         let name = entry.name;
