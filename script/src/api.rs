@@ -465,10 +465,22 @@ unsafe extern "C-unwind" fn describe_error(state: *mut lua_State) -> c_int {
             lua_setfield(state, 2, c"err".as_ptr());
             lua_replace(state, 1);
         }
+        // Who raised it; of a function of ours, who called that.
+        add_place(state, 1, 1);
+        1
+    }
+}
+
+/// Puts into the table at `at` where the function at a level is, or who called it if it is none of the script's.
+///
+/// # Safety
+/// Called by a function that the interpreter has called: it may raise.
+pub(crate) unsafe fn add_place(state: *mut lua_State, at: c_int, level: c_int) {
+    // SAFETY: as above.
+    unsafe {
         let mut place: lua_Debug = std::mem::zeroed();
         let mut found = false;
-        // Who raised it; of a function of ours, who called that.
-        for level in 1..=2 {
+        for level in level..=level + 1 {
             if lua_getstack(state, level, &mut place) == 0 {
                 break;
             }
@@ -478,15 +490,14 @@ unsafe extern "C-unwind" fn describe_error(state: *mut lua_State) -> c_int {
                 break;
             }
         }
-        if found && !is_readonly(state, 1) {
+        if found && !is_readonly(state, at) {
             push_bytes(state, b"source");
             push_bytes(state, name_of(place.source));
-            lua_rawset(state, 1);
+            lua_rawset(state, at);
             push_bytes(state, b"line");
             lua_pushnumber(state, f64::from(place.currentline));
-            lua_rawset(state, 1);
+            lua_rawset(state, at);
         }
-        1
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::function::Failure;
 use crate::lua::*;
 use crate::machine::{Job, Kind, Machine};
-use crate::{convert, sandbox};
+use crate::{api, convert, sandbox};
 use protocol::resp::Args;
 use std::ffi::c_int;
 use std::ptr;
@@ -207,6 +207,7 @@ unsafe fn die(state: *mut lua_State, machine: *mut Machine) {
             lua_sethook(state, Some(on_count), LUA_MASKLINE | LUA_MASKCOUNT, 1000);
         }
         convert::push_error(state, machine, KILLED);
+        api::add_place(state, lua_gettop(state), 0);
         // It would run without hooks, as this does.
         drop_handler(state);
         lua_error(state);

@@ -4,6 +4,7 @@ mod adopt;
 mod follow;
 mod primary;
 mod refused;
+mod scripts;
 mod waits;
 
 use crate::testing::bench::Bench;

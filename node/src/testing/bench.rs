@@ -58,6 +58,8 @@ pub struct Bench {
     pub closed: Vec<usize>,
     /// While this is set no flush comes.
     pub holds_flush: bool,
+    /// While this is set a script that has paused does not go on.
+    pub holds_react: bool,
     outside: Scripted,
     sockets: BTreeMap<usize, Socket>,
     /// What was sent to those that are gone.
@@ -116,6 +118,7 @@ impl Bench {
             link: VecDeque::new(),
             closed: Vec::new(),
             holds_flush: false,
+            holds_react: false,
             outside,
             sockets: BTreeMap::new(),
             last_words: BTreeMap::new(),
@@ -224,7 +227,7 @@ impl Bench {
             slots.sort_unstable();
             slots.dedup();
             slots.into_iter().for_each(|slot| self.session_turn(slot));
-        } else if std::mem::take(&mut wants.react) {
+        } else if !self.holds_react && std::mem::take(&mut wants.react) {
             self.turn(Event::React);
         } else if std::mem::take(&mut wants.alarm) {
             self.turn(Event::Alarm);

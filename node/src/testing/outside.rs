@@ -60,6 +60,8 @@ pub struct Outer {
     pub memory: Memory,
     /// What a clock shows inside a turn.
     pub ticks_ns: u64,
+    /// By how much it goes on with each look at it.
+    pub tick_step_ns: u64,
     seed: u64,
     drawn: u64,
     /// The children that have not ended.
@@ -94,6 +96,7 @@ impl Scripted {
         Scripted(Arc::new(Mutex::new(Outer {
             memory: memory.clone(),
             ticks_ns,
+            tick_step_ns: 0,
             seed,
             drawn: 0,
             children: Vec::new(),
@@ -200,7 +203,9 @@ fn base_bytes(job: BaseJob<'_>) -> Vec<u8> {
 
 impl World for Scripted {
     fn ticks_ns(&self) -> u64 {
-        self.get().ticks_ns
+        let mut outer = self.get();
+        outer.ticks_ns += outer.tick_step_ns;
+        outer.ticks_ns
     }
 
     fn random(&mut self) -> [u8; 20] {
