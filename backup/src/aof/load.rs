@@ -283,18 +283,8 @@ impl Loading<'_, '_> {
                     "the file ends between two commands of a block, and is not the last one".into();
                 return Err(AofError::Edited { path, offset, reason });
             }
-            // With our own marks: others append to what is a base later.
-            let is_own = known.history.is_some() || known.block.is_some() || summary.blocks > 0;
-            let why_not_cut = match (may_be_cut, cuttable) {
-                (false, _) => "it is not the last file, and cutting it would leave a hole",
-                (true, false) => "aof-load-truncated is off",
-                (true, true) if sequence.is_none() && is_own => {
-                    "it is a base, which no crash tears: it was put in its place when all of it was on disk"
-                }
-                (true, true) => "",
-            };
-            if !why_not_cut.is_empty() {
-                return Err(torn(path, &summary, reason, why_not_cut));
+            if let Some(why) = why_not_cut(may_be_cut, cuttable, sequence.is_none(), &summary) {
+                return Err(torn(path, &summary, reason, why));
             }
             self.nothing_follows(path, &known, size)?;
             let (cut, after) = cut_tail(self.files, path, known, reason)?;
@@ -360,6 +350,25 @@ fn header_error(error: ReadError<io::Error>) -> LoadError<io::Error> {
         ReadError::Malformed { offset, reason } => {
             LoadError::Malformed { offset, key: crate::snapshot::InKey(None), reason }
         }
+    }
+}
+
+/// Why the torn end of a file is not cut; none if it is.
+fn why_not_cut(
+    may_be_cut: bool,
+    cuttable: bool,
+    is_base: bool,
+    summary: &ScanSummary,
+) -> Option<&'static str> {
+    // With our own marks: others append to what is a base later.
+    let known = &summary.committed;
+    let is_own = known.history.is_some() || known.block.is_some() || summary.blocks > 0;
+    match (may_be_cut, cuttable) {
+        (false, _) => Some("it is not the last file, and cutting it would leave a hole"),
+        (true, false) => Some("aof-load-truncated is off"),
+        (true, true) => (is_base && is_own).then_some(
+            "it is a base, which no crash tears: it was put in its place when all of it was on disk",
+        ),
     }
 }
 

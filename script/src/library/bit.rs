@@ -58,7 +58,8 @@ unsafe fn fold(state: *mut lua_State, join: fn(u32, u32) -> u32) -> c_int {
     // SAFETY: as above.
     unsafe {
         let mut bits = argument(state, 1);
-        for at in 2..=lua_gettop(state) {
+        // From the last one on: that is told which is none.
+        for at in (2..=lua_gettop(state)).rev() {
             bits = join(bits, argument(state, at));
         }
         result(state, bits)
@@ -134,7 +135,7 @@ unsafe extern "C-unwind" fn to_hex(state: *mut lua_State) -> c_int {
     // SAFETY: called by the interpreter.
     unsafe {
         let bits = argument(state, 1);
-        let wanted = if lua_type(state, 2) <= LUA_TNIL { 8 } else { argument(state, 2) as i32 };
+        let wanted = if lua_type(state, 2) == LUA_TNONE { 8 } else { argument(state, 2) as i32 };
         let count = wanted.unsigned_abs().min(8) as usize;
         let digits: &[u8; 16] = if wanted < 0 { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
         let mut text = [0u8; 8];

@@ -172,9 +172,21 @@ unsafe fn control(state: *mut lua_State, format: &mut Format<'_>, letter: u8) {
     }
 }
 
+/// A number as an integer without a sign, as the processors that Redis usually runs on make one of it: what is beyond 64 bits
+/// is 0.
+fn unsigned(number: f64) -> u64 {
+    const TOP: f64 = 9_223_372_036_854_775_808.0;
+    match number {
+        _ if number < TOP => number as i64 as u64,
+        _ if number < 2.0 * TOP => number as u64,
+        _ if number.is_nan() => 1 << 63,
+        _ => 0,
+    }
+}
+
 /// An integer's bytes, the last one first.
 fn integer_bytes(number: f64, bytes: usize, big: bool) -> [u8; INTEGER_MAX] {
-    let value = if number < 0.0 { number as i64 as u64 } else { number as u64 };
+    let value = unsigned(number);
     let mut all = [0; INTEGER_MAX];
     all[..8].copy_from_slice(&value.to_le_bytes());
     if big {
@@ -251,8 +263,9 @@ fn integer(bytes: &[u8], big: bool, signed: bool) -> f64 {
     if !signed {
         return value as f64;
     }
-    let unused = 64 - 8 * bytes.len().clamp(1, 8) as u32;
-    ((value << unused) as i64 >> unused) as f64
+    // Of more than eight bytes the last ones count, and the sign is looked for where a shift by so much ends.
+    let above = u64::MAX.wrapping_shl((8 * bytes.len() as u32).wrapping_sub(1));
+    (if value & above == 0 { value } else { value | above }) as i64 as f64
 }
 
 /// The number that an element holds.
@@ -302,10 +315,10 @@ unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
                         let number = lua_tonumber(state, -1);
                         lua_settop(state, -2);
                         values -= 1;
-                        if !(0.0..=rest.len() as f64).contains(&number) {
+                        bytes = unsigned(number) as usize;
+                        if bytes > rest.len() {
                             raise_argument(state, 2, c"data string too short");
                         }
-                        bytes = number as usize;
                     }
                     push_bytes(state, &rest[..bytes]);
                 }

@@ -111,7 +111,7 @@ unsafe fn put_number(state: *mut lua_State, machine: *mut Machine, settings: &Se
 unsafe fn array_len(state: *mut lua_State, settings: &Settings) -> Option<c_int> {
     // SAFETY: as above.
     unsafe {
-        let (mut highest, mut items) = (0.0f64, 0u64);
+        let (mut highest, mut items) = (0i32, 0u64);
         lua_pushnil(state);
         while lua_next(state, -2) != 0 {
             let key = match lua_type(state, -2) {
@@ -122,21 +122,24 @@ unsafe fn array_len(state: *mut lua_State, settings: &Settings) -> Option<c_int>
                 lua_settop(state, -3);
                 return None;
             }
-            highest = highest.max(key);
+            if key > f64::from(highest) {
+                // A number that is none of a list (a client's, say) makes it an object, unless a smaller one follows.
+                highest = if key < 2_147_483_648.0 { key as i32 } else { i32::MIN };
+            }
             items += 1;
             lua_settop(state, -2);
         }
         let ratio = f64::from(settings.sparse_ratio);
         let is_sparse = ratio > 0.0
-            && highest > items as f64 * ratio
-            && highest > f64::from(settings.sparse_safe);
-        if is_sparse || highest > f64::from(c_int::MAX) {
+            && f64::from(highest) > items as f64 * ratio
+            && highest > settings.sparse_safe;
+        if is_sparse {
             if settings.sparse_convert == 0 {
                 fail(state, -1, c"excessively sparse array");
             }
             return None;
         }
-        (highest > 0.0).then_some(highest as c_int)
+        (highest > 0).then_some(highest)
     }
 }
 

@@ -28,6 +28,6 @@ mod forms;
 mod grammar;
 mod holes;
 mod known;
-mod random;
+pub mod random;
 mod rules;
 mod wire;
