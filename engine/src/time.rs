@@ -11,6 +11,12 @@ use crate::engine::Engine;
 const MS_NS: u64 = 1_000_000;
 
 impl Engine {
+    /// When the last command ended, by [`crate::Host::ticks_ns`].
+    #[inline]
+    pub fn last_tick_ns(&self) -> u64 {
+        self.tick_ns
+    }
+
     /// Says what the time is, before a batch of requests is executed: the wall clock's milliseconds since 1970, and
     /// [`crate::Host::ticks_ns`].
     #[inline]

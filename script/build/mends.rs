@@ -116,6 +116,15 @@ pub const MENDS: &[Mend] = &[
         "    else if (fasttm(L, gco2u(curr)->metatable, TM_GC) == NULL) {",
         "    else if (1) {",
     ),
+    // What is kept from one script to the next is little, and would be marked again after every few scripts: there may always be
+    // some garbage.
+    mend(
+        "lgc.c",
+        "#define setthreshold(g)  (g->GCthreshold = (g->estimate/100) * g->gcpause)",
+        "#define GARBAGE_LEAST (256 * 1024)\n\nstatic void setthreshold (global_State *g) {\n  lu_mem least = g->estimate + \
+         GARBAGE_LEAST;\n  lu_mem usual = (g->estimate/100) * g->gcpause;\n  g->GCthreshold = (usual < least) ? least : \
+         usual;\n}",
+    ),
     // All bytes of a string count for its hash: else many long strings that collide are easily made.
     mend(
         "lstring.c",

@@ -88,6 +88,8 @@ pub(crate) struct Machine {
     pub worker: c_int,
     pub handler: c_int,
     pub globals: c_int,
+    pub keys_name: c_int,
+    pub argv_name: c_int,
 }
 
 impl Machine {
@@ -121,6 +123,8 @@ impl Machine {
             worker: 0,
             handler: 0,
             globals: 0,
+            keys_name: 0,
+            argv_name: 0,
         }
     }
 

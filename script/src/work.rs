@@ -63,6 +63,10 @@ unsafe extern "C-unwind" fn setup(state: *mut lua_State) -> c_int {
         lua_pushnumber(state, 0.0);
         set_element(state, LUA_REGISTRYINDEX, 0);
         sandbox::set_up(state, machine);
+        push_bytes(state, b"KEYS");
+        (*machine).keys_name = luaL_ref(state, LUA_REGISTRYINDEX);
+        push_bytes(state, b"ARGV");
+        (*machine).argv_name = luaL_ref(state, LUA_REGISTRYINDEX);
         lua_pushcclosure(state, worker, 0);
         (*machine).worker = luaL_ref(state, LUA_REGISTRYINDEX);
     }
@@ -153,14 +157,18 @@ unsafe fn run(
         if is_eval {
             set_readonly(state, LUA_GLOBALSINDEX, false);
         }
-        for (from, to, name) in [(3, 3 + keys, c"KEYS"), (3 + keys, args.len(), c"ARGV")] {
+        let (keys_name, argv_name) = ((*machine).keys_name, (*machine).argv_name);
+        for (from, to, name) in [(3, 3 + keys, keys_name), (3 + keys, args.len(), argv_name)] {
+            if is_eval {
+                push_element(state, LUA_REGISTRYINDEX, name);
+            }
             lua_createtable(state, (to - from) as c_int, 0);
             for at in from..to {
                 push_bytes(state, args.at(at));
                 set_element(state, -2, (at - from + 1) as c_int);
             }
             if is_eval {
-                lua_setfield(state, LUA_GLOBALSINDEX, name.as_ptr());
+                lua_rawset(state, LUA_GLOBALSINDEX);
             }
         }
         if is_eval {

@@ -10,6 +10,7 @@
 use crate::clock;
 use crate::eventloop;
 use crate::net::handle::{Handle, Handles};
+use crate::net::holding::Holding;
 use node::clients::Arrival;
 use node::config::Loaded;
 use node::{Actions, Event, Exit, Node, World};
@@ -91,6 +92,8 @@ pub struct Shell {
     pub node: Node,
     /// Buffers of a turn.
     pub scratch: Scratch,
+    /// Replies that have not left yet.
+    pub holding: Holding,
     /// What wakes the tasks.
     pub signals: Rc<Signals>,
     /// Why the process ends.
@@ -120,6 +123,7 @@ impl Shell {
             RefCell::new(Shell {
                 node,
                 scratch: Scratch::at_start(),
+                holding: Holding::default(),
                 signals: Rc::default(),
                 exit: None,
                 end_is_there: false,

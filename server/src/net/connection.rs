@@ -1,7 +1,7 @@
 //! One client: its socket, the socket half of its session, and their turns. A task of its own on the executing thread.
 //!
 //! ```text
-//! turn: [signals, messages] ─► write what may leave ─► read once ─► execute the batch ─► write once
+//! turn: [signals, messages] ─► write what may leave ─► read once ─► execute the batch ─► write once, now or in a moment
 //! ```
 //!
 //! A turn reads into a buffer that all connections share and answers into another one, so an idle client costs no buffers and the
@@ -9,6 +9,7 @@
 //! that must wait for the disk) is kept, by the [`Half`].
 //!
 //! # Not here
+//! - when several connections' replies leave together: [`super::holding`]
 //! - which replies may leave: `node::wire`; what a batch does: `node::requests`
 //! - what a replica is sent: `node::replication::feed`
 
@@ -51,6 +52,10 @@ pub struct Connection {
     half: Half,
     /// What a replica is sent.
     feed: VecDeque<Bytes>,
+    /// It has replies that are held until others have had their turns.
+    holds: bool,
+    /// It has just let those go first who hold replies.
+    has_yielded: bool,
     /// Until when it waits for the sake of a replica.
     delay: Option<Pin<Box<Sleep>>>,
     /// When it is looked next whether the client is still there, while nothing is read from it.
@@ -69,13 +74,28 @@ impl Connection {
     /// A connection whose session has been made.
     pub fn new(stream: Stream, shell: Shared, slot: usize, handle: Rc<Handle>) -> Connection {
         let (half, feed) = (Half::default(), VecDeque::new());
-        Connection { stream, shell, slot, handle, half, feed, delay: None, look: None }
+        let (holds, has_yielded, delay, look) = (false, false, None, None);
+        Connection { stream, shell, slot, handle, half, feed, holds, has_yielded, delay, look }
+    }
+
+    /// Whether those go first who have held their replies for long enough.
+    #[inline]
+    fn lets_others_go_first(&mut self) -> bool {
+        let holding = &mut self.shell.borrow_mut().holding;
+        if std::mem::take(&mut self.holds) {
+            holding.end();
+            return false;
+        }
+        // Once at most: so nobody waits for one who is gone.
+        let yields = holding.holds() && !self.has_yielded;
+        self.has_yielded = yields && holding.is_over(clock::monotonic_ns());
+        self.has_yielded
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let shared = Rc::clone(&self.shell);
         let (mut turns, mut read_bytes) = (0, 0);
-        while turns < TURNS_MAX {
+        while turns < TURNS_MAX && !self.holds {
             let shell = &mut *shared.borrow_mut();
             if self.handle.is_killed() {
                 return Turn::Close;
@@ -276,7 +296,7 @@ impl Connection {
             self.delay = Some(Box::pin(tokio::time::sleep(delay)));
         }
         shell.act();
-        self.send(cx, shell, &out, answered.receipt);
+        self.send(cx, shell, &out, answered.receipt, now.steady_ns);
         out.truncate(0);
         if out.capacity() > OUTPUT_KEPT {
             out.shrink_to(OUTPUT_KEPT);
@@ -286,7 +306,7 @@ impl Connection {
         used
     }
 
-    /// Sends replies: at once if nothing is in their way, else they are kept.
+    /// Sends replies: at once if nothing is in their way, else they are kept. `began_ns`: when the turn did.
     #[inline]
     fn send(
         &mut self,
@@ -294,6 +314,7 @@ impl Connection {
         shell: &mut Shell,
         replies: &[u8],
         receipt: journal::Receipt,
+        began_ns: u64,
     ) {
         if replies.is_empty() {
             return;
@@ -309,7 +330,10 @@ impl Connection {
         }
         let mut sent = 0;
         if self.half.put_replies(replies, receipt, node.host.released()) {
-            while sent < replies.len() {
+            // Much is not worth a copy.
+            self.holds = answered <= UNCOUNTED_OUTPUT
+                && shell.holding.takes(began_ns, node.engine.last_tick_ns());
+            while !self.holds && sent < replies.len() {
                 match self.stream.poll_write(cx, &replies[sent..]) {
                     Poll::Ready(Ok(n @ 1..)) => sent += n,
                     Poll::Ready(_) => {
@@ -394,6 +418,10 @@ impl Future for Connection {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.handle.register(cx.waker());
+        if self.lets_others_go_first() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         match self.turn(cx) {
             Turn::Wait if self.end_turn() => Poll::Ready(()),
             Turn::Wait => Poll::Pending,
