@@ -218,3 +218,4 @@ mod api;
 mod hostile;
 mod libraries;
 mod pauses;
+mod published;

@@ -668,6 +668,37 @@ mod tests {
         );
     }
 
+    /// CVE-2023-41056's kind: a text that is resized between its forms keeps what it holds.
+    #[test]
+    fn texts_of_all_sizes_keep_their_bytes() {
+        let mut server = with(&[]);
+        let text = |from: usize, len: usize| -> String {
+            (from..from + len).map(|at| char::from(b'a' + (at % 26) as u8)).collect()
+        };
+        for len in (0..200).chain(1000..1060).chain(4080..4110).chain(16_370..16_400) {
+            for more in [1, 7, 100, 2000] {
+                server.run(&format!("SET k {}", text(0, len.max(1))));
+                let grown = len.max(1) + more;
+                assert_eq!(
+                    server.run(&format!("APPEND k {}", text(len.max(1), more))),
+                    grown.to_string()
+                );
+                assert_eq!(
+                    server.run(&format!("SETRANGE k {} x", grown + more)),
+                    (grown + more + 1).to_string()
+                );
+                let expected = [&text(0, grown)[..], &"\0".repeat(more), "x"].concat();
+                assert_eq!(server.run("GET k"), expected, "{len} {more}");
+                assert_eq!(
+                    server.run(&format!("SETRANGE k 0 {}", text(3, more))),
+                    expected.len().to_string()
+                );
+                let expected = [&text(3, more)[..], &expected[more..]].concat();
+                assert_eq!(server.run("GETDEL k"), expected, "{len} {more}");
+            }
+        }
+    }
+
     #[test]
     fn floats_have_no_exponent() {
         let mut server = with(&["SET x 0.1", "SET y 8"]);
