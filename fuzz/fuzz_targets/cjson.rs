@@ -11,18 +11,6 @@ use fuzzing::scripts::with_kept;
 use libfuzzer_sys::fuzz_target;
 
 const CHECK: &[u8] = br#"
-    local function same(one, other)
-        if type(one) ~= 'table' or type(other) ~= 'table' then
-            return one == other or (one ~= one and other ~= other)
-        end
-        for key, value in pairs(one) do
-            if not same(value, other[key]) then return false end
-        end
-        for key in pairs(other) do
-            if one[key] == nil then return false end
-        end
-        return true
-    end
     local json, settings = cjson.new(), tonumber(ARGV[1])
     json.encode_invalid_numbers(({'off', 'on', 'null'})[settings % 3 + 1])
     json.decode_invalid_numbers(settings % 8 >= 4)

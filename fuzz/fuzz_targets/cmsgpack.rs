@@ -20,18 +20,6 @@ const CHECK: &[u8] = br#"
         end
         return true
     end
-    local function same(one, other)
-        if type(one) ~= 'table' or type(other) ~= 'table' then
-            return one == other or (one ~= one and other ~= other)
-        end
-        for key, value in pairs(one) do
-            if not same(value, other[key]) then return false end
-        end
-        for key in pairs(other) do
-            if one[key] == nil then return false end
-        end
-        return true
-    end
     local limit, offset, bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
     pcall(cmsgpack.unpack_limit, bytes, limit, offset)
     pcall(cmsgpack.unpack_one, bytes, offset)

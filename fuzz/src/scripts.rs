@@ -204,10 +204,25 @@ thread_local! {
     static KEPT: RefCell<Scripts> = RefCell::new(Scripts::new(KEPT_BYTES));
 }
 
+/// What such scripts begin with: whether two values are the same, all of them.
+const SAME: &[u8] = b"
+    local function same(one, other)
+        if type(one) ~= 'table' or type(other) ~= 'table' then
+            return one == other or (one ~= one and other ~= other)
+        end
+        for key, value in pairs(one) do
+            if not same(value, other[key]) then return false end
+        end
+        for key in pairs(other) do
+            if one[key] == nil then return false end
+        end
+        return true
+    end";
+
 /// Runs a script that verifies something, and must not fail.
 pub fn with_kept(text: &[u8], args: &[&[u8]]) {
     KEPT.with_borrow_mut(|scripts| {
-        let reply = scripts.run(text, args, 100).expect("it is a script");
+        let reply = scripts.run(&[SAME, text].concat(), args, 100).expect("it is a script");
         assert!(reply.starts_with(b"$"), "{}", reply.escape_ascii());
     });
 }
