@@ -153,7 +153,7 @@ impl Follower for Data {
 
     fn leave_stream(&mut self) {}
 
-    fn append_queue_is_full(&self) -> bool {
+    fn stream_waits(&self) -> bool {
         self.queue_is_full
     }
 

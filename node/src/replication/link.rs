@@ -20,6 +20,7 @@ use crate::persistence::load::snapshot_loader;
 use crate::persistence::loader::{self, Outcome};
 use crate::world::Report;
 use backup::files::Replaced;
+use engine::engine::Pause;
 use engine::session::Peer;
 use journal::planted::{self, Fault};
 use journal::{History, Kind, Offset, ReplicationId};
@@ -304,8 +305,11 @@ impl Follower for Node {
         }
     }
 
-    fn append_queue_is_full(&self) -> bool {
-        self.host.persistence.append_queue_is_full() || self.engine.is_paused_in_script()
+    fn stream_waits(&self) -> bool {
+        // CLIENT PAUSE holds for what a primary says as well, as in Redis.
+        self.host.persistence.append_queue_is_full()
+            || self.engine.is_paused_in_script()
+            || self.engine.conditions.pause != Pause::Nothing
     }
 
     fn durable_offset(&self) -> Option<Offset> {

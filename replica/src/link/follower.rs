@@ -135,8 +135,9 @@ pub trait Follower: Target {
     /// An attempt has failed: what came of a transaction without its end is forgotten, it comes again.
     fn leave_stream(&mut self);
 
-    /// Whether too much waits for the disk: then the stream waits in the primary, whose backlog has a bound.
-    fn append_queue_is_full(&self) -> bool;
+    /// Whether the stream waits in the primary, whose backlog has a bound: too much waits for the disk here, or nothing is to
+    /// change for a while.
+    fn stream_waits(&self) -> bool;
 
     /// Up to where the stream is on our disk, if that is known. Asked for with each acknowledgement.
     fn durable_offset(&self) -> Option<Offset>;

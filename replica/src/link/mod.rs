@@ -127,7 +127,7 @@ impl<L> Link<L> {
     }
 
     /// How many bytes should be read now behind the `have` that are in the buffer; 0 if none should. To be asked again behind
-    /// each call, and when the append queue has room.
+    /// each call, and when the stream need not wait any more.
     pub fn read_size<F: Follower<Loaded = L>>(&self, have: usize, follower: &F) -> usize {
         let State::Talking(wire, talk) = &self.state else { return 0 };
         match talk {
@@ -135,8 +135,7 @@ impl<L> Link<L> {
             _ if wire.stuck_since_ms.is_some() => 0,
             Talk::Handshake(_) | Talk::Header(_) | Talk::Transfer(..) => READ_BYTES,
             Talk::Syncing(..) | Talk::Loading(..) | Talk::Replacing(..) => 0,
-            // Where the disk is late the stream waits in the primary.
-            Talk::Stream(_) if follower.append_queue_is_full() => 0,
+            Talk::Stream(_) if follower.stream_waits() => 0,
             Talk::Stream(stream) => READ_BYTES + stream.intake.wanted(have).min(LONG_READ_BYTES),
         }
     }
@@ -550,7 +549,7 @@ impl<L> Link<L> {
             return Ok(());
         }
         // While we do not read, nobody is silent.
-        stream.silent += u64::from(!turn.follower.append_queue_is_full());
+        stream.silent += u64::from(!turn.follower.stream_waits());
         if stream.silent.saturating_mul(SECOND_MS) > turn.follower.timeout_ms() {
             return Err(Failure::network(failure::SILENT));
         }

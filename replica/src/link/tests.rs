@@ -205,7 +205,7 @@ impl Follower for Node {
         self.call("leave_stream");
     }
 
-    fn append_queue_is_full(&self) -> bool {
+    fn stream_waits(&self) -> bool {
         self.queue_is_full
     }
 

@@ -252,6 +252,35 @@ fn what_the_primary_deletes_is_deleted_and_nothing_expires_by_itself() {
 }
 
 #[test]
+fn while_clients_are_paused_the_stream_waits_in_the_primary() {
+    for mode in ["ALL", "WRITE"] {
+        let mut pair = Pair::online();
+        let (writer, local) = (pair.primary.connect(), pair.replica.connect());
+        let end = pair.replica.node.host.journal.end();
+        // For longer than a primary may be silent.
+        assert_eq!(pair.replica.ask(local, &format!("CLIENT PAUSE 100000 {mode}")), "+OK");
+        pair.primary.ask(writer, "SET a 1");
+        pair.pass(90_000);
+        assert_eq!(pair.stage(), Some(Stage::Connected));
+        assert_eq!(pair.replica.node.host.journal.end(), end);
+        pair.pass(10_000);
+        pair.expect_online();
+        pair.replica.ask(local, &format!("CLIENT PAUSE 100000 {mode}"));
+        pair.primary.ask(writer, "SET a 2");
+        pair.pump();
+        let ends = [&pair.primary, &pair.replica].map(|bench| bench.node.host.journal.end());
+        assert!(ends[0] > ends[1], "{ends:?}");
+        match mode {
+            "WRITE" => assert_eq!(pair.replica.ask(local, "CLIENT UNPAUSE"), "+OK"),
+            // Nobody is heard.
+            _ => pair.pass(100_000),
+        }
+        pair.pump();
+        pair.expect_online();
+    }
+}
+
+#[test]
 fn a_primary_that_is_silent_is_given_up() {
     let mut pair = Pair::online();
     let attempt = pair.attempt();
