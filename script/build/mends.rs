@@ -121,7 +121,7 @@ pub const MENDS: &[Mend] = &[
     mend(
         "lgc.c",
         "#define setthreshold(g)  (g->GCthreshold = (g->estimate/100) * g->gcpause)",
-        "#define GARBAGE_LEAST (256 * 1024)\n\nstatic void setthreshold (global_State *g) {\n  lu_mem least = g->estimate + \
+        "#define GARBAGE_LEAST (40 * 1024)\n\nstatic void setthreshold (global_State *g) {\n  lu_mem least = g->estimate + \
          GARBAGE_LEAST;\n  lu_mem usual = (g->estimate/100) * g->gcpause;\n  g->GCthreshold = (usual < least) ? least : \
          usual;\n}",
     ),
