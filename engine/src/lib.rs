@@ -44,6 +44,7 @@ pub mod host;
 pub mod keys_used;
 pub mod latency;
 mod lookup;
+pub mod merge;
 pub mod messages;
 pub mod monitor;
 pub mod names;

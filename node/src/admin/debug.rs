@@ -2,10 +2,12 @@
 
 use crate::config::{MemoryOrPercent, Settings};
 use crate::node::{Node, Outside};
+use crate::persistence::load::ReloadFrom;
 use crate::world::Crash;
 use backup::aof::Opened;
 use engine::arguments::{int, is};
 use engine::context::{Context, Done};
+use engine::merge::Twice;
 use engine::refusal::Refusal;
 use protocol::number::parse_f64;
 use protocol::resp::Args;
@@ -173,15 +175,12 @@ fn client_eviction(host: &Outside) -> Result<String, Refusal> {
 
 /// `DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]`: saves and loads again.
 fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(), Refusal> {
-    let mut save = true;
+    let (mut save, mut flush, mut merge) = (true, true, false);
     for word in args.iter_from(2) {
         match word.to_ascii_lowercase().as_slice() {
             b"nosave" => save = false,
-            b"merge" | b"noflush" => {
-                return Err(Refusal::fixed(
-                    "ERR DEBUG RELOAD with MERGE or NOFLUSH is not supported",
-                ));
-            }
+            b"noflush" => flush = false,
+            b"merge" => merge = true,
             _ => {
                 return Err(Refusal::fixed(
                     "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
@@ -193,7 +192,9 @@ fn reload(host: &mut Outside, ctx: &mut Context<'_>, args: Args<'_>) -> Result<(
         host.save_here(ctx.engine)
             .map_err(|_| Refusal::fixed("ERR Error trying to save the DB, check server logs"))?;
     }
-    let loaded = Node::reload_in_place(ctx.engine, ctx.session, &host.files, &host.settings, None);
+    let twice = if merge { Twice::Replace } else { Twice::Refuse };
+    let from = ReloadFrom::Snapshot((!flush).then_some(twice));
+    let loaded = Node::reload_in_place(ctx.engine, ctx.session, &host.files, &host.settings, from);
     let file = loaded.map_err(|error| {
         tracing::warn!("DEBUG RELOAD: {error}");
         Refusal::fixed("ERR Error trying to load the RDB dump, check server logs")
@@ -216,7 +217,8 @@ fn load_aof(host: &mut Outside, ctx: &mut Context<'_>) -> Result<(), Refusal> {
     if opened == Opened::Nothing {
         return Err(failed("there are no files".into()));
     }
-    Node::reload_in_place(ctx.engine, ctx.session, &host.files, &host.settings, Some(dir))
+    let from = ReloadFrom::Aof(dir);
+    Node::reload_in_place(ctx.engine, ctx.session, &host.files, &host.settings, from)
         .map_err(failed)?;
     // What is there now is what the files say.
     ctx.engine.dirty = 0;

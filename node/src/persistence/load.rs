@@ -16,6 +16,7 @@ use backup::aof::{AofDir, Opened};
 use backup::files::{File, Files, Identity};
 use backup::snapshot::LoadedMeta;
 use engine::Engine;
+use engine::merge::Twice;
 use engine::session::Session;
 use journal::planted::{self, Fault};
 use journal::{Offset, ReplicationId};
@@ -68,6 +69,14 @@ pub fn snapshot_loader(
     );
     let job = job.of_a_transfer();
     move |path| load_rdb(&job, path)
+}
+
+/// What DEBUG loads again.
+pub enum ReloadFrom {
+    /// The snapshot; beside what is there, if it is said what becomes of what is there already.
+    Snapshot(Option<Twice>),
+    /// The append-only file.
+    Aof(AofDir),
 }
 
 impl Node {
@@ -252,13 +261,20 @@ impl Node {
         executing: &Session,
         files: &Files,
         settings: &Settings,
-        aof: Option<AofDir>,
+        from: ReloadFrom,
     ) -> Result<Option<Identity>, String> {
         let job = job(engine, files, settings, &Arc::default(), ReplicationId::NONE);
         let job = job.in_place();
-        let outcome = match aof {
-            Some(dir) => load_aof(&job, dir)?,
-            None => load_rdb(&job, Path::new(&settings.dbfilename))?,
+        let outcome = match from {
+            ReloadFrom::Aof(dir) => load_aof(&job, dir)?,
+            ReloadFrom::Snapshot(twice) => {
+                let mut outcome = load_rdb(&job, Path::new(&settings.dbfilename))?;
+                if let Some(twice) = twice {
+                    let Outcome { dbs, functions, .. } = &mut outcome;
+                    engine.merge_present(dbs, functions, twice)?;
+                }
+                outcome
+            }
         };
         let mut wrong = Vec::new();
         match planted::is(Fault::WatchKeptByReload) {

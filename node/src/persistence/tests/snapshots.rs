@@ -273,6 +273,16 @@ fn reloading_changes_nothing_and_spoils_watches() {
     bench.ask(slot, "SET b 1");
     assert_eq!(bench.ask(slot, "DEBUG RELOAD NOSAVE"), "+OK");
     assert_eq!(bench.digest(), digest, "what was saved");
+    // Beside what is there: what is in both is refused, or what was loaded takes its place.
+    bench.ask(slot, "SET a 7");
+    bench.ask(slot, "SET kept 1");
+    let refused = bench.ask(slot, "DEBUG RELOAD NOSAVE NOFLUSH");
+    assert!(refused.starts_with("-ERR Error trying to load"), "{refused}");
+    assert_eq!(bench.ask(slot, "GET a"), "$1 7");
+    assert_eq!(bench.ask(slot, "DEBUG RELOAD NOSAVE NOFLUSH MERGE"), "+OK");
+    assert_eq!(bench.ask(slot, "MGET a kept"), "*2 $1 1 $1 1");
+    bench.ask(slot, "DEL kept");
+    assert_eq!(bench.digest(), digest);
     // What cannot be loaded changes nothing.
     bench.ask(slot, "SET c 1");
     let digest = bench.digest();
