@@ -52,8 +52,8 @@ pub struct Connection {
     half: Half,
     /// What a replica is sent.
     feed: VecDeque<Bytes>,
-    /// It has replies that are held until others have had their turns.
-    holds: bool,
+    /// Replies that are held until others have had their turns. They count as if they had left.
+    held: Vec<u8>,
     /// It has just let those go first who hold replies.
     has_yielded: bool,
     /// Until when it waits for the sake of a replica.
@@ -74,28 +74,32 @@ impl Connection {
     /// A connection whose session has been made.
     pub fn new(stream: Stream, shell: Shared, slot: usize, handle: Rc<Handle>) -> Connection {
         let (half, feed) = (Half::default(), VecDeque::new());
-        let (holds, has_yielded, delay, look) = (false, false, None, None);
-        Connection { stream, shell, slot, handle, half, feed, holds, has_yielded, delay, look }
+        let (held, has_yielded, delay, look) = (Vec::new(), false, None, None);
+        Connection { stream, shell, slot, handle, half, feed, held, has_yielded, delay, look }
     }
 
     /// Whether those go first who have held their replies for long enough.
     #[inline]
     fn lets_others_go_first(&mut self) -> bool {
-        let holding = &mut self.shell.borrow_mut().holding;
-        if std::mem::take(&mut self.holds) {
-            holding.end();
-            return false;
-        }
+        let holding = &self.shell.borrow().holding;
         // Once at most: so nobody waits for one who is gone.
-        let yields = holding.holds() && !self.has_yielded;
+        let yields = holding.holds() && self.held.is_empty() && !self.has_yielded;
         self.has_yielded = yields && holding.is_over(clock::monotonic_ns());
         self.has_yielded
+    }
+
+    /// Sends the replies that were held.
+    fn send_held(&mut self, cx: &mut Context<'_>) {
+        let (held, shared) = (std::mem::take(&mut self.held), Rc::clone(&self.shell));
+        let shell = &mut *shared.borrow_mut();
+        shell.holding.end();
+        self.write(cx, shell, &held);
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
         let shared = Rc::clone(&self.shell);
         let (mut turns, mut read_bytes) = (0, 0);
-        while turns < TURNS_MAX && !self.holds {
+        while turns < TURNS_MAX && self.held.is_empty() {
             let shell = &mut *shared.borrow_mut();
             if self.handle.is_killed() {
                 return Turn::Close;
@@ -328,24 +332,43 @@ impl Connection {
                 return;
             }
         }
-        let mut sent = 0;
         if self.half.put_replies(replies, receipt, node.host.released()) {
             // Much is not worth a copy.
-            self.holds = answered <= UNCOUNTED_OUTPUT
-                && shell.holding.takes(began_ns, node.engine.last_tick_ns());
-            while !self.holds && sent < replies.len() {
-                match self.stream.poll_write(cx, &replies[sent..]) {
-                    Poll::Ready(Ok(n @ 1..)) => sent += n,
-                    Poll::Ready(_) => {
-                        self.handle.kill();
-                        return;
-                    }
-                    Poll::Pending => break,
-                }
+            if answered <= UNCOUNTED_OUTPUT
+                && shell.holding.takes(began_ns, node.engine.last_tick_ns())
+            {
+                self.held.extend_from_slice(replies);
+                return;
             }
-            node.host.note_output(self.slot, sent);
+            return self.write(cx, shell, replies);
         }
+        self.half.keep_output(replies);
+        self.look_at_output(shell, answered);
+    }
+
+    /// Writes replies that nothing is in the way of; what the socket does not take is kept.
+    #[inline]
+    fn write(&mut self, cx: &mut Context<'_>, shell: &mut Shell, replies: &[u8]) {
+        let mut sent = 0;
+        while sent < replies.len() {
+            match self.stream.poll_write(cx, &replies[sent..]) {
+                Poll::Ready(Ok(n @ 1..)) => sent += n,
+                Poll::Ready(_) => {
+                    self.handle.kill();
+                    return;
+                }
+                Poll::Pending => break,
+            }
+        }
+        shell.node.host.note_output(self.slot, sent);
         self.half.keep_output(&replies[sent..]);
+        self.look_at_output(shell, replies.len());
+    }
+
+    /// Looks at what is kept of what was `answered`.
+    #[inline]
+    fn look_at_output(&mut self, shell: &mut Shell, answered: usize) {
+        let node = &mut shell.node;
         if self.half.is_gated() {
             node.host.wait_for_release(self.slot);
         }
@@ -421,6 +444,9 @@ impl Future for Connection {
         if self.lets_others_go_first() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if !self.held.is_empty() {
+            self.send_held(cx);
         }
         match self.turn(cx) {
             Turn::Wait if self.end_turn() => Poll::Ready(()),

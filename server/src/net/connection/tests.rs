@@ -139,3 +139,43 @@ fn an_idle_connection_is_small() {
         assert!(each <= 4_000 + (20 << 10), "{each} bytes for half a request");
     });
 }
+
+#[test]
+fn replies_that_are_held_come_in_order_and_nobody_waits_for_who_is_gone() {
+    on_node(async |shell| {
+        let seen = Rc::new(std::cell::Cell::new(0));
+        let (watched, count) = (Rc::clone(&shell), Rc::clone(&seen));
+        let watcher = tokio::task::spawn_local(async move {
+            loop {
+                count.set(count.get() + u32::from(watched.borrow().holding.holds()));
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut clients: Vec<_> = (0..8).map(|_| connect(&shell)).collect();
+        for round in 0..300 {
+            // Now and then somebody goes, whatever he holds.
+            if round % 10 == 9 {
+                clients[0].0.write_all(&b"PING\r\n".repeat(40)).await.expect("sent");
+                clients[0] = connect(&shell);
+            }
+            for (number, (client, _)) in clients.iter_mut().enumerate() {
+                let requests: String =
+                    (0..40).map(|at| format!("ECHO {round}-{number}-{at}\r\n")).collect();
+                client.write_all(requests.as_bytes()).await.expect("sent");
+            }
+            for (number, (client, slot)) in clients.iter_mut().enumerate() {
+                let texts = (0..40).map(|at| format!("{round}-{number}-{at}"));
+                let expected: String =
+                    texts.map(|text| format!("${}\r\n{text}\r\n", text.len())).collect();
+                let mut bytes = vec![0; expected.len()];
+                client.read_exact(&mut bytes).await.expect("answered");
+                assert_eq!(String::from_utf8_lossy(&bytes), expected);
+                let shell = shell.borrow();
+                let client = shell.node.host.clients.get(*slot).expect("it is connected");
+                assert_eq!((client.output_bytes, client.output_room), (0, 0), "as if it had left");
+            }
+        }
+        watcher.abort();
+        assert!(seen.get() > 0, "some were held");
+    });
+}
