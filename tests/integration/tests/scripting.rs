@@ -261,3 +261,96 @@ fn an_old_file_with_scripts_in_it_is_loaded() {
     }
     assert_eq!(node.number("number_of_functions"), 2);
 }
+
+#[test]
+fn a_signal_waits_for_the_script_of_a_replica_and_a_shutdown_is_refused() {
+    let primary = Node::start("primary", &[]);
+    let mut replica = impatient("replica", &[("save", "3600 1000000")]);
+    replica.follow(&primary);
+    let _: String = primary.run(&["SET", "a", "1"]);
+    replica.wait_for_sync(&primary);
+    let digest = primary.digest();
+    let script = "for i = 1, 200000000 do end return redis.call('get', 'a')";
+    let running = begin(&replica, script);
+    let _: String = primary.run(&["SET", "a", "2"]);
+    let refused = replica.refused(&["SHUTDOWN"]);
+    assert!(refused.contains("BUSY"), "{refused}");
+    replica.stop();
+    let said = running.join().expect("it has ended");
+    assert!(said.contains("'1'") || said.contains("\"1\""), "before anything else changed: {said}");
+    // What it had when the script ended, or what came behind it: nothing in between.
+    replica.launch();
+    replica.wait_until_up();
+    let kept = replica.digest();
+    assert!(kept == digest || kept == primary.digest(), "{}", replica.log());
+    replica.follow(&primary);
+    replica.wait_for_sync(&primary);
+    assert_eq!(replica.digest(), primary.digest());
+}
+
+#[test]
+fn the_memory_of_scripts_has_a_limit_that_is_changed_while_they_are_there() {
+    let node = Node::start("node", &[("script-memory-limit", "2mb")]);
+    let _: String = node.run(&["FUNCTION", "LOAD", LIBRARY]);
+    let _: String = node.run(&["SET", "key", "1"]);
+    let most =
+        "local t = {} for i = 1, tonumber(ARGV[1]) do t[i] = ('x'):rep(1000) .. i end return #t";
+    let run = |count: &str| node.try_run::<i64>(&["EVAL", most, "1", "key", count]);
+    assert_eq!(run("1000").expect("there is room"), 1000);
+    let error = run("4000").expect_err("that is too much").to_string();
+    assert!(error.contains("not enough memory"), "{error}");
+    // The next one finds room again, and the functions have theirs.
+    assert_eq!(run("1000").expect("there is room"), 1000);
+    assert_eq!(node.run::<i64>(&["FCALL_RO", "look", "1", "key"]), 1);
+    assert!(node.number("used_memory_vm_eval") < 3 << 20);
+    let _: String = node.run(&["CONFIG", "SET", "script-memory-limit", "16mb"]);
+    assert_eq!(run("4000").expect("there is room"), 4000);
+    let _: String = node.run(&["CONFIG", "SET", "script-memory-limit", "1mb"]);
+    let error = run("1000").expect_err("that is too much now").to_string();
+    assert!(error.contains("not enough memory"), "{error}");
+    assert_eq!(run("100").expect("there is room"), 100);
+    let refused = node.refused(&["CONFIG", "SET", "script-memory-limit", "1kb"]);
+    assert!(
+        refused.contains("argument must be a memory value") || refused.contains("between"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn who_hears_of_a_script_is_the_same_down_a_chain_and_in_any_database() {
+    let mut primary = Node::start("primary", &[("appendonly", "yes"), ("appendfsync", "always")]);
+    let (middle, last) = (Node::start("middle", &[]), Node::start("last", &[]));
+    middle.follow(&primary);
+    middle.wait_for_sync(&primary);
+    last.follow(&middle);
+    last.wait_for_sync(&middle);
+    let script = "redis.call('select', 3)
+        for who, bits in pairs({all = redis.REPL_ALL, aof = redis.REPL_AOF, replica = redis.REPL_REPLICA, none = redis.REPL_NONE}) do
+            redis.set_repl(bits)
+            redis.call('set', who, 1)
+            redis.call('incr', who)
+        end
+        redis.set_repl(redis.REPL_ALL)
+        return redis.call('dbsize')";
+    assert_eq!(primary.run::<i64>(&["EVAL", script, "0"]), 4);
+    let _: String = primary.run(&["SET", "behind", "1"]);
+    let there = |node: &Node| -> String {
+        let mut connection = node.connect_as("3");
+        let keys: Vec<Option<i64>> = cmd("MGET")
+            .arg(&["all", "aof", "replica", "none"])
+            .query(&mut connection)
+            .expect("it answers");
+        format!("{keys:?}")
+    };
+    for node in [&middle, &last] {
+        // The data are not those of the primary: so it is waited for what comes last, in its own database.
+        eventually(TIMEOUT, "the stream has come", || {
+            node.try_run::<i64>(&["GET", "behind"]).is_ok_and(|value| value == 1)
+        });
+        assert_eq!(there(node), "[Some(2), None, Some(2), None]");
+    }
+    assert_eq!(middle.digest(), last.digest());
+    primary.restart();
+    assert_eq!(there(&primary), "[Some(2), Some(2), None, None]");
+    assert_eq!(primary.run::<i64>(&["GET", "behind"]), 1);
+}
