@@ -69,6 +69,68 @@ fn main() {
     values();
     packed_encodings();
     others();
+    libraries();
+}
+
+/// What the libraries of scripts read. Scripts themselves are made by a grammar: any bytes are a beginning.
+fn libraries() {
+    let mut corpus = Corpus::of("cjson");
+    let texts: [&[u8]; 9] = [
+        b"null",
+        b"[1,-2.5e3,true,false,null]",
+        b"{\"a\":{\"b\":[]},\"c\":\"\\u00e9\\ud83d\\ude00\\n\"}",
+        b"[[[[[[[[1]]]]]]]]",
+        b"[1,null,null,null,null,null,null,null,null,null,null,2]",
+        b"{\"1\":1,\"1e15\":0x1f,\"nan\":nan,\"inf\":-Infinity}",
+        b"[0.1,123456789012345678901234567890,1e400]",
+        b"\"\\x\"",
+        b"[1,2",
+    ];
+    for text in texts {
+        for settings in [0_u8, 1, 2, 4, 8, 16, 32, 128, 255] {
+            corpus.add(&[&[settings], text]);
+        }
+    }
+    let mut corpus = Corpus::of("cmsgpack");
+    let packed: [&[u8]; 8] = [
+        b"\x01\xff\xc0\xc2\xc3",
+        b"\xa3abc\xd9\x02xy\xda\x00\x01z\xdb\x00\x00\x00\x01w",
+        b"\x93\x01\x92\x02\x03\x90\xdc\x00\x01\x05",
+        b"\x82\xa1a\x01\xa1b\x81\x01\x02\xde\x00\x01\x01\x01",
+        b"\xcc\xff\xcd\xff\xff\xce\xff\xff\xff\xff\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\xd0\x80\xd1\x80\x00\xd2\x80\x00\x00\x00\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
+        b"\xca\x3f\x80\x00\x00\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00",
+        b"\xdd\xff\xff\xff\xff\xdf\xff\xff\xff\xff",
+    ];
+    for bytes in packed {
+        for (limit, offset) in [(0_u8, 0_u8), (1, 0), (2, 1), (255, 255)] {
+            corpus.add(&[&[limit, offset], bytes]);
+        }
+    }
+    let mut corpus = Corpus::of("struct");
+    let formats: [&[u8]; 10] = [
+        b"bBhHlLTiI",
+        b">i3I7<i16I32",
+        b"!8bd!2bi",
+        b"fd>fd<",
+        b"sxs",
+        b"Bc0c3",
+        b"!16 c0",
+        b"i33",
+        b"i2147483648",
+        b"=q",
+    ];
+    for format in formats {
+        for position in [&b"1"[..], b"0", b"5", b"4294967296"] {
+            corpus.add(&[
+                format,
+                b"\xff",
+                position,
+                b"\xff",
+                b"\x01\x02abc\0\xff\xfe defgh\0ijklmnopqrstuvwxyz",
+            ]);
+        }
+    }
 }
 
 /// Payloads and files: ours, and those that we only read.

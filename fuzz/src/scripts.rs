@@ -155,8 +155,7 @@ impl Scripts {
     ) -> Vec<u8> {
         let words = [&b"EVAL"[..], b"text", b"1", b"key"].into_iter().chain(args.iter().copied());
         let owned = OwnedArgs::of(words);
-        let run =
-            Run { function, name: b"name", args: owned.args(), keys: 1, resp3: self.resp3 };
+        let run = Run { function, name: b"name", args: owned.args(), keys: 1, resp3: self.resp3 };
         let mut out = b"before".to_vec();
         self.host.patience = patience;
         let mut progress = interpreter.start(run, &mut self.host, &mut out);
