@@ -460,6 +460,10 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if let Ok(mut shell) = self.shell.try_borrow_mut() {
             shell.handles.forget(self.slot, &self.handle);
+            if !self.held.is_empty() {
+                // Nobody else may be there to end it.
+                shell.holding.end();
+            }
             shell.turn(Event::Gone(self.slot));
         }
     }

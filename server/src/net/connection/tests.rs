@@ -175,6 +175,26 @@ fn replies_that_are_held_come_in_order_and_nobody_waits_for_who_is_gone() {
                 assert_eq!((client.output_bytes, client.output_room), (0, 0), "as if it had left");
             }
         }
+        // Who is closed in the turn whose replies are held leaves nothing that others would wait for.
+        let others = (0..200).map(|_| {
+            let (mut client, slot) = connect(&shell);
+            let shell = Rc::clone(&shell);
+            async move {
+                client.write_all(&b"PING\r\n".repeat(40)).await.expect("sent");
+                tokio::task::yield_now().await;
+                shell.borrow_mut().node.host.kill(slot);
+            }
+        });
+        for other in others {
+            other.await;
+        }
+        drop(clients);
+        let (mut last, _) = connect(&shell);
+        ask(&mut last, b"PING\r\n", b"+PONG\r\n").await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!shell.borrow().holding.holds(), "nobody is there who holds anything");
         watcher.abort();
         assert!(seen.get() > 0, "some were held");
     });
