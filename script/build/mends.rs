@@ -66,6 +66,27 @@ pub const MENDS: &[Mend] = &[
          {\n  return hvalue(index2adr(L, index))->readonly;\n}\n\nLUA_API int lua_setmetatable (lua_State *L, int \
          objindex) {",
     ),
+    // Each coroutine counted its own instructions, from its beginning: a script that made ever more of them was never looked
+    // at, and could not be ended. The hook and its count are the script's, and go with it.
+    mend(
+        "lapi.c",
+        "LUA_API void lua_setlevel (lua_State *from, lua_State *to) {",
+        "LUA_API void tidemark_pass_hook (lua_State *from, lua_State *to) {\n  to->hook = from->hook;\n  to->hookmask = \
+         from->hookmask;\n  to->basehookcount = from->basehookcount;\n  to->hookcount = from->hookcount;\n}\n\n\
+         LUA_API void lua_setlevel (lua_State *from, lua_State *to) {",
+    ),
+    mend(
+        "lbaselib.c",
+        "  lua_setlevel(L, co);\n  status = lua_resume(co, narg);",
+        "  lua_setlevel(L, co);\n  tidemark_pass_hook(L, co);\n  status = lua_resume(co, narg);\n  \
+         tidemark_pass_hook(co, L);",
+    ),
+    mend(
+        "lbaselib.c",
+        "static int auxresume (lua_State *L, lua_State *co, int narg) {",
+        "LUA_API void tidemark_pass_hook (lua_State *from, lua_State *to);\n\n\
+         static int auxresume (lua_State *L, lua_State *co, int narg) {",
+    ),
     // The chunk's name is used while a chunk is parsed, and nothing held it (CVE-2025-49844).
     mend(
         "lparser.c",

@@ -56,6 +56,56 @@ fn it_pauses_wherever_it_is() {
     }
 }
 
+/// Each coroutine alone does little.
+#[test]
+fn instructions_count_in_whichever_coroutine_they_are() {
+    let tree = "local function f(n)
+            if n > 0 then for i = 1, 2 do {call} end end
+            return 1
+        end
+        f({depth})";
+    for call in [
+        "coroutine.wrap(f)(n - 1)",
+        "pcall(coroutine.wrap(f), n - 1)",
+        "coroutine.resume(coroutine.create(f), n - 1)",
+        "pcall(function() return coroutine.resume(coroutine.create(f), n - 1) end)",
+        "local c = coroutine.wrap(function() coroutine.yield() f(n - 1) end) c() c()",
+    ] {
+        // The same with an end, and without one that anybody would live to see.
+        for (depth, ends) in [("15", true), ("60", false)] {
+            let script = tree.replace("{call}", call).replace("{depth}", depth);
+            let mut world = slow();
+            assert_eq!(world.run(&script), "(paused)", "{script}");
+            if ends {
+                while world.resume() == "(paused)" {}
+            } else {
+                world.with(|interpreter| interpreter.kill());
+                assert!(world.resume().starts_with("-ERR Script killed by user"), "{script}");
+            }
+            assert_eq!(world.run("return 1"), ":1", "{script}");
+        }
+    }
+}
+
+/// A coroutine that a library keeps has the clock of who calls it, not of who made it.
+#[test]
+fn a_coroutine_that_is_kept_pauses_as_its_caller_does() {
+    let mut world = World::new();
+    world.host.step_ns = MS;
+    let library = "#!lua name=kept
+        local kept
+        redis.register_function('make', function()
+            kept = coroutine.wrap(function() coroutine.yield(1) while true do end end)
+            return kept()
+        end)
+        redis.register_function('go', function() return kept() end)";
+    assert_eq!(world.load(library), "kept");
+    assert_eq!(world.function("make", &[], &[]), ":1");
+    world.host.pause_after_ns = 5 * MS;
+    world.host.now_ns = 0;
+    assert_eq!(world.function("go", &[], &[]), "(paused)");
+}
+
 #[test]
 fn it_can_be_given_up_while_it_pauses() {
     let mut world = slow();
