@@ -246,23 +246,43 @@ impl Spec {
 
 /// All rows by name.
 pub struct Table {
-    slots: Vec<Option<&'static Spec>>,
+    slots: Vec<Slot>,
     all: Vec<&'static Spec>,
     len: usize,
 }
 
 const SLOTS: usize = 2048;
+/// What the letters of a name may differ in, in each of eight bytes.
+const CASES: u64 = 0x2020_2020_2020_2020;
 
-/// A hash of a name that ignores letter case: its length and first and last bytes, folded.
+/// A place in the table.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// [`head_of`] the name.
+    head: u64,
+    /// The bits in which another spelling may differ: where its letters are.
+    cases: u64,
+    spec: Option<&'static Spec>,
+}
+
+/// The first eight bytes of a name; of a shorter one all its bytes, some of them twice.
 #[inline]
-fn slot_of(name: &[u8]) -> usize {
-    let mut word = [0u8; 8];
-    let n = name.len().min(8);
-    word[..n].copy_from_slice(&name[..n]);
-    let head = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
-    let last = *name.last().unwrap_or(&0) as u64 | 0x20;
-    let middle = name.get(name.len() / 2 + 1).copied().unwrap_or(0) as u64 | 0x20;
-    let mixed = head ^ (last << 48) ^ (middle << 33) ^ ((name.len() as u64) << 58);
+fn head_of(name: &[u8]) -> u64 {
+    let four = |at: usize| u64::from(u32::from_le_bytes(std::array::from_fn(|i| name[at + i])));
+    match name.len() {
+        8.. => u64::from_le_bytes(std::array::from_fn(|at| name[at])),
+        len @ 4..=7 => four(0) | four(len - 4) << 32,
+        0 => 0,
+        len => u64::from(name[0]) | u64::from(name[len / 2]) << 8 | u64::from(name[len - 1]) << 16,
+    }
+}
+
+/// A hash of a name that ignores letter case.
+#[inline]
+fn slot_of(head: u64, name: &[u8]) -> usize {
+    let last = u64::from(*name.last().unwrap_or(&0) | 0x20);
+    let middle = u64::from(name.get(name.len() / 2 + 1).copied().unwrap_or(0) | 0x20);
+    let mixed = (head | CASES) ^ (last << 48) ^ (middle << 33) ^ ((name.len() as u64) << 58);
     (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % SLOTS
 }
 
@@ -272,16 +292,20 @@ impl Table {
     /// # Panics
     /// If a name is there twice, or is not documented.
     pub fn build(families: &[&'static [Spec]]) -> Table {
-        let mut table = Table { slots: vec![None; SLOTS], all: Vec::new(), len: 0 };
+        let mut table = Table { slots: vec![Slot::default(); SLOTS], all: Vec::new(), len: 0 };
         for row in families.iter().flat_map(|family| family.iter()) {
             assert!(table.find(row.name.as_bytes()).is_none(), "{} is there twice", row.name);
             // It lives as long as the process.
             let spec: &'static Spec = Box::leak(Box::new(table.complete(row)));
-            let mut slot = slot_of(spec.name.as_bytes());
-            while table.slots[slot].is_some() {
-                slot = (slot + 1) % SLOTS;
+            let name = spec.name.as_bytes();
+            let head = head_of(name);
+            let mut at = slot_of(head, name);
+            while table.slots[at].spec.is_some() {
+                at = (at + 1) % SLOTS;
             }
-            table.slots[slot] = Some(spec);
+            // As letters: small and large ones differ in these bits, and nothing else is allowed to.
+            let large = head_of(spec.name.to_ascii_uppercase().as_bytes());
+            table.slots[at] = Slot { head, cases: head ^ large, spec: Some(spec) };
             table.all.push(spec);
         }
         table
@@ -312,12 +336,16 @@ impl Table {
     /// The command of this name, in any letter case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&'static Spec> {
-        let mut slot = slot_of(name);
-        while let Some(spec) = self.slots[slot] {
-            if spec.name.len() == name.len() && spec.name.as_bytes().eq_ignore_ascii_case(name) {
+        let head = head_of(name);
+        let mut at = slot_of(head, name);
+        while let Slot { head: other, cases, spec: Some(spec) } = self.slots[at] {
+            let is_it = (head ^ other) & !cases == 0
+                && spec.name.len() == name.len()
+                && (name.len() <= 8 || spec.name.as_bytes()[8..].eq_ignore_ascii_case(&name[8..]));
+            if is_it {
                 return Some(spec);
             }
-            slot = (slot + 1) % SLOTS;
+            at = (at + 1) % SLOTS;
         }
         None
     }
@@ -354,6 +382,43 @@ pub fn subcommand(spec: &'static Spec, args: Args<'_>) -> Option<&'static Spec> 
 mod tests {
     use super::*;
     use crate::family::table;
+
+    #[test]
+    fn a_command_is_found_by_its_name_in_any_letters_and_by_nothing_else() {
+        for spec in table().all() {
+            let name = spec.name.as_bytes();
+            let mut mixed = name.to_ascii_uppercase();
+            mixed.iter_mut().step_by(2).for_each(u8::make_ascii_lowercase);
+            for spelled in [name.to_vec(), name.to_ascii_uppercase(), mixed] {
+                assert_eq!(table().find(&spelled).map(|found| found.name), Some(spec.name));
+                // One bit, one byte less or more.
+                for at in 0..spelled.len() {
+                    for bit in 0..8 {
+                        let mut other = spelled.clone();
+                        other[at] ^= 1 << bit;
+                        let there = table().all().iter();
+                        let there = there
+                            .map(|spec| spec.name)
+                            .find(|name| name.as_bytes().eq_ignore_ascii_case(&other));
+                        assert_eq!(
+                            table().find(&other).map(|found| found.name),
+                            there,
+                            "{other:?}"
+                        );
+                    }
+                }
+                let longer = [&spelled[..], b"x"].concat();
+                for other in [&longer[..], &spelled[1..], &spelled[..spelled.len() - 1]] {
+                    let there = table().all().iter();
+                    let there = there
+                        .map(|spec| spec.name)
+                        .find(|name| name.as_bytes().eq_ignore_ascii_case(other));
+                    assert_eq!(table().find(other).map(|found| found.name), there, "{other:?}");
+                }
+            }
+        }
+        assert!(table().find(b"").is_none());
+    }
 
     #[test]
     fn rows_make_sense() {

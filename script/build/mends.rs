@@ -204,6 +204,75 @@ pub const MENDS: &[Mend] = &[
         "static int tinsert (lua_State *L) {",
         "void tidemark_look (lua_State *L);\n\nstatic int tinsert (lua_State *L) {",
     ),
+    // A call may also work on very much. So 64 bytes count as an instruction, where memory is taken and where much is gone
+    // through without taking any.
+    mend(
+        "lapi.c",
+        "LUA_API void tidemark_pass_hook (lua_State *from, lua_State *to) {",
+        "LUA_API void tidemark_charge (lua_State *L, size_t bytes) {\n  size_t cost = bytes >> 6;\n  if (L->hookcount > 1)\n    \
+         L->hookcount = (cost < (size_t)L->hookcount - 1) ? L->hookcount - (int)cost : 1;\n}\n\n\
+         LUA_API void tidemark_pass_hook (lua_State *from, lua_State *to) {",
+    ),
+    mend(
+        "lmem.c",
+        "void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {\n  global_State *g = G(L);",
+        "LUA_API void tidemark_charge (lua_State *L, size_t bytes);\n\n\
+         void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {\n  global_State *g = G(L);\n  \
+         if (nsize > 4096)\n    tidemark_charge(L, nsize);",
+    ),
+    mend(
+        "lstring.c",
+        "  unsigned int h = cast(unsigned int, l);  /* seed */",
+        "  unsigned int h = cast(unsigned int, l);  /* seed */\n  if (l > 4096)\n    tidemark_charge(L, l);",
+    ),
+    mend(
+        "lstring.c",
+        "TString *luaS_newlstr (lua_State *L, const char *str, size_t l) {",
+        "LUA_API void tidemark_charge (lua_State *L, size_t bytes);\n\n\
+         TString *luaS_newlstr (lua_State *L, const char *str, size_t l) {",
+    ),
+    mend(
+        "lstrlib.c",
+        "    const char *s2 = lmemfind(s+init, l1-init, p, l2);",
+        "    const char *s2;\n    tidemark_charge(L, l1 - init);\n    s2 = lmemfind(s+init, l1-init, p, l2);",
+    ),
+    mend(
+        "lstrlib.c",
+        "static int str_len (lua_State *L) {",
+        "LUA_API void tidemark_charge (lua_State *L, size_t bytes);\n\nstatic int str_len (lua_State *L) {",
+    ),
+    mend(
+        "ltablib.c",
+        "  lua_settop(L, 2);  /* make sure there is two arguments */\n  auxsort(L, 1, n);",
+        "  lua_settop(L, 2);  /* make sure there is two arguments */\n  tidemark_charge(L, (size_t)n << 13);\n  \
+         auxsort(L, 1, n);",
+    ),
+    mend(
+        "ltablib.c",
+        "  lua_rawgeti(L, 1, pos);  /* result = t[pos] */\n",
+        "  lua_rawgeti(L, 1, pos);  /* result = t[pos] */\n  tidemark_charge(L, (size_t)(e - pos) << 9);\n",
+    ),
+    mend(
+        "ltablib.c",
+        "#define aux_getn(L,n)",
+        "LUA_API void tidemark_charge (lua_State *L, size_t bytes);\n\n#define aux_getn(L,n)",
+    ),
+    mend(
+        "lvm.c",
+        "    return l_strcmp(rawtsvalue(l), rawtsvalue(r)) < 0;",
+        "    return tidemark_charge(L, tsvalue(l)->len), l_strcmp(rawtsvalue(l), rawtsvalue(r)) < 0;",
+    ),
+    mend(
+        "lvm.c",
+        "    return l_strcmp(rawtsvalue(l), rawtsvalue(r)) <= 0;",
+        "    return tidemark_charge(L, tsvalue(l)->len), l_strcmp(rawtsvalue(l), rawtsvalue(r)) <= 0;",
+    ),
+    mend(
+        "lvm.c",
+        "static int l_strcmp (const TString *ls, const TString *rs) {",
+        "LUA_API void tidemark_charge (lua_State *L, size_t bytes);\n\n\
+         static int l_strcmp (const TString *ls, const TString *rs) {",
+    ),
     // Nothing, two thousand million times, is nothing, at once.
     mend(
         "lstrlib.c",

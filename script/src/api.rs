@@ -332,12 +332,16 @@ unsafe extern "C-unwind" fn set_resp(state: *mut lua_State) -> c_int {
 
 /// `redis.sha1hex(text)`
 unsafe extern "C-unwind" fn sha1_hex(state: *mut lua_State) -> c_int {
+    // A byte of it takes as long as many that are copied.
+    const COST: usize = 32;
     // SAFETY: called by the interpreter.
     unsafe {
         if lua_gettop(state) != 1 {
             fail(state, Machine::of(state), b"wrong number of arguments");
         }
-        let hex = hex(&Sha1::digest(text_at(state, 1).unwrap_or_default()).into());
+        let text = text_at(state, 1).unwrap_or_default();
+        charge(state, COST * text.len());
+        let hex = hex(&Sha1::digest(text).into());
         push_bytes(state, &hex);
         1
     }

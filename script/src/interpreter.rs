@@ -159,7 +159,9 @@ impl Interpreter {
         assert!(self.paused, "there is something to go on with");
         let start = out.len();
         self.machine_mut().reply_start = start;
-        std::mem::swap(&mut self.machine_mut().reply, out);
+        let machine = self.machine_mut();
+        std::mem::swap(&mut machine.reply, out);
+        machine.reply.append(&mut machine.partial);
         self.switch(Some(caller));
         self.progress(start, out)
     }
@@ -169,9 +171,11 @@ impl Interpreter {
         let machine = self.machine_mut();
         std::mem::swap(&mut machine.reply, out);
         if paused {
-            assert_eq!(out.len(), start, "who pauses has not replied yet");
+            // It may be in the midst of its reply.
+            machine.partial.extend(out.drain(start..));
             return Progress::Paused;
         }
+        machine.partial = Vec::new();
         if let Some(panic) = machine.panic.take() {
             std::panic::resume_unwind(panic);
         }

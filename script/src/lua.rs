@@ -18,6 +18,8 @@ pub(crate) type Function = unsafe extern "C-unwind" fn(*mut lua_State) -> c_int;
 unsafe extern "C-unwind" {
     fn tidemark_set_readonly(state: *mut lua_State, index: c_int, readonly: c_int);
     fn tidemark_drop_handler(state: *mut lua_State);
+    fn tidemark_look(state: *mut lua_State);
+    fn tidemark_charge(state: *mut lua_State, bytes: usize);
     fn tidemark_is_readonly(state: *mut lua_State, index: c_int) -> c_int;
     #[link_name = "lua_pushlstring"]
     fn push_lstring(state: *mut lua_State, bytes: *const c_char, len: usize);
@@ -142,6 +144,24 @@ pub(crate) unsafe fn set_number(state: *mut lua_State, name: &CStr, number: f64)
 pub(crate) unsafe fn set_readonly(state: *mut lua_State, index: c_int, readonly: bool) {
     // SAFETY: as above.
     unsafe { tidemark_set_readonly(state, index, c_int::from(readonly)) }
+}
+
+/// Looks how long the script has been running: it may pause here, or be ended.
+///
+/// # Safety
+/// Called by a function that the interpreter has called: it may raise.
+pub(crate) unsafe fn look(state: *mut lua_State) {
+    // SAFETY: as above.
+    unsafe { tidemark_look(state) }
+}
+
+/// The function that was called goes through so many bytes: it is looked the sooner how long the script has been running.
+///
+/// # Safety
+/// The state is one of ours.
+pub(crate) unsafe fn charge(state: *mut lua_State, bytes: usize) {
+    // SAFETY: as above.
+    unsafe { tidemark_charge(state, bytes) }
 }
 
 /// The error that is raised next is shown to no handler of the script.

@@ -22,6 +22,10 @@ use std::any::Any;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
+/// Values that are written between two looks.
+const LOOK_EVERY: u32 = 1 << 15;
+/// What a script is told that is killed.
+pub(crate) const KILLED: &[u8] = b"Script killed by user with SCRIPT KILL...";
 /// The interpreter's data are aligned to that.
 const ALIGN: usize = 16;
 
@@ -75,6 +79,10 @@ pub(crate) struct Machine {
     pub registered: Option<Vec<Registered>>,
     /// Where text is put together.
     pub text: Vec<u8>,
+    /// Values that were written, of texts and replies.
+    pub values: u32,
+    /// What there is of the reply while the script has paused in the midst of it.
+    pub partial: Vec<u8>,
     /// When the loading of a library began.
     pub start_ns: u64,
     pub killed: bool,
@@ -114,6 +122,8 @@ impl Machine {
             panic: None,
             registered: None,
             text: Vec::new(),
+            values: 0,
+            partial: Vec::new(),
             start_ns: 0,
             killed: false,
             random: seed & 0xffff_ffff_ffff,
@@ -153,14 +163,27 @@ impl Machine {
         }
     }
 
-    /// What is put together for a script may take as much as all that it has.
+    /// Whether it is time to look how long the script has been running: another value was written.
+    #[inline]
+    unsafe fn is_time_to_look(machine: *mut Machine) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            (*machine).values = (*machine).values.wrapping_add(1);
+            (*machine).values.is_multiple_of(LOOK_EVERY)
+        }
+    }
+
+    /// What is put together for a script may take as much as all that it has. A value that is in it many times may take long.
     ///
     /// # Safety
-    /// Called by a function that the interpreter has called: it may raise.
+    /// Called by a function that the interpreter has called, for each value: it may raise.
     #[inline]
     pub unsafe fn check_text(state: *mut lua_State, machine: *mut Machine) {
         // SAFETY: as above.
         unsafe {
+            if Machine::is_time_to_look(machine) {
+                look(state);
+            }
             let text = &(*machine).text;
             if text.len() > (*machine).limit_bytes {
                 (*machine).text = Vec::new();
@@ -176,6 +199,17 @@ impl Machine {
     pub unsafe fn check_reply(state: *mut lua_State, machine: *mut Machine) {
         // SAFETY: as above.
         unsafe {
+            if Machine::is_time_to_look(machine) {
+                let must_pause = Machine::caller(machine).is_some_and(|caller| caller.must_pause());
+                if must_pause && !(*machine).killed {
+                    (*(*machine).yielder).suspend(());
+                }
+                if (*machine).killed {
+                    let text = [b"ERR ", KILLED].concat();
+                    (*machine).failure = Some(Failure { text, counted: false });
+                    raise(state, KILLED);
+                }
+            }
             let reply = &(*machine).reply;
             if reply.len() - (*machine).reply_start > (*machine).limit_bytes {
                 raise(state, b"the reply is too large");

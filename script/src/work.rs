@@ -4,7 +4,7 @@
 
 use crate::function::Failure;
 use crate::lua::*;
-use crate::machine::{Job, Kind, Machine};
+use crate::machine::{Job, KILLED, Kind, Machine};
 use crate::{api, convert, sandbox};
 use protocol::resp::Args;
 use std::ffi::c_int;
@@ -16,8 +16,6 @@ const LOOK_EVERY: c_int = 100_000;
 const LOAD_MAX_NS: u64 = 500_000_000;
 /// A script that leaves so much more than was kept before is cleaned up after at once: the next one may not come soon.
 const GARBAGE_BYTES: usize = 16 << 20;
-/// What a script is told that is killed.
-const KILLED: &[u8] = b"Script killed by user with SCRIPT KILL...";
 
 /// Does the job that is waiting, on the script's stack.
 ///

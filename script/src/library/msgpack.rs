@@ -277,6 +277,9 @@ unsafe fn unpack_some(state: *mut lua_State, limit: i64, offset: i64) -> c_int {
             let text = c"Start offset %d greater than input length %d.";
             return luaL_error(state, text.as_ptr(), offset as c_int, len);
         };
+        if limit == 0 {
+            charge(state, 8 * rest.len());
+        }
         let all = limit == 0 && offset == 0;
         let mut input = Input { rest };
         let mut count = 0;

@@ -149,6 +149,7 @@ unsafe fn format<'a>(state: *mut lua_State) -> Format<'a> {
     // SAFETY: as above; the text stays on the stack as an argument.
     unsafe {
         luaL_checklstring(state, 1, std::ptr::null_mut());
+        charge(state, 16 * bytes_at(state, 1).len());
         Format::new(bytes_at(state, 1))
     }
 }
@@ -290,6 +291,7 @@ unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
         let mut format = format(state);
         luaL_checklstring(state, 2, std::ptr::null_mut());
         let data = bytes_at(state, 2);
+        charge(state, data.len());
         let position = luaL_optinteger(state, 3, 1) as usize;
         if position == 0 {
             raise_argument(state, 3, c"offset must be 1 or greater");

@@ -131,3 +131,75 @@ fn functions_that_work_for_long_pause() {
         assert!(world.resume().contains("Script killed by user"), "{script}");
     }
 }
+
+/// Few instructions, and much that each of them does: values that are in a table many times, and long texts.
+#[test]
+fn what_goes_through_much_pauses() {
+    const DAG: &str = "local t = {1} for i = 1, 19 do t = {t, t} end ";
+    for script in [
+        "return #cjson.encode(t)",
+        "return select('#', pcall(cjson.encode, t))",
+        "local u = {1} for i = 1, 5 do local v = {} for j = 1, 12 do v[j] = u end u = v end return #cmsgpack.pack(u)",
+        "local s = ('x'):rep(4e6) for i = 1, 9 do s:upper() end return 1",
+        "local s = ('x'):rep(4e6) for i = 1, 9 do s:reverse():lower() end return 1",
+        "local s = ('x'):rep(4e6) for i = 1, 9 do redis.sha1hex(s) end return 1",
+        "local s = ('x'):rep(8e6) for i = 1, 9 do s:find('b', 1, true) end return 1",
+        "local s = ('x'):rep(4e6) for i = 1, 9 do s = s .. 'y' end return 1",
+        "local s = ('x'):rep(8e6) for i = 1, 9 do local a = s < s end return 1",
+        "local s = ('x'):rep(8e6) for i = 1, 9 do struct.unpack('s', s .. '\\0') end return 1",
+        "local s = ('i4'):rep(1e6) for i = 1, 9 do struct.size(s) end return 1",
+        "local s = '[' .. ('1,'):rep(5e4) .. '1]' for i = 1, 60 do cjson.decode(s) end return 1",
+        "local s = ('\\1'):rep(1e6) for i = 1, 9 do pcall(cmsgpack.unpack, s) end return 1",
+        "local t = {} for i = 1, 3e5 do t[i] = -i end for i = 1, 9 do table.sort(t) end return 1",
+        "local t = {} for i = 1, 3e5 do t[i] = 'x' end for i = 1, 40 do table.concat(t) end return 1",
+        "local t = {} for i = 1, 2e5 do t[i] = '1234567' end for i = 1, 40 do table.concat(t, ',') end return 1",
+        "local t = {} for i = 1, 3e5 do t[i] = 'x' end for i = 1, 9 do table.remove(t, 1) end return 1",
+        "local s = ('a'):rep(3e5) for i = 1, 9 do s:gsub('a', 'bcdefghijklmnopq') end return 1",
+        "local s = '' for i = 1, 3000 do s = s .. 'some text that makes it longer' end return 1",
+    ] {
+        let mut world = World::new();
+        (world.host.step_ns, world.host.pause_after_ns) = (1, u64::MAX);
+        let whole = world.run(&format!("{DAG}{script}"));
+        assert!(world.host.now_ns > 4, "{script}: {} looks", world.host.now_ns);
+        assert!(whole.starts_with(':'), "{script}: {whole}");
+        // From its first look on it pauses, and says the same in the end; or ends.
+        let mut world = World::new();
+        (world.host.step_ns, world.host.pause_after_ns) = (1, 2);
+        assert_eq!(world.run(&format!("{DAG}{script}")), "(paused)", "{script}");
+        let mut said = world.resume();
+        while said == "(paused)" {
+            said = world.resume();
+        }
+        assert_eq!(said, whole, "{script}");
+    }
+}
+
+/// The reply is what takes long: it comes whole, or not at all.
+#[test]
+fn a_script_pauses_in_the_midst_of_its_reply() {
+    let script = "local t = {1, {map = {a = 2}}} for i = 1, 16 do t = {t, t} end return t";
+    let mut world = World::new();
+    world.run(script);
+    let whole = std::mem::take(&mut world.replied);
+    assert!(whole.len() > 1 << 20);
+    for ends in [true, false] {
+        let mut world = World::new();
+        (world.host.step_ns, world.host.pause_after_ns) = (1, 2);
+        let (mut said, mut pauses) = (world.run(script), 0);
+        while said == "(paused)" {
+            assert_eq!(world.replied, b"before ", "nothing of it");
+            pauses += 1;
+            if !ends && pauses == 4 {
+                world.with(|interpreter| interpreter.kill());
+            }
+            said = world.resume();
+        }
+        assert!(pauses >= 4, "{pauses}");
+        match ends {
+            true => assert!(world.replied == whole),
+            false => assert_eq!(said, "-ERR Script killed by user with SCRIPT KILL..."),
+        }
+        world.host.pause_after_ns = 0;
+        assert_eq!(world.run("return 1"), ":1");
+    }
+}

@@ -65,6 +65,7 @@ pub(super) unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
         }
         luaL_checklstring(state, 1, std::ptr::null_mut());
         let text = bytes_at(state, 1);
+        charge(state, 8 * text.len());
         if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
             raise(state, b"JSON parser does not support UTF-16 or UTF-32");
         }
