@@ -236,7 +236,7 @@ fn check_file(
     let next = from.offset + read_ahead.len() as u64;
     let sought = file.seek(SeekFrom::Start(next));
     sought.map_err(|error| FileError::new("seek in", path, error))?;
-    let tolerance = Tolerance { torn: true, edited: false };
+    let tolerance = Tolerance { torn: true, torn_block: true, edited: false };
     let before = (kind == FileKind::Incremental).then_some(files_before);
     match scan_file(files, (path, file), read_ahead, (before, from), size, tolerance, &mut Nothing)
     {

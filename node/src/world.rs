@@ -110,6 +110,8 @@ pub struct LoopFigures {
     pub append_ns: u64,
     /// Time spent in the timer.
     pub timer_ns: u64,
+    /// Turns of connections whose replies were held for a moment, to leave together with those of others.
+    pub turns_held: u64,
 }
 
 /// What another thread frees.

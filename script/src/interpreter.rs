@@ -161,7 +161,11 @@ impl Interpreter {
         self.machine_mut().reply_start = start;
         let machine = self.machine_mut();
         std::mem::swap(&mut machine.reply, out);
-        machine.reply.append(&mut machine.partial);
+        // Much, maybe: it is copied once at most, when it goes behind other replies.
+        match machine.reply.is_empty() {
+            true => std::mem::swap(&mut machine.reply, &mut machine.partial),
+            false => machine.reply.append(&mut machine.partial),
+        }
         self.switch(Some(caller));
         self.progress(start, out)
     }
@@ -172,7 +176,10 @@ impl Interpreter {
         std::mem::swap(&mut machine.reply, out);
         if paused {
             // It may be in the midst of its reply.
-            machine.partial.extend(out.drain(start..));
+            machine.partial = match start {
+                0 => std::mem::take(out),
+                _ => out.split_off(start),
+            };
             return Progress::Paused;
         }
         machine.partial = Vec::new();

@@ -74,8 +74,8 @@ pub enum Restore {
 pub struct Libraries {
     interpreter: Option<Box<Interpreter>>,
     by_name: BTreeMap<Vec<u8>, Library>,
-    /// By their names in small letters.
-    functions: BTreeMap<Vec<u8>, Arc<Registered>>,
+    /// By their names in small letters, each with the name of its library.
+    functions: BTreeMap<Vec<u8>, (Arc<[u8]>, Arc<Registered>)>,
     text_bytes: usize,
     limit_bytes: usize,
 }
@@ -89,7 +89,8 @@ impl Libraries {
     /// A function of that name, in any letter case.
     pub fn function(&self, name: &[u8]) -> Option<&Registered> {
         let found = self.functions.get(name);
-        found.or_else(|| self.functions.get(&name.to_ascii_lowercase()[..])).map(|found| &**found)
+        let found = found.or_else(|| self.functions.get(&name.to_ascii_lowercase()[..]));
+        found.map(|(_, function)| &**function)
     }
 
     /// All libraries, in the order of their names.
@@ -242,14 +243,8 @@ impl Libraries {
         for (_, library) in made {
             for function in &library.functions {
                 let there = self.functions.get(&function.name.to_ascii_lowercase());
-                // Those of a library that is replaced go.
-                let goes = |there: &Arc<Registered>| {
-                    let mut replaced = made.iter().filter_map(|(name, _)| self.by_name.get(*name));
-                    let has =
-                        |library: &Library| library.functions.iter().any(|f| Arc::ptr_eq(f, there));
-                    replace && replaced.any(has)
-                };
-                if there.is_some_and(|there| !goes(there)) {
+                let goes = |owner: &[u8]| replace && made.iter().any(|(name, _)| **name == owner);
+                if there.is_some_and(|(owner, _)| !goes(owner)) {
                     return Err(Wrong::clash(&[b"Function ", &function.name, b" already exists"]));
                 }
             }
@@ -271,8 +266,10 @@ impl Libraries {
 
     fn put(&mut self, name: Vec<u8>, library: Library) {
         self.delete(&name);
+        let owner: Arc<[u8]> = name.as_slice().into();
         for function in &library.functions {
-            self.functions.insert(function.name.to_ascii_lowercase(), function.clone());
+            let found = (owner.clone(), function.clone());
+            self.functions.insert(function.name.to_ascii_lowercase(), found);
         }
         self.text_bytes += library.text_bytes(&name);
         self.by_name.insert(name, library);

@@ -27,7 +27,7 @@ thread_local! {
     static LOOP: Loop = const {
         Loop {
             figures: Cell::new(LoopFigures {
-                cycles: 0, busy_ns: 0, longest_ns: 0, most_commands: 0, append_ns: 0, timer_ns: 0,
+                cycles: 0, busy_ns: 0, longest_ns: 0, most_commands: 0, append_ns: 0, timer_ns: 0, turns_held: 0,
             }),
             woke_ns: Cell::new(0),
             commands: Cell::new(0),
@@ -73,6 +73,14 @@ pub fn note_turn(commands: u64) {
     LOOP.with(|l| {
         l.commands.set(commands);
         l.turned.set(true);
+    });
+}
+
+/// The replies of a turn are held.
+pub fn note_held() {
+    LOOP.with(|l| {
+        let figures = l.figures.get();
+        l.figures.set(LoopFigures { turns_held: figures.turns_held + 1, ..figures });
     });
 }
 

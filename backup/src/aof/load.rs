@@ -263,7 +263,10 @@ impl Loading<'_, '_> {
         self.begins.push(from.offset);
         self.apply.begin_file(path);
         let mut handler = ApplyCommands { apply: self.apply, before: self.loaded.bytes };
-        let tolerance = Tolerance { torn: cuttable, edited: self.options.edited.is_some() };
+        let edited = self.options.edited.is_some();
+        // No crash tears a base of our own: what is missing in a block of it was taken out.
+        let torn_block = cuttable && sequence.is_some();
+        let tolerance = Tolerance { torn: cuttable, torn_block, edited };
         let from = (sequence.map(|_| &self.before), from);
         let summary =
             scan_file(self.files, (path, file), read_ahead, from, end, tolerance, &mut handler)?;

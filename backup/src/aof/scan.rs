@@ -134,8 +134,10 @@ pub struct ScanSummary {
 /// What else than a whole file is taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tolerance {
-    /// One whose end is torn: the commands of a block that is not whole are handed over too.
+    /// One whose end is torn.
     pub torn: bool,
+    /// The commands of a block that is not whole are handed over too.
+    pub torn_block: bool,
     /// One that was edited.
     pub edited: bool,
 }
@@ -504,7 +506,7 @@ impl Scan<'_> {
                 );
                 return Err(self.malformed(at, reason));
             }
-            Verdict::Torn { .. } if self.tolerance.torn => {
+            Verdict::Torn { .. } if self.tolerance.torn_block => {
                 self.now.block = Some(self.open_block(mark, line, true));
             }
             Verdict::Torn { between: true } if self.tolerance.edited => {

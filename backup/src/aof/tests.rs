@@ -488,6 +488,14 @@ fn a_base_of_our_own_is_not_cut() {
             Err(error) => assert!(error.to_string().contains("no crash tears"), "{len}: {error}"),
         }
     }
+    // An editor may have taken out its last commands, which is said to be loaded: then the position is unknown.
+    let block = whole.windows(3).rposition(|bytes| bytes == b"#tm").expect("a mark");
+    let last = block + whole[block..].windows(2).rposition(|bytes| bytes == b"*3").expect("a SET");
+    fs::write(&path, &whole[..last]).expect("written");
+    let error = refused(&dir, true);
+    assert!(error.contains("aof-load-edited yes"), "{error}");
+    let (loaded, host) = edited::load_as(&dir, true).expect("it was meant");
+    assert_eq!((loaded.position, host.commands.len()), (None, 4000));
 }
 
 #[test]

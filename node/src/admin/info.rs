@@ -211,6 +211,7 @@ fn debug(host: &Outside, _: &Engine, _: &Session, out: &mut String) {
     line(out, "eventloop_duration_cron_sum", figures.timer_ns / 1000);
     line(out, "eventloop_duration_max", figures.longest_ns / 1000);
     line(out, "eventloop_cmd_per_cycle_max", figures.most_commands);
+    line(out, "eventloop_turns_held", figures.turns_held);
 }
 
 fn human(bytes: usize) -> String {

@@ -338,6 +338,7 @@ impl Connection {
                 && shell.holding.takes(began_ns, node.engine.last_tick_ns())
             {
                 self.held.extend_from_slice(replies);
+                eventloop::note_held();
                 return;
             }
             return self.write(cx, shell, replies);

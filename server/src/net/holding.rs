@@ -8,7 +8,7 @@
 //! A turn that takes longer than its reader needs to fall asleep costs a wake-up for each write: as much as two dozen cheap
 //! commands. So the replies of such a turn are held until the connections that are ready have had their turns, or a short time
 //! has passed. Then they are sent before anybody else has a turn. Where turns are short the reader is still awake, and where
-//! they are long a wake-up is nothing beside them: there replies leave at once.
+//! they are long a wake-up is nothing beside them: there replies leave at once. INFO counts such turns: `eventloop_turns_held`.
 
 /// Turns that take less are not held, nanoseconds: about what it takes until a reader sleeps.
 const FROM_NS: u64 = 5_000;
