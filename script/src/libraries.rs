@@ -69,13 +69,19 @@ pub enum Restore {
     Replace,
 }
 
+/// A function, and whose it is.
+struct Owned {
+    library: Arc<[u8]>,
+    function: Arc<Registered>,
+}
+
 /// All libraries, and the interpreter that they run in.
 #[derive(Default)]
 pub struct Libraries {
     interpreter: Option<Box<Interpreter>>,
     by_name: BTreeMap<Vec<u8>, Library>,
-    /// By their names in small letters, each with the name of its library.
-    functions: BTreeMap<Vec<u8>, (Arc<[u8]>, Arc<Registered>)>,
+    /// By their names in small letters.
+    functions: BTreeMap<Vec<u8>, Owned>,
     text_bytes: usize,
     limit_bytes: usize,
 }
@@ -90,7 +96,7 @@ impl Libraries {
     pub fn function(&self, name: &[u8]) -> Option<&Registered> {
         let found = self.functions.get(name);
         let found = found.or_else(|| self.functions.get(&name.to_ascii_lowercase()[..]));
-        found.map(|(_, function)| &**function)
+        found.map(|found| &*found.function)
     }
 
     /// All libraries, in the order of their names.
@@ -244,7 +250,7 @@ impl Libraries {
             for function in &library.functions {
                 let there = self.functions.get(&function.name.to_ascii_lowercase());
                 let goes = |owner: &[u8]| replace && made.iter().any(|(name, _)| **name == owner);
-                if there.is_some_and(|(owner, _)| !goes(owner)) {
+                if there.is_some_and(|there| !goes(&there.library)) {
                     return Err(Wrong::clash(&[b"Function ", &function.name, b" already exists"]));
                 }
             }
@@ -268,8 +274,8 @@ impl Libraries {
         self.delete(&name);
         let owner: Arc<[u8]> = name.as_slice().into();
         for function in &library.functions {
-            let found = (owner.clone(), function.clone());
-            self.functions.insert(function.name.to_ascii_lowercase(), found);
+            let owned = Owned { library: owner.clone(), function: function.clone() };
+            self.functions.insert(function.name.to_ascii_lowercase(), owned);
         }
         self.text_bytes += library.text_bytes(&name);
         self.by_name.insert(name, library);
